@@ -1,0 +1,1 @@
+"""What a person waits for: the help, the demo, and the full grid of rendered sprites."""

@@ -1,0 +1,154 @@
+"""Images per CPU second of training, ours over a peer's, interleaved in one run.
+
+Every pair trains the same network on the same data with the same batch, one thread each, in a
+fresh process; the first epoch is not counted, so neither are start-up and imports. The unit is
+the CPU time of the training process with all its threads, which a busy machine disturbs less
+than the wall clock.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+
+from benchmarks import peers
+from benchmarks.data import binarized_digits, sprites
+from benchmarks.figures import Figure, NotRunError, Part, Settings, machine
+from benchmarks.likelihood import standard_error
+
+MEDIAN_TO_MEAN = 1.2533  # standard error of a normal sample's median over its mean's
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """One network, data set and batch size, asked alike of every library."""
+
+    words: str
+    data: Callable[[int], np.ndarray]
+    examples: int
+    epochs: int
+    rounds: int
+    request: dict
+
+
+MLP = Setup(
+    words="MLP 784-400-20 ReLU VAE, Bernoulli, static binarized MNIST train part, batch 128",
+    data=lambda seed: binarized_digits()["train"],
+    examples=20_000,
+    epochs=4,
+    rounds=7,
+    request={
+        "network": "mlp",
+        "word": "mlp:400",
+        "hidden": 400,
+        "latent": 20,
+        "batch": 128,
+        "event": "bernoulli",
+    },
+)
+CONV = Setup(
+    words="conv VAE (32, 32, 64, 64 channels, 3x3, stride 2; 256; latent 10), Bernoulli, "
+    "random dSprites 64x64, batch 64",
+    data=lambda seed: sprites(),
+    examples=3_840,
+    epochs=3,
+    rounds=5,
+    request={
+        "network": "conv",
+        "word": "conv:32,32,64,64",
+        "hidden": 256,
+        "latent": 10,
+        "batch": 64,
+        "event": "bernoulli",
+    },
+)
+TABLE = Setup(
+    words="MLP 20-128-64-32-2 ReLU VAE without dropout, Gaussian of fixed scale, 5000 x 20 "
+    "standard normal table, batch 32",
+    data=lambda seed: np.random.default_rng(seed).standard_normal((5000, 20)).astype("float32"),
+    examples=5_000,
+    epochs=11,
+    rounds=7,
+    request={
+        "word": "mlp:128,64,32",
+        "widths": [128, 64, 32],
+        "latent": 2,
+        "batch": 32,
+        "event": "gaussian",
+    },
+)
+
+
+def over(peer: str, setup: Setup, figure: str, precision: str) -> Part:
+    """The part that measures one ratio."""
+
+    def part(settings: Settings) -> Iterator[Figure]:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "train.npy"
+            rows = 4 * setup.request["batch"] if settings.quick else setup.examples
+            np.save(path, setup.data(settings.seed)[:rows])
+            shared = setup.request | {
+                "train": str(path),
+                "epochs": 2 if settings.quick else setup.epochs,
+                "learning_rate": 1e-3,
+                "precision": precision,
+            }
+            yield from _compare(peer, setup, figure, shared, settings)
+
+    return part
+
+
+def _compare(
+    peer: str, setup: Setup, figure: str, request: dict, settings: Settings
+) -> Iterator[Figure]:
+    ours, theirs = [], []
+    for number in range(1 if settings.quick else setup.rounds):
+        asked = request | {"seed": settings.seed + number}
+        ours.append(peers.train("zscape", asked))
+        theirs.append(peers.train(peer, asked))
+    _refuse_unequal(ours[0]["parameters"], theirs[0]["parameters"])
+    speeds = [_speed(answer) for answer in ours], [_speed(answer) for answer in theirs]
+    ratios = [our / their for our, their in zip(*speeds, strict=True)]
+    protocol = (
+        f"{setup.words}, Adam 1e-3, {ours[0]['parameters']} parameters on both sides, ours by "
+        f"`fit` in {ours[0]['precision']} with its default weight averaging, {peer} as its users "
+        f"write it in float32; epochs 2 to {request['epochs']} of {ours[0]['images']} examples; "
+        f"median of {len(ratios)} interleaved pairs of processes (ratios {min(ratios):.2f} to "
+        f"{max(ratios):.2f}), CPU time; {ours[0]['versions']}, {theirs[0]['versions']}; {machine()}"
+    )
+    yield _median_of(figure, ratios, "ratio", protocol)
+    yield _median_of(f"{figure}: ours", speeds[0], "examples/CPU-s", protocol)
+    yield _median_of(f"{figure}: theirs", speeds[1], "examples/CPU-s", protocol)
+
+
+def _speed(answer: dict) -> float:
+    """Examples per CPU second from the second epoch on."""
+    marks = answer["marks"]
+    return (len(marks) - 2) * answer["images"] / (marks[-1] - marks[1])
+
+
+def _median_of(figure: str, values: list[float], unit: str, protocol: str) -> Figure:
+    many = torch.tensor(values)
+    error = MEDIAN_TO_MEAN * standard_error(many) if len(values) > 1 else None
+    return Figure(figure, median(values), unit, "measured", protocol, error)
+
+
+def _refuse_unequal(ours: int, theirs: int) -> None:
+    if ours != theirs:
+        raise NotRunError(f"both networks must be equal, got {ours} and {theirs} parameters")
+
+
+PARTS: dict[str, Part] = {
+    figure: over(peer, setup, figure, precision)
+    for figure, peer, setup, precision in (
+        ("mlp_b128_float32_over_pythae", "pythae", MLP, "float32"),
+        ("mlp_b128_float32_over_lightning", "lightning", MLP, "float32"),
+        ("mlp_b128_default_over_pythae", "pythae", MLP, "auto"),
+        ("conv64_b64_default_over_pythae", "pythae", CONV, "auto"),
+        ("table_over_pyod", "pyod", TABLE, "float32"),
+    )
+}

@@ -1,0 +1,63 @@
+"""zscape, a workbench for latent spaces: the names a user types.
+
+The maths alphabet, the same in every file: `x` data, `z` code, `p` prior, `q` posterior,
+`h` hidden. Dimensions: `S` draws, `B` batch, `N` examples, `D` code size, `K` components,
+`C H W` picture. The house unit is the nat, per example, summed over event dimensions.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zscape.estimator import LatentTransformer
+    from zscape.space.maps import map_codes
+    from zscape.space.paths import interpolate, traverse, walk
+    from zscape.space.space import Space, reconstruct
+    from zscape.study.data import look
+    from zscape.study.run import fit, open, prepare, train
+    from zscape.study.study import Study
+
+__version__ = "0.1.0"
+
+# Names are found at first use, so that `zscape --help` starts without torch.
+_HOMES = {
+    "LatentTransformer": "zscape.estimator",
+    "Space": "zscape.space.space",
+    "Study": "zscape.study.study",
+    "fit": "zscape.study.run",
+    "interpolate": "zscape.space.paths",
+    "look": "zscape.study.data",
+    "map_codes": "zscape.space.maps",
+    "open": "zscape.study.run",
+    "prepare": "zscape.study.run",
+    "reconstruct": "zscape.space.space",
+    "train": "zscape.study.run",
+    "traverse": "zscape.space.paths",
+    "walk": "zscape.space.paths",
+}
+
+__all__ = [
+    "LatentTransformer",
+    "Space",
+    "Study",
+    "fit",
+    "interpolate",
+    "look",
+    "map_codes",
+    "open",
+    "prepare",
+    "reconstruct",
+    "train",
+    "traverse",
+    "walk",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'zscape' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

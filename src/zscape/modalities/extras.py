@@ -1,0 +1,30 @@
+"""The one place that imports optional packages and says which extra brings them."""
+
+from importlib import import_module
+from typing import Any
+
+from zscape.errors import DataError
+
+
+def optional(package: str, extra: str) -> Any:
+    """Imports an optional package.
+
+    Raises:
+        DataError: it is not installed; the message says which extra to install.
+    """
+    try:
+        return import_module(package)
+    except ImportError as error:
+        raise DataError(
+            f"This data needs the package {package.split('.')[0]!r}, which is not installed. "
+            f"Install it with: pip install 'zscape[{extra}]'"
+        ) from error
+
+
+def pandas() -> Any:
+    """The pandas module.
+
+    Raises:
+        DataError: pandas is not installed.
+    """
+    return optional("pandas", "data")

@@ -1,0 +1,1 @@
+"""Levels, walks and their records; it knows no data, no objective and no disk."""

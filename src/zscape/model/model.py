@@ -1,0 +1,126 @@
+"""A model of the VAE family: encoder, levels, decoder, and the one walk through them."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from zscape.errors import unknown
+from zscape.model.level import Level
+from zscape.model.trace import Latent, Trace
+from zscape.probability.conditional import Conditional
+from zscape.probability.distributions import center
+
+Choose = Callable[[Level, Distribution | None, Distribution], tuple[Tensor, bool]]
+
+
+class Decoder(Conditional):
+    """p(x | state): a network from the last state to a likelihood's context."""
+
+    def __init__(self, network: nn.Module, likelihood: Conditional) -> None:
+        super().__init__()
+        self.network = network
+        self.likelihood = likelihood
+
+    def forward(self, context: Tensor) -> Distribution:
+        """The likelihood of x, event `[*shape]`, given the state `[..., F]`."""
+        # Sums over event dimensions lose nats in half precision.
+        return self.likelihood.forward(self.network(context).float())
+
+
+class Model(nn.Module):
+    """Encoder, levels and decoder.
+
+    Args:
+        encoder: x `[B, *shape]` to evidence `[B, H]`.
+        levels: coarsest first.
+        decoder: the likelihood of x given the last state.
+    """
+
+    def __init__(self, encoder: nn.Module, levels: Sequence[Level], decoder: Conditional) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.levels = nn.ModuleList(levels)
+        self.decoder = decoder
+
+    def forward(
+        self,
+        x: Tensor,
+        context: Tensor | None = None,
+        draws: int = 1,
+        given: Mapping[str, Tensor] | None = None,
+    ) -> Trace:
+        """Infers the codes of `x` and the likelihood they give it.
+
+        Args:
+            x: `[B, *shape]`.
+            context: what the walk starts from, `[B, F]`; nothing by default.
+            draws: S, how many codes are drawn per example.
+            given: codes `[B, ...]` by level name that replace the draw.
+
+        Returns:
+            A trace whose codes and log-probabilities have leading dimensions `[S, B]`.
+        """
+        lead = (draws, len(x))
+        choose = self._chooser(lead, given or {})
+        return self._walk(self._start(context, x), self.encoder(x), choose, x)
+
+    def generate(
+        self,
+        n: int,
+        context: Tensor | None = None,
+        given: Mapping[str, Tensor] | None = None,
+    ) -> Trace:
+        """Draws `n` codes from the prior, but for those `given`, `[n, ...]` by level name."""
+        like = next(self.parameters()).new_zeros(n)
+        choose = self._chooser((n,), given or {})
+        return self._walk(self._start(context, like), None, choose, None)
+
+    def encode(self, x: Tensor, context: Tensor | None = None) -> Trace:
+        """A walk along the centres of the posteriors: deterministic, leading dimensions `[B]`."""
+        def choose(
+            level: Level, q: Distribution | None, p: Distribution
+        ) -> tuple[Tensor, bool]:
+            assert q is not None
+            return center(q), False
+
+        return self._walk(self._start(context, x), self.encoder(x), choose, x)
+
+    def _walk(
+        self, state: Tensor, evidence: Tensor | None, choose: Choose, x: Tensor | None
+    ) -> Trace:
+        latents = []
+        for level in self.levels:
+            assert isinstance(level, Level)
+            p = level.prior.forward(state)
+            q = None if evidence is None else level.posterior.forward(level.join(state, evidence))
+            z, given = choose(level, q, p)
+            latents.append(Latent(level.name, z, q, p, given))
+            state = level.absorb(state, z)
+        return Trace(tuple(latents), self.decoder.forward(state), x)
+
+    def _start(self, context: Tensor | None, like: Tensor) -> Tensor:
+        return like.new_zeros(len(like), 0, dtype=torch.float32) if context is None else context
+
+    def _chooser(self, lead: tuple[int, ...], given: Mapping[str, Tensor]) -> Choose:
+        names = [str(level.name) for level in self.levels]
+        for name in given:
+            if name not in names:
+                raise unknown("level", name, names)
+
+        def choose(
+            level: Level, q: Distribution | None, p: Distribution
+        ) -> tuple[Tensor, bool]:
+            if level.name in given:
+                return given[level.name].expand(*lead, *p.event_shape), True
+            return _draw(p if q is None else q, lead), False
+
+        return choose
+
+
+def _draw(source: Distribution, lead: tuple[int, ...]) -> Tensor:
+    # The first level introduces the draws; below it the state carries them already.
+    missing = lead[: len(lead) - len(source.batch_shape)]
+    drawn: Tensor = source.rsample(missing) if source.has_rsample else source.sample(missing)
+    return drawn

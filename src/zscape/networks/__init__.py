@@ -1,0 +1,105 @@
+"""Networks: shapes in, shapes out; what their outputs mean is the business of probability.
+
+A word names a network: 'mlp', 'conv' or 'residual', with sizes after a colon where wanted:
+'mlp:400' is one hidden layer of 400, 'conv:32' starts with 32 channels, 'conv:32,32,64,64'
+is four strided convolutions of these widths.
+"""
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from zscape.errors import SpecError, unknown
+from zscape.networks.cells import Cells, LogCounts
+from zscape.networks.conv import conv_decoder, conv_encoder, residual_decoder, residual_encoder
+from zscape.networks.mlp import mlp_decoder, mlp_encoder
+
+__all__ = ["Encoder", "decoder", "encoder"]
+
+Shape = tuple[int, ...]
+Columns = tuple[tuple[str, int], ...]
+
+
+class Encoder(nn.Module):
+    """Maps data `[..., *shape]` to hidden features `[..., features]`: a front, then a body."""
+
+    def __init__(self, front: nn.Module, body: nn.Module, *, features: int) -> None:
+        super().__init__()
+        self.front = front
+        self.body = body
+        self.features = features
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Hidden features `[..., features]` of data `[..., *shape]`."""
+        hidden: Tensor = self.body(self.front(x))
+        return hidden
+
+
+def encoder(word: str, shape: Shape, *, columns: Columns = (), counts: bool = False) -> Encoder:
+    """The encoder that a word names, for data of this event shape.
+
+    Args:
+        word: 'mlp', 'conv' or 'residual', with sizes after a colon where wanted.
+        shape: event shape of the data; pictures are `(C, H, W)`.
+        columns: (likelihood word, number of classes or 1) per column of a table with mixed
+            columns, where a missing cell is nan.
+        counts: the data are raw counts, so their logarithm log(1 + x) is encoded.
+
+    Raises:
+        SpecError: an unknown word, sizes that cannot be, or a picture network for rows.
+    """
+    name, sizes = _parse(word)
+    _check_shape(name, shape)
+    if columns:
+        cells = Cells(columns)
+        body, features = _ENCODERS[name]((cells.features,), sizes)
+        return Encoder(cells, body, features=features)
+    body, features = _ENCODERS[name](shape, sizes)
+    return Encoder(LogCounts() if counts else nn.Identity(), body, features=features)
+
+
+def decoder(word: str, latent: int, features_shape: Shape) -> nn.Module:
+    """The decoder that a word names: codes `[..., latent]` to features `[..., *features_shape]`.
+
+    It mirrors the encoder of the same word.
+
+    Raises:
+        SpecError: an unknown word, sizes that cannot be, or a picture network for rows.
+    """
+    name, sizes = _parse(word)
+    _check_shape(name, features_shape)
+    return _DECODERS[name](latent, features_shape, sizes)
+
+
+def _parse(word: str) -> tuple[str, Shape]:
+    name, colon, listed = word.partition(":")
+    if name not in _ENCODERS:
+        raise unknown("network", name, list(_ENCODERS))
+    parts = listed.split(",") if colon else []
+    if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
+        raise SpecError(
+            f"The sizes of a network must be whole numbers of at least 1, got {word!r}. "
+            f"Write them as '{name}:64' or '{name}:64,128'."
+        )
+    return name, tuple(int(part) for part in parts)
+
+
+def _check_shape(name: str, shape: Shape) -> None:
+    if name != "mlp" and len(shape) != 3:
+        raise SpecError(
+            f"The network {name!r} must have pictures of channels, height and width, "
+            f"got shape {shape}. Use 'mlp' for rows."
+        )
+
+
+_ENCODERS: dict[str, Callable[[Shape, Shape], tuple[nn.Module, int]]] = {
+    "mlp": mlp_encoder,
+    "conv": conv_encoder,
+    "residual": residual_encoder,
+}
+
+_DECODERS: dict[str, Callable[[int, Shape, Shape], nn.Module]] = {
+    "mlp": mlp_decoder,
+    "conv": conv_decoder,
+    "residual": residual_decoder,
+}

@@ -1,0 +1,92 @@
+"""The interface of objectives and the sum of terms that most of them are."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from zscape.model.bound import distortion, log_weights
+from zscape.model.trace import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What to minimise, and the parts to report, detached, each in its own unit."""
+
+    total: Tensor
+    parts: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One term's figure: its plain `value` to report and its weighted `cost` to minimise."""
+
+    name: str
+    value: Tensor
+    cost: Tensor
+
+
+class Objective(ABC):
+    """A number read off a trace."""
+
+    draws: int
+
+    @abstractmethod
+    def __call__(self, trace: Trace, step: int) -> Loss:
+        """The loss of a trace at a training step, in nats per example."""
+
+
+class Term(ABC):
+    """One summand of an objective."""
+
+    @abstractmethod
+    def __call__(self, trace: Trace, step: int) -> Part:
+        """The term of a trace at a training step."""
+
+
+class Sum(Objective):
+    """The sum of its terms' costs."""
+
+    def __init__(self, *terms: Term) -> None:
+        self.terms = terms
+        self.draws = 1
+
+    def __call__(self, trace: Trace, step: int) -> Loss:
+        """Adds the terms' costs; reports their values."""
+        parts = [term(trace, step) for term in self.terms]
+        total = sum((part.cost for part in parts[1:]), parts[0].cost)
+        return Loss(total, {part.name: part.value.detach() for part in parts})
+
+
+class Reconstruction(Term):
+    """The mean distortion, -log p(x | z), in nats."""
+
+    def __call__(self, trace: Trace, step: int) -> Part:
+        """The mean over draws and batch."""
+        value = distortion(trace).mean()
+        return Part("distortion", value, value)
+
+
+class ImportanceWeighted(Objective):
+    """-log (1/S sum_s p(x, z_s) / q(z_s | x)), a tighter bound than the ELBO, in nats.
+
+    Grows in cost with `draws`; the gradient of the encoder gets noisier with many.
+    Source: Burda et al. 2016, eq. 8, arXiv:1509.00519.
+    """
+
+    def __init__(self, draws: int) -> None:
+        self.draws = draws
+
+    def __call__(self, trace: Trace, step: int) -> Loss:
+        """The importance-weighted bound, and the distortion and rate it is made of."""
+        weights = log_weights(trace)
+        bound = weights.logsumexp(0) - torch.log(torch.tensor(float(len(weights))))
+        spent = distortion(trace).mean().detach()
+        parts = {
+            "bound": -bound.mean().detach(),
+            "distortion": spent,
+            "rate": -weights.mean().detach() - spent,
+        }
+        return Loss(-bound.mean(), parts)

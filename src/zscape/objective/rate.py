@@ -1,0 +1,57 @@
+"""The rate term: how many nats the code may cost, and what a nat costs."""
+
+import torch
+from torch import Tensor
+
+from zscape.errors import SpecError
+from zscape.model.bound import rate_per_unit, sum_rates
+from zscape.model.trace import Trace
+from zscape.objective.objective import Part, Term
+from zscape.objective.schedules import Schedule, at
+
+
+class Rate(Term):
+    """weight * KL(q(z | x) || p(z)), in nats, with free bits or a target capacity.
+
+    Args:
+        weight: beta; a number or a schedule (Higgins et al. 2017).
+        floor: free bits, in nats per unit, below which a unit's mean rate costs nothing more
+            (Kingma et al. 2016, eq. 15, arXiv:1606.04934). Needs a prior that factorises.
+        capacity: a target C in nats; the cost is weight * |rate - C|
+            (Burgess et al. 2018, eq. 8, arXiv:1804.03599).
+    """
+
+    def __init__(
+        self,
+        weight: float | Schedule = 1.0,
+        *,
+        floor: float = 0.0,
+        capacity: float | Schedule | None = None,
+    ) -> None:
+        self.weight = weight
+        self.floor = floor
+        self.capacity = capacity
+
+    def __call__(self, trace: Trace, step: int) -> Part:
+        """The rate summed over levels, mean over draws and batch."""
+        if self.floor > 0:
+            value, cost = self._floored(trace)
+        else:
+            value = cost = sum_rates(trace).mean()
+        if self.capacity is not None:
+            cost = (cost - at(self.capacity, step)).abs()
+        return Part("rate", value, at(self.weight, step) * cost)
+
+    def _floored(self, trace: Trace) -> tuple[Tensor, Tensor]:
+        means = [_mean_per_unit(rate_per_unit(latent)) for latent in trace.latents]
+        per_unit = torch.cat(means)
+        return per_unit.sum(), per_unit.clamp(min=self.floor).sum()
+
+
+def _mean_per_unit(per_unit: Tensor | None) -> Tensor:
+    if per_unit is None:
+        raise SpecError(
+            "Free bits must have a rate per unit, got a prior or posterior that does not "
+            "factorise. Use free bits with a Gaussian posterior and the standard prior."
+        )
+    return per_unit.flatten(0, -2).mean(0)

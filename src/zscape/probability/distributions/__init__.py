@@ -1,0 +1,43 @@
+"""The distributions that the conditionals return, light and finite from logits and log-scales.
+
+They follow torch's contract; whatever follows it too (a zuko flow) may stand in their place.
+"""
+
+from zscape.probability.distributions.binary import Bernoulli, ContinuousBernoulli
+from zscape.probability.distributions.counts import (
+    Multinomial,
+    NegativeBinomial,
+    Poisson,
+    ZeroInflatedNegativeBinomial,
+)
+from zscape.probability.distributions.discretized import (
+    DiscretizedLogistic,
+    DiscretizedLogisticMixture,
+)
+from zscape.probability.distributions.divergence import center, kl_per_unit
+from zscape.probability.distributions.gaussians import (
+    Delta,
+    DiagonalGaussian,
+    GaussianMixture,
+    OptimalGaussian,
+)
+from zscape.probability.distributions.rows import Categorical, Row
+
+__all__ = [
+    "Bernoulli",
+    "Categorical",
+    "ContinuousBernoulli",
+    "Delta",
+    "DiagonalGaussian",
+    "DiscretizedLogistic",
+    "DiscretizedLogisticMixture",
+    "GaussianMixture",
+    "Multinomial",
+    "NegativeBinomial",
+    "OptimalGaussian",
+    "Poisson",
+    "Row",
+    "ZeroInflatedNegativeBinomial",
+    "center",
+    "kl_per_unit",
+]

@@ -1,0 +1,81 @@
+"""Conditionals that say where the code of something observed lies."""
+
+from torch import Tensor, nn
+from zuko.distributions import NormalizingFlow
+from zuko.flows import NICE
+
+from zscape.probability.conditional import Conditional
+from zscape.probability.distributions import Delta, DiagonalGaussian
+from zscape.probability.distributions.shapes import at_least_float32, soft_clamp
+
+LOG_VARIANCE_RANGE = (-15.0, 15.0)  # KL, log-densities and their gradients stay finite within
+
+
+class Point(Conditional):
+    """A single point: the posterior of an autoencoder. Its rate is undefined.
+
+    Args:
+        features: size of the context.
+        latent: size of the code.
+    """
+
+    def __init__(self, features: int, latent: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(features, latent)
+
+    def forward(self, context: Tensor) -> Delta:
+        """The point given a context `[..., features]`."""
+        return Delta(at_least_float32(self.linear(context)))
+
+
+class Gaussian(Conditional):
+    """A diagonal Gaussian whose mean and log-variance are linear in the context.
+
+    It serves as posterior and, given the state, as conditional prior.
+
+    Args:
+        features: size of the context.
+        latent: size of the code.
+    """
+
+    def __init__(self, features: int, latent: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(features, 2 * latent)
+
+    def forward(self, context: Tensor) -> DiagonalGaussian:
+        """The distribution of the code given a context `[..., features]`."""
+        loc, log_variance = at_least_float32(self.linear(context)).chunk(2, dim=-1)
+        return DiagonalGaussian(loc, 0.5 * soft_clamp(log_variance, *LOG_VARIANCE_RANGE))
+
+
+class Flow(Conditional):
+    """A Gaussian bent by coupling layers that also see the context.
+
+    Drawing and measuring cost one pass of the same networks each, whatever the code's size. The
+    rate has no closed form and is estimated from the draws.
+    Source: Rezende and Mohamed 2015, arXiv:1505.05770; Dinh et al. 2017, arXiv:1605.08803.
+
+    Args:
+        features: size of the context.
+        latent: size of the code.
+        transforms: how many coupling layers; each bends every other unit.
+        hidden: widths of the network in each layer.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        latent: int,
+        *,
+        transforms: int = 4,
+        hidden: tuple[int, ...] = (64, 64),
+    ) -> None:
+        super().__init__()
+        flow = NICE(latent, features, transforms=transforms, hidden_features=hidden)
+        self.base = Gaussian(features, latent)
+        self.transform = flow.transform
+
+    def forward(self, context: Tensor) -> NormalizingFlow:
+        """The distribution of the code given a context `[..., features]`."""
+        context = at_least_float32(context)
+        return NormalizingFlow(self.transform(context), self.base(context))

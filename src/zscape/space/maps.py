@@ -1,0 +1,92 @@
+"""Flat maps of codes: two coordinates per code, to be drawn elsewhere."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zscape.errors import SpecError, unknown
+from zscape.model.codes import Codes
+from zscape.space.space import Space
+
+METHODS = ("pca", "umap")
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """Where codes lie on a plane.
+
+    Attributes:
+        points: `[N, 2]` float32.
+        method: how they were laid out.
+        explained: share of the variance of the space's codes that the plane keeps, in [0, 1];
+            None where the method has no such share.
+    """
+
+    points: np.ndarray
+    method: str
+    explained: float | None
+
+
+def map_codes(
+    space: Space, *, method: str = "pca", codes: Codes | None = None, seed: int = 0
+) -> Map:
+    """A plane on which the codes of the data are spread, and where codes lie on it.
+
+    PCA is fast, exact and keeps distances as far as a plane can; UMAP shows clusters better, but
+    its distances are not to scale. Both axes come from the codes of the space's own data, so that
+    points of several calls may be drawn together.
+
+    Args:
+        space: a space.
+        method: "pca" or "umap".
+        codes: the codes to place; none: those of the space's data.
+        seed: of UMAP's layout.
+
+    Raises:
+        SpecError: an unknown method, or UMAP without its package.
+
+    Source: Pearson 1901, doi:10.1080/14786440109462720; McInnes et al. 2018, arXiv:1802.03426.
+    """
+    placed = (space.codes if codes is None else codes).flat
+    if method == "pca":
+        return _pca(space.codes.flat, placed)
+    if method == "umap":
+        return _umap(space.codes.flat, None if codes is None else placed, seed)
+    raise unknown("method", method, list(METHODS))
+
+
+def _pca(data: Tensor, placed: Tensor) -> Map:
+    mean = data.mean(0, dtype=torch.float64)
+    centred = data.double() - mean
+    variances, axes = torch.linalg.eigh(centred.T @ centred / len(data))
+    plane = axes[:, -2:].flip(1)
+    # An axis may point either way; its largest loading is made positive, so that maps repeat.
+    plane = plane * plane.gather(0, plane.abs().argmax(0, keepdim=True)).sign()
+    points = torch.zeros(len(placed), 2)
+    points[:, : plane.shape[1]] = ((placed.double() - mean) @ plane).float()
+    total = variances.sum().item()
+    share = variances[-2:].sum().item() / total if total > 0 else None
+    return Map(points.numpy(), "pca", None if share is None else min(max(share, 0.0), 1.0))
+
+
+def _umap(data: Tensor, placed: Tensor | None, seed: int) -> Map:
+    # One job: UMAP repeats a seed's layout only then.
+    reducer = _umap_package().UMAP(n_components=2, random_state=seed, n_jobs=1)
+    points = reducer.fit_transform(data.numpy())
+    if placed is not None:
+        points = reducer.transform(placed.numpy())
+    return Map(np.asarray(points, dtype=np.float32), "umap", None)
+
+
+def _umap_package() -> Any:
+    try:
+        import umap
+    except ImportError as error:
+        raise SpecError(
+            "method 'umap' must have the package umap-learn, which is not installed. "
+            "Install it with: pip install 'zscape[maps]', or take method 'pca'."
+        ) from error
+    return umap

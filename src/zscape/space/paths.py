@@ -1,0 +1,245 @@
+"""Paths through codes: between two things, through several, and along single units.
+
+Every path is a function of codes (`..._codes`) and the same path decoded, as the person's own
+kind of thing. Nothing here draws or measures.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zscape.errors import SpecError, unknown
+from zscape.model.codes import Codes, concatenate
+from zscape.space.space import Space, codes_of
+from zscape.space.units import informative_units, spread
+
+MOST_UNITS = 10  # traversed when none are named
+PARALLEL = 1e-4  # sine of the angle below which a great circle is not told from a line
+
+Between = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Traversal:
+    """Things along single units, unit by unit.
+
+    Attributes:
+        units: which units of the flat code moved, U of them.
+        offsets: how far, in standard deviations of the unit over the data, S of them.
+        codes: `[U * S]`; those of `units[u]` are `codes[u * S : (u + 1) * S]`.
+        things: the codes decoded.
+    """
+
+    units: tuple[int, ...]
+    offsets: tuple[float, ...]
+    codes: Codes
+    things: Any
+
+
+def interpolate(
+    space: Space,
+    a: Any,
+    b: Any,
+    *,
+    steps: int = 9,
+    method: str = "linear",
+    level: str | None = None,
+) -> Any:
+    """Things on the way from `a` to `b`, `steps` of them, as the person's own kind of thing.
+
+    The first and the last are the reconstructions of `a` and `b`.
+
+    Args:
+        space: a space.
+        a: an index into the space's data, a code, or a thing.
+        b: likewise.
+        steps: how many things, both ends among them.
+        method: "linear", or "spherical", which keeps to the lengths that codes of a standard
+            normal prior have.
+        level: the level that moves while the others stay as in `a`; none: all of them move.
+
+    Raises:
+        SpecError: fewer than 2 steps, an unknown method or level.
+        ShapeError: `a` or `b` is not one thing.
+        DataError: there is no item of that index.
+    """
+    return space.decode(
+        interpolate_codes(space, a, b, steps=steps, method=method, level=level)
+    )
+
+
+def interpolate_codes(
+    space: Space,
+    a: Any,
+    b: Any,
+    *,
+    steps: int = 9,
+    method: str = "linear",
+    level: str | None = None,
+) -> Codes:
+    """The codes of `interpolate`, `[steps]`; linear is (1 - t) a + t b, in each level.
+
+    Source: spherical: Shoemake 1985, doi:10.1145/325165.325242; White 2016, section 2.1,
+    arXiv:1609.04468.
+    """
+    _require_steps(steps)
+    between = _between(method)
+    start, end = codes_of(space, a), codes_of(space, b)
+    moving = list(start.tensors) if level is None else [level]
+    ends = {name: end[name] if name in moving else start[name] for name in start.tensors}
+    if level is not None:
+        start[level]  # an unknown level is refused by name
+    t = torch.linspace(0, 1, steps)
+    return Codes({name: between(start[name], ends[name], t) for name in start.tensors})
+
+
+def walk(
+    space: Space, items: Any, *, steps: int = 9, closed: bool = False, method: str = "linear"
+) -> Any:
+    """Things on a way through several, as the person's own kind of thing.
+
+    Args:
+        space: a space.
+        items: a list of indices, codes and things in any mix; or many things at once.
+        steps: how many things from one item to the next, both among them; no item is doubled.
+        closed: whether the way leads back towards the first item, so that it can be repeated
+            without a jump.
+        method: "linear" or "spherical".
+
+    Raises:
+        SpecError: fewer than 2 items or 2 steps, or an unknown method.
+    """
+    return space.decode(walk_codes(space, items, steps=steps, closed=closed, method=method))
+
+
+def walk_codes(
+    space: Space, items: Any, *, steps: int = 9, closed: bool = False, method: str = "linear"
+) -> Codes:
+    """The codes of `walk`: `(M - 1) (steps - 1) + 1` for M items, `M (steps - 1)` when closed."""
+    stops = _each(space, items)
+    if len(stops) < 2:
+        raise SpecError(
+            f"A walk must pass at least 2 items, got {len(stops)}. "
+            "Name more, or traverse around a single one."
+        )
+    ends = [*stops[1:], stops[0]] if closed else stops[1:]
+    legs = [
+        interpolate_codes(space, a, b, steps=steps, method=method)[:-1]
+        for a, b in zip(stops, ends, strict=False)
+    ]
+    return concatenate(legs if closed else [*legs, stops[-1]])
+
+
+def traverse(
+    space: Space,
+    item: Any = None,
+    *,
+    units: Sequence[int] | None = None,
+    steps: int = 9,
+    span: float = 3.0,
+) -> Traversal:
+    """Things that differ from one in a single unit of the code: what each unit does.
+
+    Each unit moves from -`span` to +`span` standard deviations of the codes of the data around
+    the item's own value; all other units stay as in the item.
+
+    Args:
+        space: a space.
+        item: an index into the space's data, a code, or a thing; none: the mean of all codes.
+        units: units of the flat code; none: the most informative ones, at most 10.
+        steps: how many things per unit; the middle one of an odd number is the item itself.
+        span: how far to go, in standard deviations.
+
+    Raises:
+        SpecError: fewer than 2 steps, or a unit that the code does not have.
+
+    Source: Higgins et al. 2017, figure 1, openreview Sy2fzU9gl (around a seed, over +-3).
+    """
+    _require_steps(steps)
+    code = mean_code(space) if item is None else codes_of(space, item)
+    chosen = informative_units(space, MOST_UNITS) if units is None else list(units)
+    _require_units(chosen, code.flat.shape[1])
+    offsets = torch.linspace(-span, span, steps)
+    codes = traverse_codes(space, code, units=chosen, offsets=offsets)
+    return Traversal(tuple(chosen), tuple(offsets.tolist()), codes, space.decode(codes))
+
+
+def traverse_codes(space: Space, code: Codes, *, units: Sequence[int], offsets: Tensor) -> Codes:
+    """Codes `[U * S]` that differ from one in a single unit, by `offsets` standard deviations."""
+    flat = code.flat.repeat(len(units) * len(offsets), 1)
+    scale = spread(space)
+    for row, unit in enumerate(units):
+        first = row * len(offsets)
+        flat[first : first + len(offsets), unit] += offsets * scale[unit]
+    return space.codes.like(flat)
+
+
+def mean_code(space: Space) -> Codes:
+    """The mean of the codes of the data, `[1]`: a code, though often that of no thing."""
+    return space.codes.like(space.codes.flat.mean(0, keepdim=True))
+
+
+def spherical(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+    """sin((1 - t) w) / sin(w) a + sin(t w) / sin(w) b, w the angle between `a` and `b`, `[S, D]`.
+
+    Codes that point the same or the opposite way, or nowhere, have no one great circle: the
+    straight line is taken.
+
+    Args:
+        a: the code at t = 0, `[1, D]`.
+        b: the code at t = 1, `[1, D]`.
+        t: positions, `[S]`.
+
+    Source: Shoemake 1985, doi:10.1145/325165.325242; White 2016, section 2.1, arXiv:1609.04468.
+    """
+    left, right = a.double(), b.double()
+    lengths = left.norm() * right.norm()
+    angle = ((left * right).sum() / lengths).clamp(-1, 1).acos()
+    if lengths == 0 or angle.sin() < PARALLEL:
+        return straight(a, b, t)
+    t = t.double()[:, None]
+    path = ((1 - t) * angle).sin() / angle.sin() * left + (t * angle).sin() / angle.sin() * right
+    return path.to(a.dtype)
+
+
+def straight(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+    """(1 - t) a + t b, `[S, D]` from `[1, D]`; exactly `a` and `b` at the ends."""
+    t = t.to(a.dtype)[:, None]
+    return (1 - t) * a + t * b
+
+
+METHODS = {"linear": straight, "spherical": spherical}
+
+
+def _between(method: str) -> Between:
+    if method not in METHODS:
+        raise unknown("method", method, list(METHODS))
+    path = METHODS[method]
+
+    def between(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+        return path(a.flatten(1), b.flatten(1), t).reshape(-1, *a.shape[1:])
+
+    return between
+
+
+def _each(space: Space, items: Any) -> list[Codes]:
+    if isinstance(items, list | tuple | range):
+        return [codes_of(space, item) for item in items]
+    return list(items if isinstance(items, Codes) else space.encode(items))
+
+
+def _require_steps(steps: int) -> None:
+    if steps < 2:
+        raise SpecError(f"steps must be at least 2, got {steps}. 9 is a usual number.")
+
+
+def _require_units(units: Sequence[int], size: int) -> None:
+    for unit in units:
+        if not 0 <= unit < size:
+            raise SpecError(
+                f"A unit must be between 0 and {size - 1}, got {unit}. "
+                "Leave units out to take the most informative ones."
+            )

@@ -1,0 +1,53 @@
+"""The units of a space: how many nats each carries, and which say the most."""
+
+import torch
+from torch import Tensor
+
+from zscape.model.bound import rate_per_unit
+from zscape.model.trace import Trace
+from zscape.space.space import CHUNK, Space
+
+MOST_MEASURED = 2048  # kept items that a mean rate is taken over
+
+
+@torch.inference_mode()
+def unit_rates(space: Space) -> Tensor | None:
+    """Mean KL(q(z_d | x) || p(z_d)) of each unit over the kept items, in nats, `[D]`.
+
+    Units stand in the order of the flat code. None where the rate is undefined (the code is a
+    point) or has no closed form per unit (flows, mixtures).
+    Source: Kingma and Welling 2014, appendix B, arXiv:1312.6114.
+    """
+    total, items = None, space.items[:MOST_MEASURED]
+    for stored in items.split(CHUNK):
+        rates = _rates(space.model.encode(space.modality.prepare(stored)))
+        if rates is None:
+            return None
+        total = rates.sum(0) if total is None else total + rates.sum(0)
+    return None if total is None else total / len(items)
+
+
+def spread(space: Space) -> Tensor:
+    """Standard deviation of each unit over the codes of the data, `[D]`."""
+    return space.codes.flat.std(0, correction=0)
+
+
+def informative_units(space: Space, most: int | None = None) -> list[int]:
+    """The units that say the most, first the one with the largest mean rate.
+
+    Where the rate per unit is undefined the variance of the codes stands in for it.
+
+    Args:
+        space: a space.
+        most: how many at most; none: all of them.
+    """
+    rates = unit_rates(space)
+    measure = spread(space) if rates is None else rates
+    order: list[int] = measure.argsort(descending=True, stable=True).tolist()
+    return order[:most]
+
+
+def _rates(trace: Trace) -> Tensor | None:
+    per_level = [rate_per_unit(latent) for latent in trace.latents]
+    known = [rates.flatten(1) for rates in per_level if rates is not None]
+    return torch.cat(known, dim=1) if len(known) == len(per_level) else None

@@ -1,0 +1,1 @@
+"""Data, training and the folder that keeps them: the only layer that touches a disk."""

@@ -1,0 +1,64 @@
+"""The exponential moving average of a model's weights, and the best of its states."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+EVERY = 10  # steps between two updates: following each step costs a pass over memory
+
+
+class Average:
+    """Averaged weights beside the trained ones.
+
+    Early on the average follows closely (decay (1 + t) / (10 + t)), so short runs are not held
+    back by their random start. Buffers are taken as they are.
+
+    Args:
+        model: whose weights are followed.
+        decay: per step; 0 keeps the plain weights.
+    """
+
+    def __init__(self, model: nn.Module, *, decay: float) -> None:
+        self.model = model
+        self.decay = decay
+        self.live = [p for p in model.parameters() if p.requires_grad]
+        self.mean = [p.detach().clone() for p in self.live] if decay else []
+        self.best: dict[str, Tensor] = {}
+
+    @torch.no_grad()
+    def follow(self, step: int) -> None:
+        """Moves the average towards the weights after a step."""
+        if not self.decay or step % EVERY:
+            return
+        decay = min(self.decay, (1 + step) / (10 + step)) ** EVERY
+        torch._foreach_lerp_(self.mean, self.live, 1 - decay)
+
+    @contextmanager
+    def weights(self) -> Iterator[None]:
+        """The model with its averaged weights, for the time of a `with`."""
+        self._swap()
+        try:
+            yield
+        finally:
+            self._swap()
+
+    def remember(self) -> None:
+        """Keeps the present averaged state as the best."""
+        with self.weights():
+            self.best = {n: t.detach().clone() for n, t in self.model.state_dict().items()}
+
+    def settle(self) -> None:
+        """Leaves the model with its best state, or the averaged weights when none was kept."""
+        if self.best:
+            self.model.load_state_dict(self.best)
+        else:
+            self._swap()
+
+    @torch.no_grad()
+    def _swap(self) -> None:
+        for live, mean in zip(self.live, self.mean, strict=bool(self.decay)):
+            kept = live.detach().clone()
+            live.copy_(mean)
+            mean.copy_(kept)

@@ -1,0 +1,247 @@
+"""From data to a trained space in one call, with or without a folder."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from zscape.errors import SpecError, StudyError
+from zscape.measures.report import report
+from zscape.model.model import Model
+from zscape.objective.objective import Objective
+from zscape.recipes import Recipe
+from zscape.space.space import Space, encode_stored
+from zscape.study.batches import Batches, InOrder
+from zscape.study.data import Data, look
+from zscape.study.display import displayed
+from zscape.study.folder import locked
+from zscape.study.spec import find_recipe, options, settle
+from zscape.study.split import split
+from zscape.study.study import LOG, REPORT, Study, gather
+from zscape.study.training import Progress
+from zscape.study.training import fit as fit_model
+
+
+def fit(
+    data: Any,
+    *,
+    recipe: str | Recipe = "vae",
+    out: str | Path | None = None,
+    labels: Any = None,
+    label: str = "",
+    **settings: Any,
+) -> Space:
+    """Trains a recipe on data and returns the space; with `out`, a study folder too.
+
+    Progress is drawn on a terminal, and nowhere else.
+
+    Args:
+        data: whatever `look` takes: a path, a built-in name, an array, a DataFrame, a data set.
+        recipe: a recipe's name, or a function of the same kind.
+        out: a new folder for the study; None keeps everything in memory.
+        labels: one class per example; for colours and splits, never trained on.
+        label: the column of a table that holds the class.
+        **settings: options of the recipe (`latent=16`) and of training (`epochs=100`,
+            `batch_size=128`, `learning_rate=1e-3`, `seed=0`; see `train_on`).
+
+    Raises:
+        DataError: data that cannot be used.
+        SpecError: a setting that cannot be.
+    """
+    seen = data if isinstance(data, Data) else look(data, labels=labels, label=label)
+    if out is not None:
+        study = prepare(seen, recipe=recipe, out=out, **settings)
+        for _ in displayed(train(study)):
+            pass
+        return study.space()
+    function, chosen, training = _settle(recipe, settings)
+    model, objective = _seeded_build(function, seen, chosen, training["seed"])
+    for _ in displayed(train_on(model, objective, seen, **training)):
+        pass
+    return gather(model, seen, encode_stored(model, seen.modality, seen.x))
+
+
+def prepare(
+    data: Any, *, recipe: str | Recipe = "vae", out: str | Path, **settings: Any
+) -> Study:
+    """A study folder that is ready to be trained.
+
+    Args:
+        data: whatever `look` takes.
+        recipe: a recipe's name, or a function of the same kind.
+        out: a new or empty folder.
+        **settings: options of the recipe and of training.
+    """
+    seen = data if isinstance(data, Data) else look(data)
+    function, chosen, training = _settle(recipe, settings)
+    name = recipe if isinstance(recipe, str) else f"{recipe.__module__}:{recipe.__name__}"
+    return Study.create(
+        out, seen, recipe=function, options=chosen, training=training, name=name
+    )
+
+
+def train(study: Study) -> Iterator[Progress]:
+    """Trains a study and yields its progress; when it ends, or is broken off, all is written.
+
+    Raises:
+        StudyError: the study was trained before.
+        BusyError: another process trains it.
+        StorageError: the disk is full.
+        DivergedError: the loss left the finite numbers.
+    """
+    data = study.data
+    if data is None:
+        raise StudyError(
+            "Only a fresh study can be trained, and this one was trained before. "
+            "Make a new one from its data."
+        )
+    training = study.asked["training"]
+    with locked(study.path):
+        model, objective = _seeded_build(
+            study.recipe, data, study.asked["options"], training["seed"]
+        )
+        with (study.path / LOG).open("a", encoding="utf-8") as log:
+            try:
+                for progress in train_on(model, objective, data, **training):
+                    log.write(json.dumps(asdict(progress)) + "\n")
+                    log.flush()
+                    yield progress
+            finally:
+                log.flush()
+                os.fsync(log.fileno())
+                _finish(study, model, data)
+
+
+def train_on(
+    model: Model,
+    objective: Objective,
+    data: Data,
+    *,
+    epochs: int = 100,
+    batch_size: int = 128,
+    learning_rate: float = 1e-3,
+    patience: int = 10,
+    ema: float = 0.999,
+    validation: float = 0.1,
+    precision: str = "auto",
+    device: str = "auto",
+    seed: int = 0,
+) -> Iterator[Progress]:
+    """Trains a model on data; its keyword arguments are the options of training.
+
+    Args:
+        model: trained in place.
+        objective: what to minimise.
+        data: as `look` found it.
+        epochs: passes over the data at most.
+        batch_size: examples a step.
+        learning_rate: Adam's.
+        patience: epochs without a better validation ELBO before the end; 0 never stops early.
+        ema: decay of the average of weights; 0 keeps the plain weights.
+        validation: share of the examples that only measure.
+        precision: "float32", "bfloat16", or "auto".
+        device: "cpu", "cuda", or "auto".
+        seed: of the split, the order, and the noise.
+    """
+    _check_training(epochs, batch_size, learning_rate, validation)
+    training, measuring = split(
+        len(data.x), share=validation, seed=seed, labels=data.labels
+    )
+    where = _device(device)
+    prepare_x = data.modality.prepare
+    x = data.x.index_select(0, training).to(where)
+    held = data.x.index_select(0, measuring).to(where)
+    batches = Batches(x, size=batch_size, seed=seed, prepare=prepare_x)
+    yield from fit_model(
+        model,
+        objective,
+        batches,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        validation=InOrder(held, prepare=prepare_x) if len(held) else None,
+        patience=patience,
+        ema=ema,
+        precision=_precision(precision, model, where),
+        device=where,
+    )
+    model.to("cpu")
+
+
+def open(path: str | Path, *, recipe: Recipe | None = None) -> Space:
+    """The space of a study folder.
+
+    Args:
+        path: the folder that training made.
+        recipe: the recipe, where it is not one of ours.
+
+    Raises:
+        StudyError: no study, damaged, or from a newer zscape.
+    """
+    return Study.open(path, recipe=recipe).space()
+
+
+def _finish(study: Study, model: Model, data: Data) -> None:
+    """Writes what a training run leaves; weights that left the finite numbers are not kept."""
+    if not all(bool(tensor.isfinite().all()) for tensor in model.parameters()):
+        return
+    space = gather(model, data, encode_stored(model, data.modality, data.x))
+    study.save(space)
+    page = report(space, study.log(), study=dict(study.asked), notes=list(data.notes))
+    study.add({REPORT: page.encode()})
+
+
+def _settle(
+    recipe: str | Recipe, settings: Mapping[str, Any]
+) -> tuple[Recipe, dict[str, Any], dict[str, Any]]:
+    """The recipe, its options and training's, from settings of both."""
+    function = find_recipe(recipe) if isinstance(recipe, str) else recipe
+    of_training = options(train_on)
+    training = {name: value for name, value in settings.items() if name in of_training}
+    rest = {name: value for name, value in settings.items() if name not in of_training}
+    return function, settle(function, rest), settle(train_on, training)
+
+
+def _seeded_build(
+    recipe: Recipe, data: Data, chosen: Mapping[str, Any], seed: int
+) -> tuple[Model, Objective]:
+    torch.manual_seed(seed)
+    return recipe(data.modality, **chosen)
+
+
+def _device(name: str) -> str:
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise SpecError(f"device must be one of this machine, got {name!r}. Use 'cpu' here.")
+    if name.split(":")[0] not in ("cpu", "cuda", "mps"):
+        raise SpecError(f"device must be 'cpu', 'cuda' or 'auto', got {name!r}. Use 'auto'.")
+    return name
+
+
+def _precision(name: str, model: nn.Module, device: str) -> str:
+    # Convolutions gain about 1.8 times from bfloat16 where the processor has it, and lose nothing
+    # that the parity benchmark resolves; elsewhere it is slower than float32.
+    if name != "auto":
+        return name
+    has_conv = any(isinstance(module, nn.Conv2d) for module in model.modules())
+    fast = device != "cpu" or torch.cpu._is_avx512_bf16_supported()
+    return "bfloat16" if has_conv and fast else "float32"
+
+
+def _check_training(epochs: int, batch_size: int, learning_rate: float, validation: float) -> None:
+    for name, value in (("epochs", epochs), ("batch_size", batch_size)):
+        if value < 1:
+            raise SpecError(f"{name} must be at least 1, got {value}. Leave it out for the default.")
+    if not 0 < learning_rate < 1:
+        raise SpecError(
+            f"learning_rate must be between 0 and 1, got {learning_rate}. 1e-3 is a usual start."
+        )
+    if not 0 <= validation < 1:
+        raise SpecError(
+            f"validation must be a share from 0 to below 1, got {validation}. 0.1 is usual."
+        )

@@ -1,0 +1,45 @@
+"""Which examples train and which only measure."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zscape.study.batches import permutation
+
+FEWEST = 20  # examples below which all train and none measure
+MOST = 10_000  # examples that measure, at most
+
+
+def split(
+    n: int, *, share: float, seed: int, labels: np.ndarray | None = None
+) -> tuple[Tensor, Tensor]:
+    """Indices that train and that measure, each rising; by class where labels are known.
+
+    Every class of at least two examples is in both parts, a class of one trains.
+
+    Args:
+        n: how many examples there are; below 20 all of them train.
+        share: of the examples that measure, 0 to 1; 10,000 at most.
+        seed: repeats the same split.
+        labels: class of each example `[n]`.
+    """
+    order = permutation(n, seed=seed, epoch=2**31)
+    wanted = min(round(n * share), MOST)
+    if n < FEWEST or wanted == 0:
+        return torch.arange(n), torch.arange(0)
+    if labels is None:
+        measuring = order[:wanted]
+    else:
+        measuring = _by_class(order, torch.from_numpy(labels), wanted / n)
+    mask = torch.zeros(n, dtype=torch.bool)
+    mask[measuring] = True
+    return (~mask).nonzero().flatten(), mask.nonzero().flatten()
+
+
+def _by_class(order: Tensor, labels: Tensor, share: float) -> Tensor:
+    parts = []
+    for label in labels.unique():
+        members = order[labels[order] == label]
+        wanted = min(max(round(len(members) * share), 1), len(members) - 1)
+        parts.append(members[:wanted])
+    return torch.cat(parts)

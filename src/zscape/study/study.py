@@ -1,0 +1,280 @@
+"""A study: a folder that holds what was asked, the weights, the log, the codes and the report."""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tomli_w
+import torch
+from safetensors.torch import load, save
+from torch import Tensor
+
+from zscape import __version__
+from zscape.errors import StorageError, StudyError
+from zscape.modalities import MODALITIES, Modality
+from zscape.model.codes import Codes
+from zscape.model.model import Model
+from zscape.objective.objective import Objective
+from zscape.recipes import Recipe
+from zscape.space.space import Space
+from zscape.study.data import Data
+from zscape.study.folder import has_file, read_file, write_file, write_folder
+from zscape.study.spec import our_recipe, settle
+
+SPEC = "study.toml"
+WEIGHTS = "weights.safetensors"
+CODES = "codes.safetensors"
+ITEMS = "items.safetensors"
+LOG = "training.jsonl"
+SKIPPED = "skipped.jsonl"
+REPORT = "report.html"
+KEPT_BYTES = 64 * 2**20  # of the data, so that a study shows its own examples anywhere
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A folder on disk and what was asked of it.
+
+    Attributes:
+        path: the folder.
+        asked: the content of study.toml: recipe, options, training, modality, data.
+        modality: of the things it is about.
+        recipe: the function that `asked["recipe"]` names.
+        data: what it is to be trained on; None once it was reopened.
+    """
+
+    path: Path
+    asked: Mapping[str, Any]
+    modality: Modality
+    recipe: Recipe
+    data: Data | None = None
+
+    @classmethod
+    def create(
+        cls,
+        path: str | Path,
+        data: Data,
+        *,
+        recipe: Recipe,
+        options: Mapping[str, Any],
+        training: Mapping[str, Any],
+        name: str = "",
+    ) -> "Study":
+        """A new study in a new or empty folder; training it is the next step.
+
+        Args:
+            path: the folder; made when it is not there.
+            data: as `look` found it.
+            recipe: a recipe.
+            options: every option of the recipe, settled.
+            training: every option of training, settled.
+            name: how the recipe was called by the person who trains.
+
+        Raises:
+            StudyError: the folder holds something.
+            StorageError: the folder cannot be made.
+        """
+        folder = _new_folder(Path(path))
+        asked = {
+            "zscape": __version__,
+            "recipe": name or recipe.__name__,
+            "options": dict(options),
+            "training": dict(training),
+            "modality": modality_record(data.modality),
+            "data": _data_record(data),
+        }
+        write_file(folder / SPEC, tomli_w.dumps(asked).encode())
+        return cls(folder, asked, data.modality, recipe, data)
+
+    @classmethod
+    def open(cls, path: str | Path, *, recipe: Recipe | None = None) -> "Study":
+        """A study that was trained; opening writes nothing and imports nothing that it names.
+
+        Args:
+            path: the folder.
+            recipe: the recipe, where it is not one of ours.
+
+        Raises:
+            StudyError: no study, damaged, or from a newer zscape.
+        """
+        folder = Path(path)
+        if not folder.is_dir():
+            raise StudyError(
+                f"A study must be a folder, and {str(path)!r} is none. "
+                "Give the folder that 'zscape train --out' made."
+            )
+        asked = _read_spec(folder)
+        found = recipe or our_recipe(str(asked["recipe"]))
+        return cls(folder, asked, modality_from(asked["modality"]), found)
+
+    def build(self) -> tuple[Model, Objective]:
+        """The model and objective as asked, with fresh weights."""
+        return self.recipe(self.modality, **settle(self.recipe, self.asked["options"]))
+
+    def save(self, space: Space) -> None:
+        """Writes weights, codes, kept items and the log's checksum; the manifest comes last."""
+        log = self.path / LOG
+        write_folder(
+            self.path,
+            {
+                SPEC: tomli_w.dumps(dict(self.asked)).encode(),
+                WEIGHTS: save(_contiguous(space.model.state_dict())),
+                CODES: save(_contiguous(dict(space.codes.tensors))),
+                ITEMS: save(_items(space)),
+                LOG: log.read_bytes() if log.exists() else b"",
+                SKIPPED: _lines([{"path": p, "reason": r} for p, r in self._skipped()]),
+            },
+        )
+
+    def space(self) -> Space:
+        """The trained space: the same outputs to the bit on the same machine.
+
+        Raises:
+            StudyError: a file is missing or damaged.
+        """
+        # Fresh weights are overwritten: building must not disturb the caller's randomness.
+        with torch.random.fork_rng(devices=[]):
+            model, _ = self.build()
+        try:
+            model.load_state_dict(load(read_file(self.path, WEIGHTS)))
+        except RuntimeError as error:
+            raise StudyError(
+                f"{WEIGHTS} must fit the recipe {self.asked['recipe']!r}, and does not. "
+                "Open the study with the version of the recipe that trained it."
+            ) from error
+        items = load(read_file(self.path, ITEMS))
+        known = {name: tensor.numpy() for name, tensor in items.items()}
+        return Space(
+            model=model.eval(),
+            modality=self.modality,
+            codes=Codes(load(read_file(self.path, CODES))),
+            items=items["items"],
+            kept=items["kept"],
+            labels=known.get("labels"),
+            label_names=tuple(self.asked["data"].get("label_names", ())),
+            attributes={
+                name.removeprefix("attribute."): values
+                for name, values in known.items()
+                if name.startswith("attribute.")
+            },
+        )
+
+    def log(self) -> list[dict[str, Any]]:
+        """The records of the training run, oldest first."""
+        return [json.loads(line) for line in read_file(self.path, LOG).splitlines()]
+
+    def add(self, files: Mapping[str, bytes]) -> None:
+        """Writes further files into the folder, listed in its manifest."""
+        write_folder(self.path, files)
+
+    def report(self) -> bytes | None:
+        """The report as written, or None."""
+        return read_file(self.path, REPORT) if has_file(self.path, REPORT) else None
+
+    def _skipped(self) -> tuple[tuple[str, str], ...]:
+        return () if self.data is None else self.data.skipped
+
+
+def modality_record(modality: Modality) -> dict[str, Any]:
+    """A modality as plain values, its kind among them."""
+    kind = next(name for name, cls in MODALITIES.items() if isinstance(modality, cls))
+    return {"kind": kind, **asdict(modality)}  # type: ignore[call-overload]
+
+
+def modality_from(record: Mapping[str, Any]) -> Modality:
+    """The modality of a record.
+
+    Raises:
+        StudyError: the record is not as written.
+    """
+    fields = dict(record)
+    kind = fields.pop("kind", None)
+    try:
+        return MODALITIES[str(kind)](**fields)
+    except (KeyError, TypeError, ValueError) as error:
+        raise StudyError(
+            f"The modality in {SPEC} must be as zscape wrote it, got {kind!r} ({error}). "
+            "Restore the file from a copy."
+        ) from error
+
+
+def gather(model: Model, data: Data, codes: Codes) -> Space:
+    """The space of a model, with as many examples kept as a study holds."""
+    bytes_each = data.x[0].numel() * data.x.element_size()
+    count = min(len(data.x), max(KEPT_BYTES // bytes_each, 1))
+    kept = torch.linspace(0, len(data.x) - 1, count, dtype=torch.float64).round().long()
+    return Space(
+        model=model.eval(),
+        modality=data.modality,
+        codes=codes,
+        items=data.x.index_select(0, kept),
+        kept=kept,
+        labels=data.labels,
+        label_names=data.label_names,
+        attributes=dict(data.attributes),
+    )
+
+
+def _new_folder(path: Path) -> Path:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        held = sorted(entry.name for entry in path.iterdir())
+    except OSError as error:
+        raise StorageError(
+            f"--out must be a folder that can be made, got {str(path)!r} ({error.strerror}). "
+            "Choose another."
+        ) from error
+    if held:
+        raise StudyError(
+            f"--out must be a new or empty folder, but {str(path)!r} holds {held[0]!r}. "
+            "Choose another, or remove it first."
+        )
+    return path
+
+
+def _read_spec(folder: Path) -> dict[str, Any]:
+    content = read_file(folder, SPEC)
+    try:
+        asked = tomllib.loads(content.decode())
+        missing = {"recipe", "options", "modality", "data"} - asked.keys()
+    except ValueError as error:
+        raise StudyError(
+            f"{SPEC} must be TOML as zscape wrote it, and is not ({error}). "
+            "Restore it from a copy."
+        ) from error
+    if missing:
+        raise StudyError(
+            f"{SPEC} must name its {' and '.join(sorted(missing))}, and does not. "
+            "Restore it from a copy."
+        )
+    return asked
+
+
+def _data_record(data: Data) -> dict[str, Any]:
+    return {
+        "source": data.source,
+        "num_examples": len(data.x),
+        "label_names": list(data.label_names),
+        "notes": list(data.notes),
+    }
+
+
+def _items(space: Space) -> dict[str, Tensor]:
+    tensors = {"items": space.items, "kept": space.kept}
+    if space.labels is not None:
+        tensors["labels"] = torch.from_numpy(space.labels)
+    for name, values in space.attributes.items():
+        tensors[f"attribute.{name}"] = torch.from_numpy(np.ascontiguousarray(values))
+    return _contiguous(tensors)
+
+
+def _contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.contiguous() for name, tensor in tensors.items()}
+
+
+def _lines(records: list[dict[str, str]]) -> bytes:
+    return "".join(json.dumps(record) + "\n" for record in records).encode()

@@ -1,0 +1,126 @@
+"""Every prior, posterior and likelihood keeps the contract; a new member is one line here."""
+
+from itertools import product
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.contracts.conditional import Case, Check, Points, checks_for
+from zscape.probability import likelihoods, posteriors, priors
+
+
+def every(*axes: Tensor) -> Points:
+    """The Cartesian product of the axes; the volume of a cell if they are spaced below one."""
+    values = torch.cartesian_prod(*axes)
+    values = values[:, None] if len(axes) == 1 else values
+    volume = 1.0
+    for axis in axes:
+        step = float(axis[1] - axis[0]) if len(axis) > 1 else 1.0
+        volume *= 1.0 if axis.equal(axis.round()) or len(axis) <= 4 else step
+    return values, volume
+
+
+BIT = torch.tensor([0.0, 1.0])
+FOUR = torch.arange(4) / 3
+UNIT = (torch.arange(300) + 0.5) / 300
+LINE = torch.arange(-8, 8, 0.05) + 0.025
+COUNT = torch.arange(300.0)
+
+
+def binary(*shape: int) -> Points:
+    size = torch.Size(shape).numel()
+    return torch.tensor(list(product([0.0, 1.0], repeat=size))).reshape(-1, *shape), 1.0
+
+
+def choices() -> Points:
+    counts = [c for c in product(range(5), repeat=3) if sum(c) == 4]
+    return torch.tensor(counts, dtype=torch.float32), 1.0
+
+
+def levels() -> Points:
+    return torch.arange(256)[:, None] / 255, 1.0
+
+
+def rgb() -> Points:
+    return every(FOUR, FOUR, FOUR)[0].reshape(-1, 3, 1, 1), 1.0
+
+
+def plane() -> Points:
+    return every(LINE, LINE)
+
+
+DISCRETE = (("categorical", 3), ("bernoulli", 1), ("categorical", 2))
+NUMERIC = (("negative_binomial", 1), ("gaussian", 1))
+HALF_LEVEL = "the mean of a discretized logistic is within half a level"
+CLASSES = "an average of class numbers means nothing"
+NO_MEAN = "a flow has no closed form of its mean"
+POINT = "a point has no density"
+
+
+def vamp() -> priors.Vamp:
+    torch.manual_seed(1)
+    posterior = posteriors.Gaussian(4, 2)
+    encode = nn.Sequential(nn.Linear(3, 4), nn.Tanh())
+    return priors.Vamp(encode, posterior, shape=(3,), components=5)
+
+
+CASES = [
+    Case("bernoulli", lambda: likelihoods.Bernoulli((3,)), (3,), lambda: binary(3)),
+    Case("bernoulli_picture", lambda: likelihoods.Bernoulli((1, 2, 2)), (1, 2, 2),
+         lambda: binary(1, 2, 2)),
+    Case("continuous_bernoulli", lambda: likelihoods.ContinuousBernoulli((2,)), (2,),
+         lambda: every(UNIT, UNIT)),
+    Case("gaussian", lambda: likelihoods.Gaussian((2,), 0.5), (2,), plane),
+    Case("gaussian_learned", lambda: likelihoods.GaussianLearned((2,)), (2,), plane),
+    Case("gaussian_optimal", lambda: likelihoods.GaussianOptimal((2,)), (2,), plane),
+    Case("discretized_logistic", lambda: likelihoods.DiscretizedLogistic((2,), 4), (4,),
+         lambda: every(FOUR, FOUR), tolerance=1 / 6, reason=HALF_LEVEL),
+    Case("discretized_logistic_256", lambda: likelihoods.DiscretizedLogistic((1,)), (2,), levels),
+    Case("discretized_logistic_mixture",
+         lambda: likelihoods.DiscretizedLogisticMixture((2,), 3, 4), (18,),
+         lambda: every(FOUR, FOUR), tolerance=1 / 6, reason=HALF_LEVEL),
+    Case("discretized_logistic_mixture_256",
+         lambda: likelihoods.DiscretizedLogisticMixture((1,), 3), (9,), levels),
+    Case("discretized_logistic_mixture_rgb",
+         lambda: likelihoods.DiscretizedLogisticMixture((3, 1, 1), 2, 4), (20, 1, 1), rgb,
+         tolerance=1 / 6, reason=HALF_LEVEL),
+    Case("categorical", lambda: likelihoods.Categorical((2,), 3), (6,),
+         lambda: every(torch.arange(3.0), torch.arange(3.0)), central="mode", reason=CLASSES),
+    Case("poisson", lambda: likelihoods.Poisson((2,)), (2,), lambda: every(COUNT, COUNT)),
+    Case("negative_binomial", lambda: likelihoods.NegativeBinomial((2,)), (2,),
+         lambda: every(COUNT, COUNT)),
+    Case("zero_inflated_negative_binomial",
+         lambda: likelihoods.ZeroInflatedNegativeBinomial((2,)), (4,),
+         lambda: every(COUNT, COUNT)),
+    Case("multinomial", lambda: likelihoods.Multinomial((3,), 4), (3,), choices),
+    Case("columns_discrete", lambda: likelihoods.Columns(DISCRETE), (6,),
+         lambda: every(torch.arange(3.0), BIT, BIT), central="mode", reason=CLASSES),
+    Case("columns_numeric", lambda: likelihoods.Columns(NUMERIC), (2,),
+         lambda: every(COUNT, LINE)),
+    Case("point", lambda: posteriors.Point(4, 2), (4,), None, reason=POINT),
+    Case("gaussian_posterior", lambda: posteriors.Gaussian(4, 2), (4,), plane),
+    Case("flow_posterior", lambda: posteriors.Flow(4, 2), (4,), plane, central="none",
+         reason=NO_MEAN),
+    Case("flow_posterior_one_unit", lambda: posteriors.Flow(4, 1), (4,), lambda: every(LINE),
+         central="none", reason=NO_MEAN),
+    Case("standard", lambda: priors.Standard(2), (0,), plane),
+    Case("mixture", lambda: priors.Mixture(2, 3), (0,), plane),
+    Case("vamp", vamp, (0,), plane),
+    Case("flow", lambda: priors.Flow(2), (0,), plane, central="none", reason=NO_MEAN),
+    Case("flow_one_unit", lambda: priors.Flow(1), (0,), lambda: every(LINE), central="none",
+         reason=NO_MEAN),
+    Case("flow_three_passes", lambda: priors.Flow(2, passes=3, transforms=1), (0,), plane,
+         central="none", reason=NO_MEAN),
+    Case("flow_with_state", lambda: priors.Flow(2, features=3), (3,), plane, central="none",
+         reason=NO_MEAN),
+]
+CHECKS = [(case, check) for case in CASES for check in checks_for(case)]
+
+
+@pytest.mark.parametrize(
+    ("case", "check"), CHECKS, ids=[f"{case.name}-{check.name}" for case, check in CHECKS]
+)
+def test_contract(case: Case, check: Check):
+    torch.manual_seed(0)
+    check.run()
