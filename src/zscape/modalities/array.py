@@ -1,7 +1,7 @@
 """Arrays of numbers of one kind and shape; columns of different kinds are a `Table`."""
 
 from dataclasses import dataclass
-from math import prod
+from math import isqrt, prod
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from zscape.errors import DataError, ShapeError
-from zscape.modalities.found import Found, counted, place
+from zscape.modalities.found import Found, counted, place, printable
 from zscape.modalities.modality import Modality, Pictures, Rows
 
 LARGEST_FLOAT = float(np.finfo(np.float32).max)
@@ -25,7 +25,7 @@ LIKELIHOODS = {
 
 @dataclass(frozen=True, slots=True)
 class Array(Modality):
-    """Numbers `[*event]` of one kind: it holds `binary`, `count`, `unit` (in [0, 1]) or `real` ones.
+    """Numbers `[*event]` of one kind: `binary`, `count`, `unit` (in [0, 1]) or `real`.
 
     Real numbers are standardised per dimension by `mean` and `scale` (flat, in the order of the
     event); a dimension that never changes has scale 0 and is given back exactly. Numbers come
@@ -66,7 +66,7 @@ class Array(Modality):
         return ()
 
     def encode(self, things: Any) -> Tensor:
-        """Stores numbers as `[N, *event]`: uint8 where they fit, else float32, standardised if real.
+        """Stores numbers `[N, *event]` as uint8 where they fit, or float32; real ones standardised.
 
         Args:
             things: an array, tensor or list `[N, *event]`, or one example `[*event]`.
@@ -107,8 +107,8 @@ class Array(Modality):
             return np.asarray(numbers >= 0.5)
         if np.issubdtype(np.dtype(self.dtype), np.integer):
             bounds = np.iinfo(self.dtype)
-            return np.rint(numbers).clip(bounds.min, bounds.max).astype(self.dtype)
-        return numbers.astype(self.dtype)
+            numbers = np.rint(numbers).clip(bounds.min, bounds.max)
+        return np.asarray(numbers, dtype=self.dtype)
 
     def show(self, x: Tensor) -> Pictures | Rows:
         """Rows of numbers, or pictures where an example has two axes (or three, one of colour)."""
@@ -175,7 +175,7 @@ def find_array(things: Any) -> Found:
             f"never change{'s' if constant.sum() == 1 else ''}"
         )
     if _may_be_flat_pictures(numbers):
-        side = round(prod(array.event) ** 0.5)
+        side = isqrt(prod(array.event))
         notes.append(
             f"if these are flattened pictures, reshape them to [N, {side}, {side}] uint8 to get "
             "a picture model"
@@ -251,8 +251,9 @@ def _kind(numbers: np.ndarray) -> tuple[str, str]:
 def _may_be_flat_pictures(numbers: np.ndarray) -> bool:
     if numbers.ndim != 2 or numbers.min() < 0 or not 1 < numbers.max() <= 255:
         return False
-    side = round(numbers.shape[1] ** 0.5)
-    return side >= 8 and side * side == numbers.shape[1]
+    width: int = numbers.shape[1]
+    side = isqrt(width)
+    return side >= 8 and side * side == width
 
 
 def _parsed(cells: np.ndarray) -> np.ndarray:
@@ -270,8 +271,9 @@ def _parsed(cells: np.ndarray) -> np.ndarray:
     alike = sum(index[1:] == bad[0][1:] for index in bad)
     row = place(bad[0][0]) if bad[0] else "the data"
     raise DataError(
-        f"Numbers must be numbers, got {str(cells[bad[0]])[:40]!r}: {where}{counted(alike, 'cell')}, "
-        f"first in {row}. Write numbers with a decimal point, or pass a table (DataFrame)."
+        f"Every cell must be a number, got {printable(str(cells[bad[0]]))[:40]!r}: "
+        f"{where}{counted(alike, 'cell')}, first in {row}. "
+        "Write numbers with a decimal point, or pass a table (DataFrame)."
     )
 
 

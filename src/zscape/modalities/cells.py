@@ -18,7 +18,9 @@ SMALL_MEAN = 10
 FEWEST_FOR_IDENTIFIER = 10
 MOST_CLASSES = 256
 
-NUMBER = re.compile(r"\s*[+-]?(\d+([.,]\d*)*|[.,]\d+)([eE][+-]?\d+)?\s*|\s*[+-]?inf(inity)?\s*", re.I)
+NUMBER = re.compile(
+    r"\s*[+-]?(\d+([.,]\d*)*|[.,]\d+)([eE][+-]?\d+)?\s*|\s*[+-]?inf(inity)?\s*", re.I
+)
 DATE = re.compile(
     r"\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))([T ]+\d.*)?\s*"
     r"|\s*\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s*"
@@ -142,7 +144,7 @@ def _judge_text(name: str | int, cells: Any, present: Any) -> tuple[Column, str]
 
 
 def _refuse_numbers_in_text(name: str | int, cells: Any, present: Any) -> None:
-    """Refuses text most of which are numbers; whole numbers that repeat may be names (postcodes)."""
+    """Refuses text that is mostly numbers; whole ones that repeat may be names (postcodes)."""
     spelled = {value: NUMBER.fullmatch(value) is not None for value in present.unique().tolist()}
     numeric = cells.map(lambda cell: spelled.get(cell, False)).to_numpy(dtype=bool)
     if numeric.sum() <= len(present) / 2:

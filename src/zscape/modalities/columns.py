@@ -144,7 +144,7 @@ def require_constant(column: Column, cells: Any) -> None:
 
 
 def decode_cells(column: Column, values: np.ndarray) -> Any:
-    """A pandas Series of the person's own cells from what a model sees, float `[N]`, NaN missing."""
+    """A pandas Series of the person's own cells from what a model sees: `[N]`, NaN missing."""
     missing = np.isnan(values)
     if column.kind == "constant":
         return _series(column, [column.classes[0]] * len(values))

@@ -1,5 +1,6 @@
 """The one place that imports optional packages and says which extra brings them."""
 
+import sys
 from importlib import import_module
 from typing import Any
 
@@ -28,3 +29,9 @@ def pandas() -> Any:
         DataError: pandas is not installed.
     """
     return optional("pandas", "data")
+
+
+def is_frame(things: Any) -> bool:
+    """Whether things are a pandas DataFrame; pandas is not imported to find out."""
+    loaded = sys.modules.get("pandas")
+    return loaded is not None and isinstance(things, loaded.DataFrame)

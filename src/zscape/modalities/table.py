@@ -97,7 +97,7 @@ class Table(Modality):
     def decode(self, x: Tensor) -> Any:
         """Turns `[N, D]` into a DataFrame with the names, order and dtypes of the original.
 
-        Truths are cut at 0.5, category ids rounded, numbers that were whole rounded; NaN is missing.
+        Truths are cut at 0.5, category ids and whole numbers rounded; NaN is missing.
         """
         values = x.detach().to("cpu", torch.float32).numpy()
         places = {column.name: d for d, column in enumerate(self.modelled)}
@@ -182,9 +182,7 @@ def _name(name: Any) -> str | int:
         return name
     if isinstance(name, (int, np.integer)) and not isinstance(name, bool):
         return int(name)
-    raise DataError(
-        f"Column names must be text or whole numbers, got {name!r}. Rename the column."
-    )
+    raise DataError(f"Column names must be text or whole numbers, got {name!r}. Rename the column.")
 
 
 def _cell_words(cell: Any) -> str:

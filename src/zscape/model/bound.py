@@ -1,6 +1,5 @@
 """Numbers read off a trace: distortion, rate and the evidence lower bound, in nats per example."""
 
-import torch
 from torch import Tensor
 from torch.distributions import kl_divergence
 
@@ -10,6 +9,7 @@ from zscape.probability.distributions import Delta, kl_per_unit
 
 def distortion(trace: Trace) -> Tensor:
     """-log p(x | z), in nats, `[S, B]`."""
+    assert trace.x is not None, "a generated trace has observed nothing"
     return -trace.likelihood.log_prob(trace.x)
 
 
@@ -47,7 +47,8 @@ def elbo(trace: Trace) -> Tensor:
 
 def sum_rates(trace: Trace) -> Tensor:
     """The rate summed over levels, in nats, `[S, B]` or `[B]`."""
-    return torch.stack([rate(latent) for latent in trace.latents]).sum(0)
+    first, *others = trace.latents
+    return sum((rate(latent) for latent in others), start=rate(first))
 
 
 def log_weights(trace: Trace) -> Tensor:

@@ -9,6 +9,9 @@ from math import prod
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import silu
+
+from zscape.networks.mlp import scale_weights
 
 Shape = tuple[int, ...]
 Size = tuple[int, int]
@@ -83,45 +86,60 @@ def _sizes(shape: Shape, halvings: int) -> list[Size]:
 def _encoder(shape: Shape, channels: Shape, *, num_blocks: int) -> nn.Module:
     layers: list[nn.Module] = [_ChannelsLast()]
     for before, after in pairwise((shape[0], *channels)):
-        layers += [nn.Conv2d(before, after, 3, stride=2, padding=1)]
+        layers += [_halving(before, after)]
         layers += [_Residual(after) for _ in range(num_blocks)]
-        layers += [nn.ReLU()]
+        layers += [nn.SiLU()]
     size = _sizes(shape, len(channels))[-1]
-    layers += [_Flatten(), nn.Linear(channels[-1] * prod(size), _FEATURES), nn.ReLU()]
+    layers += [_Flatten(), _linear(channels[-1] * prod(size), _FEATURES), nn.SiLU()]
     return _OverLeading(nn.Sequential(*layers), event_dims=3)
 
 
 def _decoder(latent: int, shape: Shape, channels: Shape, *, num_blocks: int) -> nn.Module:
     *sizes, smallest = _sizes(shape, len(channels))
-    layers: list[nn.Module] = [nn.Linear(latent, _FEATURES), nn.ReLU()]
-    layers += [nn.Linear(_FEATURES, channels[-1] * prod(smallest))]
+    layers: list[nn.Module] = [_linear(latent, _FEATURES), nn.SiLU()]
+    layers += [_linear(_FEATURES, channels[-1] * prod(smallest))]
     layers += [_Unflatten(channels[-1], smallest)]
     targets = zip(pairwise((*reversed(channels), shape[0])), reversed(sizes), strict=True)
     for (before, after), size in targets:
         layers += [_Residual(before) for _ in range(num_blocks)]
-        layers += [nn.ReLU(), _doubling(before, after, size)]
+        layers += [nn.SiLU(), _doubling(before, after, size)]
     return _OverLeading(nn.Sequential(*layers), event_dims=1)
+
+
+def _linear(before: int, after: int) -> nn.Module:
+    layer = nn.Linear(before, after)
+    scale_weights(layer, fan_in=before)
+    return layer
+
+
+def _halving(before: int, after: int) -> nn.Module:
+    layer = nn.Conv2d(before, after, 3, stride=2, padding=1)
+    scale_weights(layer, fan_in=9 * before)
+    return layer
 
 
 def _doubling(before: int, after: int, size: Size) -> nn.Module:
     """The transpose of a 3x3 convolution of stride 2, to this exact size."""
     # A side of m came from 2m - 1 or 2m; the output padding tells which.
     odd = (1 - size[0] % 2, 1 - size[1] % 2)
-    return nn.ConvTranspose2d(before, after, 3, stride=2, padding=1, output_padding=odd)
+    layer = nn.ConvTranspose2d(before, after, 3, stride=2, padding=1, output_padding=odd)
+    # A pixel of the result sees 9 / 4 weights of each channel on average.
+    scale_weights(layer, fan_in=9 / 4 * before)
+    return layer
 
 
 class _Residual(nn.Module):
-    """x + conv(relu(conv(relu(x)))), the identity at the start of training."""
+    """x + conv(silu(conv(silu(x)))), the identity at the start of training."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.last = nn.Conv2d(channels, channels, 3, padding=1)
+        self.last = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        scale_weights(self.first, fan_in=9 * channels)
         nn.init.zeros_(self.last.weight)  # so that depth is stable without normalisation
-        nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
-        hidden: Tensor = self.last(self.first(x.relu()).relu())
+        hidden: Tensor = self.last(silu(self.first(silu(x))))
         return x + hidden
 
 
@@ -130,7 +148,8 @@ class _OverLeading(nn.Module):
 
     def __init__(self, body: nn.Module, *, event_dims: int) -> None:
         super().__init__()
-        self.body = body.to(memory_format=torch.channels_last)
+        body.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.body = body
         self.event_dims = event_dims
 
     def forward(self, x: Tensor) -> Tensor:
@@ -159,4 +178,4 @@ class _Unflatten(nn.Module):
         self.shape = (*size, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.unflatten(1, self.shape).permute(0, 3, 1, 2)
+        return x.reshape(-1, *self.shape).permute(0, 3, 1, 2)

@@ -1,7 +1,7 @@
 """Fully connected networks, for rows and small pictures."""
 
 from itertools import pairwise
-from math import prod
+from math import prod, sqrt
 
 from torch import nn
 
@@ -9,25 +9,43 @@ from torch import nn
 def mlp_encoder(shape: tuple[int, ...], widths: tuple[int, ...]) -> tuple[nn.Module, int]:
     """A network `[..., *shape]` to `[..., features]`, and its features.
 
-    Every layer is followed by a ReLU, so `widths=(400,)` is Linear-ReLU. No widths: chosen from
-    the size of the input.
+    Widths given: plain layers as PyTorch makes them, each followed by a ReLU, so `(400,)` is
+    Linear-ReLU as in most published comparisons. None given: two layers as wide as the input
+    asks for, with SiLU and scaled weights, which learn faster at the same cost.
     """
-    widths = widths or _default_widths(prod(shape))
-    layers: list[nn.Module] = [nn.Flatten(-len(shape))]
-    for before, after in pairwise((prod(shape), *widths)):
-        layers += [nn.Linear(before, after), nn.ReLU()]
-    return nn.Sequential(*layers), widths[-1]
+    hidden = widths or _default_widths(shape)
+    layers = _layers((prod(shape), *hidden), plain=bool(widths))
+    return nn.Sequential(nn.Flatten(-len(shape)), *layers), hidden[-1]
 
 
 def mlp_decoder(latent: int, shape: tuple[int, ...], widths: tuple[int, ...]) -> nn.Module:
     """A network `[..., latent]` to `[..., *shape]`: widths in reverse, then a linear layer."""
-    widths = widths or _default_widths(prod(shape))
+    hidden = (widths or _default_widths(shape))[::-1]
+    layers = _layers((latent, *hidden), plain=bool(widths))
+    return nn.Sequential(*layers, nn.Linear(hidden[-1], prod(shape)), nn.Unflatten(-1, shape))
+
+
+def scale_weights(layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d, *, fan_in: float) -> None:
+    """Draws the weights of a hidden layer so that it keeps the variance of its input.
+
+    PyTorch's own start shrinks it by about 6 a layer; deep networks then learn late.
+
+    Source: He et al. 2015, eq. 10, arXiv:1502.01852.
+    """
+    nn.init.normal_(layer.weight, std=sqrt(2.0 / fan_in))
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+
+
+def _layers(sizes: tuple[int, ...], *, plain: bool) -> list[nn.Module]:
     layers: list[nn.Module] = []
-    for before, after in pairwise((latent, *reversed(widths))):
-        layers += [nn.Linear(before, after), nn.ReLU()]
-    layers += [nn.Linear(widths[0], prod(shape)), nn.Unflatten(-1, shape)]
-    return nn.Sequential(*layers)
+    for before, after in pairwise(sizes):
+        linear = nn.Linear(before, after)
+        if not plain:
+            scale_weights(linear, fan_in=before)
+        layers += [linear, nn.ReLU() if plain else nn.SiLU()]
+    return layers
 
 
-def _default_widths(size: int) -> tuple[int, ...]:
-    return (256, 256) if size <= 256 else (512, 512)
+def _default_widths(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return (256, 256) if prod(shape) <= 256 else (512, 512)

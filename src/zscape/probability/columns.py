@@ -51,8 +51,8 @@ class Columns(Conditional):
         self.sizes = [len(columns[word]) for word in COLUMN_WORDS[:-1]]
         classes = [kinds[column][1] for column in columns["categorical"]]
         self.features = (sum(self.sizes) + sum(classes),)
-        self.log_scale = nn.Parameter(torch.zeros(len(columns["gaussian"])))
-        self.log_dispersion = nn.Parameter(torch.zeros(len(columns["negative_binomial"])))
+        self.log_scale = _parameter(len(columns["gaussian"]))
+        self.log_dispersion = _parameter(len(columns["negative_binomial"]))
         grouped = torch.tensor([column for word in COLUMN_WORDS for column in columns[word]])
         class_index, absent = _class_table(classes)
         self.register_buffer("grouped", grouped, persistent=False)
@@ -66,20 +66,25 @@ class Columns(Conditional):
         parts = at_least_float32(context).split_with_sizes(sizes, -1)
         mean, logits, log_rate, log_mean, classes = parts
         groups: list[Cells] = []
-        if mean.shape[-1]:
+        if self.log_scale is not None:
             variance = (2 * self.log_scale.clamp(max=10.0)).exp() + self.floor**2
             groups.append(DiagonalGaussian(mean, 0.5 * variance.log()))
         if logits.shape[-1]:
             groups.append(Bernoulli(logits))
         if log_rate.shape[-1]:
             groups.append(Poisson(log_rate.clamp(-20, 20)))
-        if log_mean.shape[-1]:
+        if self.log_dispersion is not None:
             log_dispersion = soft_clamp(self.log_dispersion, -7, 7)
             groups.append(NegativeBinomial(log_mean.clamp(-20, 20), log_dispersion))
         if classes.shape[-1]:
             padded = classes[..., self.class_index].masked_fill(self.absent, _NEVER)
             groups.append(Categorical(padded))
         return Row(tuple(groups), Order(self.grouped, self.back))
+
+
+def _parameter(size: int) -> nn.Parameter | None:
+    # A parameter without elements would never see a gradient.
+    return nn.Parameter(torch.zeros(size)) if size else None
 
 
 def _columns_by_word(kinds: tuple[tuple[str, int], ...]) -> dict[str, list[int]]:

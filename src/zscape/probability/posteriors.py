@@ -7,6 +7,7 @@ from zuko.flows import NICE
 from zscape.probability.conditional import Conditional
 from zscape.probability.distributions import Delta, DiagonalGaussian
 from zscape.probability.distributions.shapes import at_least_float32, soft_clamp
+from zscape.probability.flows import in_full_precision
 
 LOG_VARIANCE_RANGE = (-15.0, 15.0)  # KL, log-densities and their gradients stay finite within
 
@@ -73,7 +74,7 @@ class Flow(Conditional):
         super().__init__()
         flow = NICE(latent, features, transforms=transforms, hidden_features=hidden)
         self.base = Gaussian(features, latent)
-        self.transform = flow.transform
+        self.transform = in_full_precision(flow).transform
 
     def forward(self, context: Tensor) -> NormalizingFlow:
         """The distribution of the code given a context `[..., features]`."""

@@ -13,6 +13,7 @@ from zuko.flows import NSF
 from zscape.probability.conditional import Conditional
 from zscape.probability.distributions import DiagonalGaussian, GaussianMixture
 from zscape.probability.distributions.shapes import at_least_float32, soft_clamp
+from zscape.probability.flows import in_full_precision
 from zscape.probability.posteriors import LOG_VARIANCE_RANGE, Gaussian
 
 
@@ -119,9 +120,8 @@ class Flow(Conditional):
     ) -> None:
         super().__init__()
         self.features = features
-        self.flow = NSF(
-            latent, features, transforms=transforms, hidden_features=hidden, passes=passes
-        )
+        flow = NSF(latent, features, transforms=transforms, hidden_features=hidden, passes=passes)
+        self.flow = in_full_precision(flow)
 
     def forward(self, context: Tensor) -> NormalizingFlow:
         """The distribution of the code given a state `[..., features]`."""

@@ -88,12 +88,10 @@ def interpolate_codes(
     _require_steps(steps)
     between = _between(method)
     start, end = codes_of(space, a), codes_of(space, b)
-    moving = list(start.tensors) if level is None else [level]
-    ends = {name: end[name] if name in moving else start[name] for name in start.tensors}
     if level is not None:
-        start[level]  # an unknown level is refused by name
+        end = Codes({**start.tensors, level: end[level]})
     t = torch.linspace(0, 1, steps)
-    return Codes({name: between(start[name], ends[name], t) for name in start.tensors})
+    return Codes({name: between(start[name], end[name], t) for name in start.tensors})
 
 
 def walk(
@@ -211,7 +209,7 @@ def straight(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     return (1 - t) * a + t * b
 
 
-METHODS = {"linear": straight, "spherical": spherical}
+METHODS: dict[str, Between] = {"linear": straight, "spherical": spherical}
 
 
 def _between(method: str) -> Between:

@@ -18,13 +18,14 @@ def unit_rates(space: Space) -> Tensor | None:
     point) or has no closed form per unit (flows, mixtures).
     Source: Kingma and Welling 2014, appendix B, arXiv:1312.6114.
     """
-    total, items = None, space.items[:MOST_MEASURED]
-    for stored in items.split(CHUNK):
-        rates = _rates(space.model.encode(space.modality.prepare(stored)))
+    sums, items = [], space.items[:MOST_MEASURED]
+    for start in range(0, len(items), CHUNK):
+        x = space.modality.prepare(items[start : start + CHUNK])
+        rates = rates_of(space.model.encode(x))
         if rates is None:
             return None
-        total = rates.sum(0) if total is None else total + rates.sum(0)
-    return None if total is None else total / len(items)
+        sums.append(rates.sum(0))
+    return torch.stack(sums).sum(0) / len(items)
 
 
 def spread(space: Space) -> Tensor:
@@ -47,7 +48,11 @@ def informative_units(space: Space, most: int | None = None) -> list[int]:
     return order[:most]
 
 
-def _rates(trace: Trace) -> Tensor | None:
+def rates_of(trace: Trace) -> Tensor | None:
+    """KL of each unit of the flat code in nats, `[B, D]`, of a walk with leading dimensions `[B]`.
+
+    None where a level has no closed form per unit.
+    """
     per_level = [rate_per_unit(latent) for latent in trace.latents]
     known = [rates.flatten(1) for rates in per_level if rates is not None]
     return torch.cat(known, dim=1) if len(known) == len(per_level) else None

@@ -3,19 +3,25 @@
 Where data comes from stands in `sources`, `folder` and `tables`; how it looks in the modalities.
 """
 
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from zscape.errors import DataError
+from zscape.errors import DataError, SpecError, unknown
 from zscape.modalities.array import find_array
-from zscape.modalities.found import Found, counted, listed, printable
+from zscape.modalities.extras import is_frame
+from zscape.modalities.found import Found, counted, listed, place, printable
 from zscape.modalities.image import find_image, looks_like_pictures
 from zscape.modalities.modality import Modality
-from zscape.study.sources import Raw, named
+from zscape.modalities.table import find_table
+from zscape.study.pictures import SUFFIXES, as_name, load_folder
+from zscape.study.sources import BUILT_IN, Raw, from_hub, from_python, load_array, named
+from zscape.study.tables import TABLE_SUFFIXES, kind_of, load_table
 
 FEWEST_EXAMPLES = 2
 SMALL_CLASS = 10
@@ -56,23 +62,30 @@ def look(
 
     Args:
         data: a folder of pictures; a .csv, .tsv, .jsonl, .parquet, .npy or .npz file; the name of
-            built-in data (`digits`, `mnist5k`, `sprites`, `lines`); `hf:NAME` from the Hugging
-            Face hub; an array, tensor, DataFrame, list or torch dataset.
+            built-in data (`digits`, `mnist5k`, or 20,000 `sprites`, or `lines`); `hf:NAME` from
+            the Hugging Face hub; an array, tensor, DataFrame, list, World or torch dataset.
         labels: one class per example, of any type.
         label: the column of a table that holds the class; it is not modelled.
-        size: the height and width that pictures from files are brought to.
+        size: the height and width that pictures from files are brought to, or drawn at.
         strict: refuse a folder in which any picture cannot be read.
 
     Raises:
         DataError: data that cannot be used, with the column, count and first row or file.
         SpecError: the name of built-in data that does not exist.
     """
-    raw = _open(data)
+    if isinstance(data, Data):
+        return data
+    if labels is not None and label:
+        raise SpecError(f"Give labels or the column {label!r} that holds them, got both.")
+    raw = _labelled(_open(data, size=size, strict=strict, label=label), label)
+    _require_used(raw, size=size, label=label)
     found = _find(raw)
     number = len(found.x)
     if number < FEWEST_EXAMPLES:
         raise _too_few(number, raw.source)
-    ids, label_names = _coded(raw.labels if labels is None else labels, number)
+    if labels is not None:
+        raw = replace(raw, labels=labels, label_names=())
+    ids, label_names = _coded(raw, number)
     headline, warnings = found.headline, list[str]()
     if ids is not None:
         headline = f"{headline}, {_label_words(ids)}"
@@ -90,17 +103,70 @@ def look(
     )
 
 
-def _open(data: Any) -> Raw:
-    if isinstance(data, str):
-        return named(data)
-    if isinstance(data, Tensor):
-        return Raw(data.detach().cpu().numpy(), source="a tensor", channels_first=True)
-    return Raw(np.asarray(data), source="an array")
+def _open(data: Any, *, size: int | None, strict: bool, label: str) -> Raw:
+    if not isinstance(data, (str, os.PathLike)):
+        return from_python(data, size=size)
+    name = os.fspath(data)
+    if name.startswith("hf:"):
+        return from_hub(name.removeprefix("hf:"), size=size, label=label)
+    if name in BUILT_IN:
+        return named(name, size=size)
+    path = Path(name)
+    if path.is_dir():
+        return load_folder(path, size=size, strict=strict, label=label)
+    if path.is_file():
+        return _open_file(path)
+    shown = printable(as_name(name))
+    if os.path.lexists(path):
+        raise DataError(f"{shown!r} must be a folder or a file, got neither. Check the path.")
+    if path.suffix or len(path.parts) > 1:
+        raise DataError(f"There must be a file or folder {shown!r}, got none. Check the path.")
+    return named(name)
+
+
+def _open_file(path: Path) -> Raw:
+    kind = kind_of(path)
+    if kind in TABLE_SUFFIXES:
+        return load_table(path)
+    if kind in (".npy", ".npz"):
+        return load_array(path)
+    shown = printable(as_name(path.name))
+    if kind in SUFFIXES:
+        raise DataError(
+            f"Pictures must lie in a folder, got the single file {shown!r}. Pass the folder."
+        )
+    raise DataError(
+        f"{shown!r} must be a folder of pictures or a file of the kinds "
+        f"{', '.join((*TABLE_SUFFIXES, '.npy', '.npz'))}, got {kind or 'no suffix'!r}. Convert it."
+    )
+
+
+def _labelled(raw: Raw, label: str) -> Raw:
+    """A table with its label column taken out."""
+    if not label or not is_frame(raw.things):
+        return raw
+    if label not in raw.things.columns:
+        raise unknown("column", label, [str(name) for name in raw.things.columns])
+    cells = raw.things[label].tolist()
+    return replace(raw, things=raw.things.drop(columns=label), labels=cells)
+
+
+def _require_used(raw: Raw, *, size: int | None, label: str) -> None:
+    if size is not None and not raw.pictures:
+        raise SpecError(
+            f"size is for pictures that are read from files, got {raw.source}. Leave it out."
+        )
+    if label and raw.labels is None:
+        raise SpecError(
+            f"label names a column of a table, got {raw.source}. Pass labels, one per example."
+        )
 
 
 def _find(raw: Raw) -> Found:
     if len(raw.things) == 0:
         raise _too_few(0, raw.source)
+    if is_frame(raw.things):
+        return find_table(raw.things)
     if looks_like_pictures(raw.things):
         return find_image(raw.things, channels_first=raw.channels_first)
     return find_array(raw.things)
@@ -113,27 +179,46 @@ def _too_few(number: int, source: str) -> DataError:
     )
 
 
-def _coded(labels: Any, number: int) -> tuple[np.ndarray | None, tuple[str, ...]]:
+def _coded(raw: Raw, number: int) -> tuple[np.ndarray | None, tuple[str, ...]]:
     """Labels of any type as class ids in the sorted order of the classes, and their names."""
-    if labels is None:
+    if raw.labels is None:
         return None, ()
-    raw = np.asarray(labels.cpu() if isinstance(labels, Tensor) else labels)
-    if raw.shape != (number,):
+    labels = _label_array(raw.labels)
+    if labels.shape != (number,):
         raise DataError(
-            f"Labels must be one per example, {number:,} here; got shape {raw.shape}. "
+            f"Labels must be one per example, {number:,} here; got shape {labels.shape}. "
             "Pass a list of that length."
         )
-    missing = np.array([value is None or value != value for value in raw.tolist()])
+    if raw.label_names:
+        return labels.astype(np.int64), raw.label_names
+    missing = np.array([_is_missing(label) for label in labels.tolist()])
     if missing.any():
         raise DataError(
-            f"Labels must be known for every example, got {counted(int(missing.sum()), 'missing')}"
-            f", first at index {int(np.argmax(missing))}. Leave these examples out or name a "
-            "class for them."
+            f"Labels must be known for every example, got {int(missing.sum()):,} missing, first in "
+            f"{place(int(np.argmax(missing)))}. Leave these examples out or name a class for them."
         )
-    if raw.dtype == object:
-        raw = np.array([str(value) for value in raw.tolist()])
-    values, ids = np.unique(raw, return_inverse=True)
-    return ids.astype(np.int64), tuple(_label_name(value) for value in values.tolist())
+    names = [_label_name(label) for label in labels.tolist()]
+    if labels.dtype.kind in "biuf":
+        values, ids = np.unique(labels, return_inverse=True)
+        return ids.astype(np.int64), tuple(_label_name(value) for value in values.tolist())
+    order = {name: i for i, name in enumerate(sorted(set(names)))}
+    return np.array([order[name] for name in names]), tuple(order)
+
+
+def _label_array(labels: Any) -> np.ndarray:
+    if isinstance(labels, Tensor):
+        return labels.cpu().numpy()
+    values = list(labels)
+    if all(isinstance(value, (bool, int, float, np.number, np.bool_)) for value in values):
+        return np.asarray(labels if isinstance(labels, np.ndarray) else values)
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
+def _is_missing(label: Any) -> bool:
+    # pandas' NA is neither true nor false, so it is told by its own name.
+    return label is None or str(label) == "<NA>" or label != label
 
 
 def _label_name(value: Any) -> str:
@@ -149,7 +234,8 @@ def _label_words(ids: np.ndarray) -> str:
 
 def _small_classes(ids: np.ndarray, label_names: tuple[str, ...]) -> list[str]:
     sizes = np.bincount(ids, minlength=len(label_names))
-    small = [f"{printable(label_names[k])!r} ({sizes[k]})" for k in np.flatnonzero(sizes < SMALL_CLASS)]
+    few = np.flatnonzero(sizes < SMALL_CLASS)
+    small = [f"{printable(label_names[k])!r} ({sizes[k]})" for k in few]
     if not small:
         return []
     verb = "has" if len(small) == 1 else "have"

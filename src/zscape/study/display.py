@@ -1,7 +1,7 @@
 """Progress drawn on a terminal: a bar with the ELBO, its parts, active units and the time left."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -34,7 +34,7 @@ def summary(record: Record) -> str:
     return "  ".join(word for word in words if word)
 
 
-def _latest(parts: dict[str, float], name: str) -> float:
+def _latest(parts: Mapping[str, float], name: str) -> float:
     return parts.get(f"validation_{name}", parts[name])
 
 

@@ -57,7 +57,12 @@ class Reader:
         worker = self._worker or self._start()
         # A timer, because pipes cannot be polled on every system.
         late = threading.Event()
-        timer = threading.Timer(self._seconds, lambda: (late.set(), worker.kill()))
+
+        def give_up() -> None:
+            late.set()
+            worker.kill()
+
+        timer = threading.Timer(self._seconds, give_up)
         timer.start()
         try:
             reply = _exchange(worker, request)
@@ -65,10 +70,10 @@ class Reader:
             timer.cancel()
         if reply is not None:
             return reply
-        code = self._stop()
+        self._stop()
         if late.is_set():
             return Reply({}, reason=f"it took longer than {self._seconds:g} s")
-        return Reply({}, reason=f"its decoder crashed (exit {code})")
+        return Reply({}, reason="its decoder crashed")
 
     def _start(self) -> subprocess.Popen[bytes]:
         self._worker = subprocess.Popen(
@@ -79,10 +84,10 @@ class Reader:
         )
         return self._worker
 
-    def _stop(self) -> int:
+    def _stop(self) -> None:
         worker, self._worker = self._worker, None
         if worker is None:
-            return 0
+            return
         assert worker.stdin and worker.stdout
         worker.kill()
         worker.stdout.close()
@@ -90,7 +95,7 @@ class Reader:
             worker.stdin.close()
         except BrokenPipeError:
             pass  # a request was under way when the worker died
-        return worker.wait()
+        worker.wait()
 
 
 def _exchange(worker: subprocess.Popen[bytes], request: dict[str, Any]) -> Reply | None:

@@ -82,9 +82,9 @@ def _in_eight_bits(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith("I"):
         return picture.convert("I").point(lambda level: level * (1 / 257) + 0.5).convert("L")
     if picture.mode == "F":
-        low, high = picture.getextrema()
-        if not (0 <= low and high <= 1):  # NaN fails too
-            raise ValueError(f"real pixels from {low} to {high}, not in 0 to 1")
+        span: Any = picture.getextrema()
+        if not (span[0] >= 0 and span[1] <= 1):  # NaN fails too
+            raise ValueError(f"real pixels from {span[0]} to {span[1]}, not in 0 to 1")
         return picture.point(lambda level: level * 255 + 0.5).convert("L")
     if "transparency" in picture.info or picture.mode in ("RGBA", "RGBa", "LA", "La", "PA"):
         return picture.convert("RGBA")

@@ -177,9 +177,8 @@ def _couple(loc: Tensor, coupling: Tensor, y: Tensor) -> Tensor:
     # Channel dim is the third from the right; y is x on [-1, 1], `[..., 1, 3, H, W]`.
     red, green = y[..., 0:1, :, :], y[..., 1:2, :, :]
     first, second, third = coupling.tensor_split(3, -3)
-    nothing = torch.zeros_like(first)
-    shift = torch.cat([nothing, first * red, second * red + third * green], -3)
-    return loc + shift
+    green_pull, blue_pull = first * red, second * red + third * green
+    return loc + torch.cat([torch.zeros_like(green_pull), green_pull, blue_pull], -3)
 
 
 def _log_mass(x: Tensor, loc: Tensor, log_scale: Tensor, levels: int) -> Tensor:

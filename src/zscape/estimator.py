@@ -1,0 +1,248 @@
+"""The scikit-learn face: a variational autoencoder as a transformer of numeric columns.
+
+Columns of other kinds and missing cells are for `zscape.fit`, which looks at them first.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import Tags, check_array, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor
+from torch.distributions import Distribution
+from zuko.distributions import NormalizingFlow
+
+from zscape.errors import SpecError
+from zscape.modalities.array import Array
+from zscape.model.bound import distortion, rate
+from zscape.model.codes import Codes
+from zscape.model.model import Model
+from zscape.recipes import Recipe
+from zscape.space.space import CHUNK
+from zscape.study.data import Data
+from zscape.study.run import train_on
+from zscape.study.spec import find_recipe, settle
+
+DRAWS = 16  # codes drawn per example for its score, the same noise for every example
+KINDS = [np.float64, np.float32]
+
+
+class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Maps rows of real numbers to the codes of a variational autoencoder trained on them.
+
+    Columns are standardised inside and each gets a Gaussian of learned width. Fitting touches
+    neither a disk nor the global randomness of NumPy and torch. What is computed after fitting
+    is computed in double precision, so that an answer does not depend on its co-batch.
+
+    Args:
+        recipe: a recipe's name, or a function of the same kind.
+        n_components: size of the code; units that the data do not need stay near 0.
+        epochs: passes over the data at most.
+        batch_size: examples a step.
+        learning_rate: Adam's.
+        patience: epochs without a better ELBO on held-out rows before the end; 0: never early.
+        validation: share of the rows that only measure; below 20 rows all of them train.
+        options: further options of the recipe, such as `{"beta": 4.0}`.
+        device: "cpu", "cuda", or "auto".
+        random_state: an int repeats the same fit; None: another one at every call.
+
+    Attributes:
+        model_: the trained model, in double precision.
+        modality_: how rows become what the model sees.
+        history_: the records of the training run, oldest first.
+        n_features_in_: how many columns there were.
+        feature_names_in_: their names, where X had some.
+    """
+
+    def __init__(
+        self,
+        recipe: str | Recipe = "vae",
+        *,
+        n_components: int = 8,
+        epochs: int = 100,
+        batch_size: int = 32,
+        learning_rate: float = 2e-3,
+        patience: int = 10,
+        validation: float = 0.1,
+        options: Mapping[str, Any] | None = None,
+        device: str = "cpu",
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.recipe = recipe
+        self.n_components = n_components
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.patience = patience
+        self.validation = validation
+        self.options = options
+        self.device = device
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None) -> "LatentTransformer":
+        """Trains on rows `[N, n_features]`; returns itself.
+
+        Args:
+            X: rows of numbers, at least 2.
+            y: not looked at.
+
+        Raises:
+            SpecError: a parameter that cannot be.
+            DivergedError: the loss left the finite numbers.
+        """
+        X = validate_data(self, X, dtype=KINDS, ensure_min_samples=2)
+        recipe = find_recipe(self.recipe) if isinstance(self.recipe, str) else self.recipe
+        chosen, training = settle(recipe, self._options()), settle(train_on, self._training())
+        data = _data(X)
+        with _aside(training["seed"]):
+            model, objective = recipe(data.modality, **chosen)
+            self.history_ = [asdict(p) for p in train_on(model, objective, data, **training)]
+        self.model_ = model.double().eval()
+        self.modality_ = data.modality
+        self._n_features_out = chosen["latent"]
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """The centres of the posteriors, `[N, n_components]`, in the precision of X."""
+        x, kind = self._seen(X)
+        return _in_chunks(lambda part: _centers(self.model_, part).flat, x).astype(kind)
+
+    def inverse_transform(self, X: Any) -> np.ndarray:
+        """What codes `[N, n_components]` stand for: the likelihood's mean, `[N, n_features]`."""
+        check_is_fitted(self)
+        flat = torch.from_numpy(check_array(X, dtype=np.float64))
+        one = _centers(self.model_, torch.zeros(1, self.n_features_in_, dtype=torch.float64))
+
+        def means(part: Tensor) -> Tensor:
+            given = dict(one.like(part).tensors)
+            return self.model_.generate(len(part), given=given).likelihood.mean
+
+        return self.modality_.decode(torch.from_numpy(_in_chunks(means, flat)))
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """The ELBO of each row, a lower bound of its log-density, in nats, `[N]`.
+
+        The density is that of the row as it came, the standardisation accounted for. The mean over
+        16 draws, the same noise for every row and at every call, so that scores can be compared.
+
+        Raises:
+            SpecError: the code is a point (`ae`, `wae`), so the rate is undefined.
+        """
+        x, _ = self._seen(X)
+        with _aside(0):
+            bounds = _in_chunks(lambda part: _elbo(self.model_, part), x)
+        scale = np.asarray(self.modality_.scale)
+        return bounds - float(np.log(scale[scale > 0]).sum())
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """The mean ELBO of the rows, in nats per example; higher is better."""
+        return float(self.score_samples(X).mean())
+
+    def sample(self, n_samples: int = 1, *, random_state: Any = None) -> np.ndarray:
+        """New rows `[n_samples, n_features]`: codes from the prior, cells from the likelihood."""
+        check_is_fitted(self)
+        if n_samples < 1:
+            raise SpecError(f"n_samples must be at least 1, got {n_samples}. 16 is usual.")
+        with _aside(_seed(random_state)), torch.inference_mode():
+            return self.modality_.decode(self.model_.generate(n_samples).likelihood.sample())
+
+    def __sklearn_tags__(self) -> Tags:
+        tags: Tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def _options(self) -> dict[str, Any]:
+        given = {name: _plain(value) for name, value in (self.options or {}).items()}
+        if "latent" in given:
+            raise SpecError(
+                "options must not name 'latent', as the size of the code is n_components. "
+                f"Set n_components={given['latent']!r} instead."
+            )
+        return given | {"latent": _plain(self.n_components)}
+
+    def _training(self) -> dict[str, Any]:
+        names = ("epochs", "batch_size", "learning_rate", "patience", "validation", "device")
+        return {n: _plain(getattr(self, n)) for n in names} | {"seed": _seed(self.random_state)}
+
+    def _seen(self, X: Any) -> tuple[Tensor, np.dtype]:
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=KINDS, reset=False)
+        return self.modality_.encode(X).double(), X.dtype
+
+
+def _data(X: np.ndarray) -> Data:
+    """Rows as data of real numbers, whatever their values look like."""
+    wide = X.astype(np.float64)
+    constant = wide.min(axis=0) == wide.max(axis=0)
+    modality = Array(
+        event=(X.shape[1],),
+        holds="real",
+        dtype=str(X.dtype),
+        mean=tuple(np.where(constant, wide[0], wide.mean(axis=0)).tolist()),
+        scale=tuple(np.where(constant, 0.0, wide.std(axis=0)).tolist()),
+        num_examples=len(X),
+    )
+    return Data(
+        modality=modality,
+        x=modality.encode(X),
+        labels=None,
+        label_names=(),
+        attributes={},
+        names=(),
+        notes=(),
+        skipped=(),
+        source="an array",
+    )
+
+
+def _centers(model: Model, x: Tensor) -> Codes:
+    return Codes({latent.name: latent.z for latent in model.encode(x).latents})
+
+
+def _elbo(model: Model, x: Tensor) -> Tensor:
+    """The ELBO of x `[B, D]` in nats, `[B]`, from draws whose noise is the same in every row."""
+    codes: dict[str, Tensor] = {}
+    rates = x.new_zeros(DRAWS, len(x))
+    for level in model.levels:
+        latent = model(x, draws=DRAWS, given=codes)[level.name]
+        z = _same_noise(latent.q)
+        rates = rates + rate(replace(latent, z=z))
+        codes[level.name] = z
+    return (-distortion(model(x, draws=DRAWS, given=codes)) - rates).mean(0)
+
+
+def _same_noise(q: Distribution) -> Tensor:
+    """Draws of a posterior, `[S, B, D]`, that differ from row to row by nothing but q."""
+    if isinstance(q, NormalizingFlow):
+        return q.transform.inv(_same_noise(q.base))
+    noise = torch.randn(DRAWS, 1, *q.event_shape, generator=torch.Generator().manual_seed(0))
+    return q.mean + q.stddev * noise
+
+
+@torch.inference_mode()
+def _in_chunks(function: Callable[[Tensor], Tensor], x: Tensor) -> np.ndarray:
+    return torch.cat([function(part) for part in x.split(CHUNK)]).numpy()
+
+
+@contextmanager
+def _aside(seed: int) -> Iterator[None]:
+    """A `with` whose draws repeat, and after which the caller's randomness goes on."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+def _seed(random_state: Any) -> int:
+    if random_state is None:  # NumPy's global state is the caller's
+        return int(np.random.default_rng().integers(2**31))
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def _plain(value: Any) -> Any:
+    """A NumPy scalar, as a grid search passes it, as Python's own."""
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,1 @@
+"""Numbers about a trained space, each with its unit and kind, and the report that shows them."""

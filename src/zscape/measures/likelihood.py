@@ -1,0 +1,236 @@
+"""How likely a model finds data: ELBO, rate, distortion, importance-weighted NLL, active units.
+
+Every figure says its unit and its kind. Functions take a model and prepared examples `[N, *shape]`,
+draw under a seed of their own, and leave the caller's randomness as it was.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from zscape.errors import SpecError
+from zscape.model.bound import distortion, has_rate, log_weights, rate_per_unit, sum_rates
+from zscape.model.model import Model
+from zscape.model.trace import Trace
+from zscape.probability.distributions import (
+    Bernoulli,
+    ContinuousBernoulli,
+    DiagonalGaussian,
+    OptimalGaussian,
+    Row,
+)
+from zscape.space.units import rates_of
+
+ACTIVE = 0.01  # nats of rate, or variance of the posterior means, above which a unit is used
+BATCH = 256
+AT_ONCE = 8192  # codes in one walk, draws times batch
+
+NATS = "nats"
+DENSITY = "nats (density)"
+_DENSITIES = (ContinuousBernoulli, DiagonalGaussian, OptimalGaussian)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number that says what it is.
+
+    Attributes:
+        name: what was measured.
+        value: per example where the unit is nats; None where it is undefined.
+        unit: "nats"; "nats (density)" where values are continuous, so that it depends on their
+            scale and an NLL may be negative; "bits per dimension"; "units".
+        kind: "exact", "bound", "estimate", "surrogate" or "undefined".
+        error: the standard error over examples, in the same unit, where there is one.
+        source: where the definition comes from.
+    """
+
+    name: str
+    value: float | None
+    unit: str
+    kind: str
+    error: float | None = None
+    source: str = ""
+
+
+@torch.inference_mode()
+def elbo(model: Model, x: Tensor, *, seed: int = 0) -> tuple[Figure, Figure, Figure]:
+    """The ELBO, the rate and the distortion, where ELBO = -(rate + distortion); nats per example.
+
+    One draw per example. The rate is the closed form where there is one. Where the code is a
+    point, rate and ELBO are undefined.
+
+    Args:
+        model: in evaluation mode.
+        x: prepared examples, `[N, *shape]`.
+        seed: of the draws.
+
+    Source: Kingma and Welling 2014, eq. 3, arXiv:1312.6114.
+    """
+    spent, rates = [], []
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for part in _batches(x, BATCH):
+            trace = model(part)
+            spent.append(distortion(trace)[0])
+            if has_rate(trace):
+                rates.append(sum_rates(trace).expand(1, len(part))[0])
+    unit, (rate_kind, kind) = _unit(trace.likelihood), _kinds(trace, x)
+    source = "Kingma and Welling 2014, eq. 3"
+    kept = _mean("distortion", torch.cat(spent), unit, kind, source)
+    if not rates:
+        return _undefined("ELBO", unit, source), _undefined("rate", NATS, source), kept
+    bound = "surrogate" if kept.kind == "surrogate" else "bound"
+    return (
+        _mean("ELBO", -torch.cat(spent) - torch.cat(rates), unit, bound, source),
+        _mean("rate", torch.cat(rates), NATS, rate_kind, source),
+        kept,
+    )
+
+
+@torch.inference_mode()
+def kl_per_dimension(model: Model, x: Tensor) -> list[Figure]:
+    """Mean KL(q(z_d | x) || p(z_d)) of each unit in nats, in the order of the flat code.
+
+    Empty where the code is a point, or prior or posterior do not factorise.
+    Source: Kingma and Welling 2014, appendix B, arXiv:1312.6114.
+    """
+    parts: list[Tensor] = []
+    for part in _batches(x, BATCH):
+        rates = rates_of(model.encode(part))
+        if rates is None:
+            return []
+        parts.append(rates)
+    source = "Kingma and Welling 2014, appendix B"
+    return [
+        _mean(f"KL of unit {d}", rates, NATS, "exact", source)
+        for d, rates in enumerate(torch.cat(parts).unbind(1))
+    ]
+
+
+@torch.inference_mode()
+def importance_nll(
+    model: Model, x: Tensor, *, draws: int = 200, batch: int = BATCH, seed: int = 0
+) -> Figure:
+    """-log (1/K sum_k p(x, z_k) / q(z_k | x)), the mean over examples, in nats: a bound on the NLL.
+
+    It lies above the NLL and falls towards it as `draws` grows; each example costs `draws` decodes.
+    Undefined where the code is a point.
+
+    Args:
+        model: in evaluation mode.
+        x: prepared examples, `[N, *shape]`.
+        draws: K, used in full for every example whatever the batch.
+        batch: examples at a time; draws are split so that memory stays bounded.
+        seed: of the draws.
+
+    Raises:
+        SpecError: fewer than one draw.
+
+    Source: Burda et al. 2016, eq. 8, arXiv:1509.00519.
+    """
+    if draws < 1:
+        raise SpecError(f"draws must be at least 1, got {draws}. 200 is a usual number.")
+    name, source = f"importance-weighted NLL ({draws} draws)", "Burda et al. 2016, eq. 8"
+    bounds = []
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for part in _batches(x, batch):
+            trace = model(part)
+            if not has_rate(trace):
+                return _undefined(name, _unit(trace.likelihood), source)
+            bounds.append(_log_mean_weight(model, part, draws))
+    unit = _unit(trace.likelihood)
+    kind = "surrogate" if _is_surrogate(trace.likelihood, x) else "bound"
+    return _mean(name, -torch.cat(bounds), unit, kind, source)
+
+
+def bits_per_dimension(figure: Figure, dimensions: int) -> Figure:
+    """The same bound as a cost in bits per dimension: nats / (log 2 * dimensions).
+
+    Undefined for densities, whose value depends on the scale of the data, and for surrogates.
+
+    Args:
+        figure: an ELBO or an NLL in nats per example.
+        dimensions: how many numbers an example has, such as C * H * W.
+    """
+    name = f"{figure.name} in bits"
+    if figure.value is None or figure.unit != NATS or figure.kind == "surrogate":
+        return _undefined(name, "bits per dimension", figure.source)
+    bits = math.log(2) * dimensions
+    error = None if figure.error is None else figure.error / bits
+    unit = "bits per dimension"
+    return Figure(name, abs(figure.value) / bits, unit, figure.kind, error, figure.source)
+
+
+@torch.inference_mode()
+def active_units(model: Model, x: Tensor) -> tuple[Figure, Figure]:
+    """How many units are used: by mean rate above 0.01 nat, and by variance of posterior means.
+
+    The first is undefined where there is no rate per unit.
+    Source: Burda et al. 2016, section 2 (Var_x E[z | x] > 0.01), arXiv:1509.00519.
+    """
+    rates = [figure.value or 0.0 for figure in kl_per_dimension(model, x)]
+    means = []
+    for part in _batches(x, BATCH):
+        latents = model.encode(part).latents
+        means.append(torch.cat([latent.z.flatten(1) for latent in latents], dim=1))
+    used = int((torch.cat(means).var(0, correction=0) > ACTIVE).sum())
+    by_rate = _undefined("active units by rate", "units", "")
+    if rates:
+        count = float(sum(rate > ACTIVE for rate in rates))
+        by_rate = Figure("active units by rate", count, "units", "estimate")
+    source = "Burda et al. 2016, section 2"
+    return by_rate, Figure(
+        "active units by variance", float(used), "units", "estimate", source=source
+    )
+
+
+def _log_mean_weight(model: Model, x: Tensor, draws: int) -> Tensor:
+    """Log (1/K sum_k w_k) of each example, `[B]`; draws are split over walks."""
+    total = x.new_full((len(x),), -math.inf)
+    left, most = draws, max(AT_ONCE // len(x), 1)
+    while left:
+        now = min(left, most)
+        total = torch.logaddexp(total, log_weights(model(x, draws=now)).logsumexp(0))
+        left -= now
+    return total - math.log(draws)
+
+
+def _batches(x: Tensor, size: int) -> Iterator[Tensor]:
+    return (x[start : start + size] for start in range(0, len(x), size))
+
+
+def _mean(name: str, values: Tensor, unit: str, kind: str, source: str) -> Figure:
+    values = values.double()
+    error = (values.std() / len(values) ** 0.5).item() if len(values) > 1 else None
+    return Figure(name, values.mean().item(), unit, kind, error, source)
+
+
+def _undefined(name: str, unit: str, source: str) -> Figure:
+    return Figure(name, None, unit, "undefined", None, source)
+
+
+def _kinds(trace: Trace, x: Tensor) -> tuple[str, str]:
+    """The kinds of the rate and of the distortion."""
+    closed = all(rate_per_unit(latent) is not None for latent in trace.latents)
+    rate = "exact" if closed else "estimate"
+    if _is_surrogate(trace.likelihood, x):
+        return rate, "surrogate"
+    return rate, "estimate" if has_rate(trace) else "exact"
+
+
+def _unit(likelihood: Distribution) -> str:
+    if isinstance(likelihood, Row):
+        groups: tuple[Distribution, ...] = likelihood.groups
+    else:
+        groups = (likelihood,)
+    return DENSITY if any(isinstance(group, _DENSITIES) for group in groups) else NATS
+
+
+def _is_surrogate(likelihood: Distribution, x: Tensor) -> bool:
+    # The Bernoulli cross entropy of grey values is no likelihood of them.
+    return isinstance(likelihood, Bernoulli) and not bool(((x == 0) | (x == 1)).all())

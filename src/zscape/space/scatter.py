@@ -1,0 +1,179 @@
+"""Maps drawn as pictures: points coloured by class, in colours that the colour-blind tell apart."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from zscape.modalities.found import printable
+
+# Ten colours that stay apart under colour-vision deficiencies.
+# Source: Petroff 2021, the sequence of ten, arXiv:2107.02270.
+COLOURS = (
+    "#3f90da",
+    "#ffa90e",
+    "#bd1f01",
+    "#94a4a2",
+    "#832db6",
+    "#a96b59",
+    "#e76300",
+    "#b9ac70",
+    "#717581",
+    "#92dadd",
+)
+MOST_CLASSES = 2 * len(COLOURS)  # the second ten are drawn as rings, further ones in grey
+LONGEST_NAME = 24  # characters
+FINER = 3  # pixels drawn for each shown: Pillow draws no smooth edges
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """The colours that a map is drawn on."""
+
+    ground: str
+    border: str
+    ink: str
+    faint: str
+
+
+LIGHT = Paper(ground="#fbfbfa", border="#d5d8dc", ink="#2b2f36", faint="#8a919c")
+DARK = Paper(ground="#1b1e23", border="#3a3f47", ink="#e6e8eb", faint="#6d747f")
+
+
+def scatter(
+    points: np.ndarray,
+    labels: np.ndarray | None = None,
+    names: Sequence[str] = (),
+    *,
+    size: int = 900,
+    legend: bool = True,
+    paper: Paper = LIGHT,
+) -> np.ndarray:
+    """Points on a plane, coloured by class, uint8 `[H, W, 3]`; both axes have one scale.
+
+    Each class carries its name where most of its points lie, so that colours are never needed.
+
+    Args:
+        points: `[N, 2]`.
+        labels: class of each point, `[N]`, or None.
+        names: the name of each class.
+        size: pixels a side.
+        legend: whether names and counts stand at the right.
+        paper: LIGHT or DARK.
+    """
+    canvas = Image.new("RGB", (size * FINER, size * FINER), paper.ground)
+    places = _places(points, size) * FINER
+    _draw_points(ImageDraw.Draw(canvas), places, labels, paper, _radius(len(points)) * FINER)
+    sheet = canvas.resize((size, size), Image.Resampling.BOX)
+    pen = ImageDraw.Draw(sheet)
+    pen.rectangle((0, 0, size - 1, size - 1), outline=paper.border)
+    if labels is None:
+        return np.asarray(sheet).copy()
+    _name_classes(pen, places / FINER, labels, names, paper)
+    if legend:
+        sheet = _beside(sheet, _legend(labels, names, paper, size))
+    return np.asarray(sheet).copy()
+
+
+def class_colour(index: int) -> str:
+    """The colour of a class, `#rrggbb`; grey from the 21st on."""
+    return COLOURS[index % len(COLOURS)] if index < MOST_CLASSES else LIGHT.faint
+
+
+def is_ring(index: int) -> bool:
+    """Whether the points of a class are drawn as rings, to be told from the first ten."""
+    return len(COLOURS) <= index < MOST_CLASSES
+
+
+def class_name(index: int, names: Sequence[str]) -> str:
+    """The name of a class, in one short line."""
+    name = printable(names[index]) if 0 <= index < len(names) else str(index)
+    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
+
+
+def _places(points: np.ndarray, size: int) -> np.ndarray:
+    """Points in pixels, the first axis to the right and the second upwards."""
+    margin = size * 0.05
+    low, high = points.min(0), points.max(0)
+    reach = float((high - low).max()) or 1.0
+    from_middle = (points - (low + high) / 2) / reach
+    return np.asarray(size / 2 + from_middle * [1, -1] * (size - 2 * margin))
+
+
+def _radius(count: int) -> float:
+    return float(np.clip(110 / max(count, 1) ** 0.5, 1.6, 5.0))
+
+
+def _draw_points(
+    pen: ImageDraw.ImageDraw,
+    places: np.ndarray,
+    labels: np.ndarray | None,
+    paper: Paper,
+    radius: float,
+) -> None:
+    classes = np.zeros(len(places), dtype=int) if labels is None else labels
+    # In one fixed random order, so that no class covers the others.
+    for n in np.random.default_rng(0).permutation(len(places)):
+        (x, y), index = places[n], int(classes[n])
+        colour, box = class_colour(index), (x - radius, y - radius, x + radius, y + radius)
+        if is_ring(index):
+            pen.ellipse(box, outline=colour, width=max(round(radius / 2), 1))
+        else:
+            pen.ellipse(box, fill=colour, outline=paper.ground, width=max(round(radius / 5), 1))
+
+
+def _name_classes(
+    pen: ImageDraw.ImageDraw,
+    places: np.ndarray,
+    labels: np.ndarray,
+    names: Sequence[str],
+    paper: Paper,
+) -> None:
+    font = ImageFont.load_default(size=20)
+    for index in np.unique(labels)[:MOST_CLASSES]:
+        middle = np.median(places[labels == index], axis=0)
+        pen.text(
+            tuple(middle),
+            class_name(int(index), names),
+            fill=paper.ink,
+            font=font,
+            anchor="mm",
+            stroke_width=4,
+            stroke_fill=paper.ground,
+        )
+
+
+def _legend(labels: np.ndarray, names: Sequence[str], paper: Paper, size: int) -> Image.Image:
+    font, line = ImageFont.load_default(size=17), 30
+    found, counts = np.unique(labels, return_counts=True)
+    shown = [(int(k), int(n)) for k, n in zip(found, counts, strict=True)][: (size - 20) // line]
+    rows = [(index, class_name(index, names), f"{count:,}") for index, count in shown]
+    name_width = max(font.getlength(name) for _, name, _ in rows)
+    count_width = max(font.getlength(count) for _, _, count in rows)
+    width = round(44 + name_width + 24 + count_width + 16)
+    side = Image.new("RGB", (width, size), paper.ground)
+    pen = ImageDraw.Draw(side)
+    for n, (index, name, count) in enumerate(rows):
+        middle = 24 + n * line
+        side.paste(_dot(index, paper), (16, middle - 9))
+        pen.text((44, middle), name, fill=paper.ink, font=font, anchor="lm")
+        pen.text((width - 16, middle), count, fill=paper.faint, font=font, anchor="rm")
+    return side
+
+
+def _dot(index: int, paper: Paper) -> Image.Image:
+    big = Image.new("RGB", (18 * FINER, 18 * FINER), paper.ground)
+    pen, box = ImageDraw.Draw(big), (2 * FINER, 2 * FINER, 16 * FINER, 16 * FINER)
+    if is_ring(index):
+        pen.ellipse(box, outline=class_colour(index), width=4 * FINER)
+    else:
+        pen.ellipse(box, fill=class_colour(index))
+    return big.resize((18, 18), Image.Resampling.BOX)
+
+
+def _beside(left: Image.Image, right: Image.Image) -> Image.Image:
+    sheet = Image.new("RGB", (left.width + right.width, left.height))
+    sheet.paste(left, (0, 0))
+    sheet.paste(right, (left.width, 0))
+    return sheet

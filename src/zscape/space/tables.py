@@ -1,0 +1,80 @@
+"""Rows as text and as a picture: aligned columns, cut where they are long."""
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from rich.cells import cell_len, set_cell_size
+
+from zscape.modalities.found import printable
+from zscape.modalities.modality import Rows
+
+LONGEST_CELL = 24  # characters
+MOST_COLUMNS = 12  # in a picture
+PAPER, BAND, RULE = (255, 255, 255), (246, 247, 249), (205, 210, 218)
+INK, FAINT = (40, 44, 52), (110, 117, 128)
+SIZE, LINE, MARGIN = 16, 28, 14  # pixels
+
+
+def rows_text(rows: Rows) -> str:
+    """Rows as aligned text, a header line first; numbers stand at the right of their column."""
+    columns = _cut(rows, len(rows.columns))
+    lines = []
+    for n in range(1 + len(rows.cells)):
+        cells = [_aligned(column[n], column, at_right) for column, at_right in columns]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def table_picture(rows: Rows) -> np.ndarray:
+    """Rows as a picture of a table, uint8 `[H, W, 3]`; at most 12 columns, the rest counted."""
+    font = ImageFont.load_default(size=SIZE)
+    columns = _cut(rows, MOST_COLUMNS)
+    left = len(rows.columns) - len(columns)
+    if left > 0:
+        columns.append(([f"+ {left}", *("…" for _ in rows.cells)], False))
+    widths = [max(font.getlength(cell) for cell in column) + 2 * MARGIN for column, _ in columns]
+    high = LINE * (1 + len(rows.cells)) + 1
+    sheet = Image.new("RGB", (round(sum(widths)) + 1, high), PAPER)
+    pen = ImageDraw.Draw(sheet)
+    for n in range(2, 1 + len(rows.cells), 2):
+        pen.rectangle((0, n * LINE, sheet.width, (n + 1) * LINE - 1), fill=BAND)
+    pen.line((0, LINE - 1, sheet.width, LINE - 1), fill=RULE)
+    start = 0.0
+    for (column, at_right), width in zip(columns, widths, strict=True):
+        place = start + (width - MARGIN if at_right else MARGIN)
+        for n, cell in enumerate(column):
+            middle = (place, n * LINE + LINE // 2)
+            anchor = "rm" if at_right else "lm"
+            pen.text(middle, cell, fill=INK if n else FAINT, font=font, anchor=anchor)
+        start += width
+    return np.asarray(sheet).copy()
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell reads as a number; an empty one does too."""
+    try:
+        float(cell.replace(",", "") or 0)
+    except ValueError:
+        return False
+    return True
+
+
+def _cut(rows: Rows, most: int) -> list[tuple[list[str], bool]]:
+    """Columns of cells, header first, and whether they stand at the right."""
+    columns = []
+    for c, name in enumerate(rows.columns[:most]):
+        cells = [row[c] for row in rows.cells]
+        words = [_short(cell) for cell in (name, *cells)]
+        columns.append((words, all(is_number(cell) for cell in cells)))
+    return columns
+
+
+def _short(cell: str) -> str:
+    words = printable(cell)
+    if cell_len(words) <= LONGEST_CELL:
+        return words
+    return set_cell_size(words, LONGEST_CELL - 1).rstrip() + "…"
+
+
+def _aligned(cell: str, column: list[str], at_right: bool) -> str:
+    missing = " " * (max(cell_len(c) for c in column) - cell_len(cell))
+    return missing + cell if at_right else cell + missing

@@ -1,0 +1,200 @@
+"""A folder of pictures as one array: which files, what size and labels, less the bad ones.
+
+Each file is opened by a worker (`reader`); what the pixels mean is the modality's.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from zscape.errors import DataError
+from zscape.modalities.found import counted, listed, printable
+from zscape.study.beside import beside
+from zscape.study.reader import Reader
+from zscape.study.sizes import target_size
+from zscape.study.sources import Raw
+
+SUFFIXES = (
+    ".png .jpg .jpeg .jpe .jfif .webp .gif .bmp .dib .tif .tiff .ppm .pgm .pbm .pnm .avif .tga "
+    ".ico .jp2"
+).split()
+MOST_BAD_SHARE = 0.01
+FEWEST_GOOD_BESIDE_BAD = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """All pictures of a folder that can be read, brought to one size, and why the rest cannot.
+
+    Attributes:
+        pixels: uint8 `[N, H, W]` if all are grey, else `[N, H, W, 3]`.
+        paths: of the pictures, relative to the folder.
+        skipped: `(path, reason)`, printable.
+        notes: how the size was chosen.
+    """
+
+    pixels: np.ndarray
+    paths: tuple[str, ...]
+    skipped: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+
+
+def load_folder(
+    folder: Path, *, size: int | None = None, strict: bool = False, label: str = ""
+) -> Raw:
+    """Reads a folder of pictures: labels from its sub-folders, attributes from a CSV beside them.
+
+    Up to 1 % of the pictures may be unreadable if at least 100 can be read; they are listed.
+
+    Raises:
+        DataError: no pictures, or too many that cannot be read, named with their reasons.
+    """
+    found = scan_folder(folder, size=size)
+    good, bad = len(found.paths), len(found.skipped)
+    few = bad <= MOST_BAD_SHARE * (good + bad) and good >= FEWEST_GOOD_BESIDE_BAD
+    if bad and (strict or not few):
+        raise _too_many_bad(found, strict=strict)
+    if good == 0:
+        raise DataError(
+            f"{_shown(folder)} must hold pictures, got none ({', '.join(SUFFIXES[:6])}, ...). "
+            "Check the path."
+        )
+    names = tuple(as_name(path) for path in found.paths)
+    labels, label_notes = (None, []) if label else _labels_from_folders(names)
+    extra = beside(folder, names, label=None if labels else label)
+    notes = [*found.notes, *label_notes, *extra.notes]
+    if bad:
+        notes.insert(0, f"warning: {_skipped_words(found)}")
+    return Raw(
+        found.pixels,
+        source=as_name(folder.resolve().name),
+        labels=extra.labels if labels is None else labels,
+        attributes=extra.attributes,
+        names=names,
+        notes=tuple(notes),
+        skipped=found.skipped,
+        pictures=True,
+    )
+
+
+def scan_folder(folder: Path, *, size: int | None = None) -> Scan:
+    """Reads every picture below a folder, in sorted order, and says which cannot be read and why.
+
+    Pictures of one size up to 128 a side keep it; others are cut to a square at their centre and
+    brought to their median short side, 64 at most.
+    """
+    paths, unread = list_pictures(folder)
+    bad: dict[str, str] = dict(unread)
+    with Reader() as reader:
+        heads = {}
+        for path in paths:
+            reply = reader.measure(os.path.join(folder, path))
+            if reply.reason:
+                bad[path] = reply.reason
+            else:
+                heads[path] = (reply.head["height"], reply.head["width"], reply.head["grey"])
+        height, width, note = target_size([(h, w) for h, w, _ in heads.values()], size)
+        grey = all(is_grey for _, _, is_grey in heads.values())
+        shape = (height, width) if grey else (height, width, 3)
+        pixels = np.empty((len(heads), *shape), dtype=np.uint8)
+        good: list[str] = []
+        for path in heads:
+            reply = reader.read(os.path.join(folder, path), height=height, width=width, grey=grey)
+            if reply.reason:
+                bad[path] = reply.reason
+                continue
+            pixels[len(good)] = np.frombuffer(reply.pixels, dtype=np.uint8).reshape(shape)
+            good.append(path)
+    pixels = pixels[: len(good)]
+    notes = [note] if note else []
+    if not grey and good and _all_grey(pixels):
+        pixels = np.ascontiguousarray(pixels[..., 0])
+        notes.append("the pictures are stored in colour but every pixel is grey")
+    skipped = tuple((as_name(path), bad[path]) for path in sorted(bad, key=os.fsencode))
+    return Scan(pixels, tuple(good), skipped, tuple(notes))
+
+
+def list_pictures(folder: Path) -> tuple[list[str], dict[str, str]]:
+    """Relative paths of the pictures below a folder, sorted by their bytes; unreadable folders.
+
+    Hidden files are left alone. Links to folders are followed once, so circles end.
+    """
+    found: list[str] = []
+    unread: dict[str, str] = {}
+
+    def note(error: OSError) -> None:
+        unread[os.path.relpath(error.filename, folder)] = f"folder: {error.strerror}"
+
+    seen: set[tuple[int, int]] = set()
+    for above, folders, files in os.walk(folder, onerror=note, followlinks=True):
+        folders[:] = sorted(_unvisited(above, folders, seen), key=os.fsencode)
+        found += [
+            os.path.relpath(os.path.join(above, name), folder)
+            for name in files
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES
+        ]
+    return sorted(found, key=os.fsencode), unread
+
+
+def as_name(path: str) -> str:
+    r"""A file's name as text that UTF-8 can hold: other bytes become `\xe9`, the rest stays."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace").replace(os.sep, "/")
+
+
+def _unvisited(above: str, folders: list[str], seen: set[tuple[int, int]]) -> Iterator[str]:
+    for place in (above, *(os.path.join(above, name) for name in folders)):
+        try:
+            status = os.stat(place)
+        except OSError:
+            continue  # walking into it will fail and be noted
+        key = (status.st_dev, status.st_ino)
+        if place != above and key not in seen and not os.path.basename(place).startswith("."):
+            yield os.path.basename(place)
+        seen.add(key)
+
+
+def _all_grey(pixels: np.ndarray) -> bool:
+    return bool(
+        np.array_equal(pixels[..., 0], pixels[..., 1])
+        and np.array_equal(pixels[..., 0], pixels[..., 2])
+    )
+
+
+def _labels_from_folders(names: tuple[str, ...]) -> tuple[list[str] | None, list[str]]:
+    """The first folder on the way to each picture, if every picture lies in one."""
+    loose = sum("/" not in name for name in names)
+    if loose == 0:
+        return [name.split("/", 1)[0] for name in names], []
+    if loose < len(names):
+        stray = counted(loose, "picture lies", "pictures lie")
+        return None, [f"{stray} outside the sub-folders, so these are not used as labels"]
+    return None, []
+
+
+def _too_many_bad(found: Scan, *, strict: bool) -> DataError:
+    good = len(found.paths)
+    rule = (
+        "Every picture must be readable (strict)"
+        if strict
+        else f"At most {MOST_BAD_SHARE:.0%} of the pictures may be unreadable, and at least "
+        f"{FEWEST_GOOD_BESIDE_BAD} must be left"
+    )
+    first = listed([f"{printable(path)!r}: {why}" for path, why in found.skipped])
+    return DataError(
+        f"{rule}; got {len(found.skipped):,} unreadable of {good + len(found.skipped):,}. "
+        f"{first}. Mend or remove these files."
+    )
+
+
+def _skipped_words(found: Scan) -> str:
+    reasons = Counter(why for _, why in found.skipped).most_common()
+    why = listed([f"{number} {reason}" for reason, number in reasons], most=3)
+    return f"{counted(len(found.skipped), 'picture')} left out: {why}"
+
+
+def _shown(path: Path) -> str:
+    return repr(printable(as_name(str(path))))

@@ -1,0 +1,185 @@
+"""Reading files of rows (.csv .tsv .jsonl .parquet, also .gz) into a DataFrame, strictly.
+
+What the columns hold is decided by the modality; here a file is either whole or refused by row.
+"""
+
+import csv
+import gzip
+import io
+import json
+import zlib
+from pathlib import Path
+from typing import Any
+
+from zscape.errors import DataError
+from zscape.modalities.columns import quoted
+from zscape.modalities.extras import optional, pandas
+from zscape.modalities.found import listed, printable
+from zscape.study.sources import Raw
+
+TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+MOST_BYTES = 4 * 2**30
+MOST_CELLS = 2 * 10**9
+MARKS = (
+    (b"\xef\xbb\xbf", "utf-8-sig"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
+
+
+def load_table(path: Path) -> Raw:
+    """Reads a file of rows as a DataFrame.
+
+    Raises:
+        DataError: a damaged or ragged file, bytes that are not text, repeated column names.
+    """
+    shown = printable(path.name)
+    suffix = kind_of(path)
+    if suffix == ".parquet":
+        return Raw(_parquet(path, shown), source=shown)
+    text = _text(_bytes(path, shown), shown)
+    if suffix in (".jsonl", ".ndjson"):
+        return Raw(_json_lines(text, shown), source=shown)
+    frame, notes = _separated(text, shown, tab=suffix == ".tsv")
+    return Raw(frame, source=shown, notes=notes)
+
+
+def kind_of(path: Path) -> str:
+    """The suffix that says what a file holds, without .gz."""
+    name = path.name.lower().removesuffix(".gz")
+    return Path(name).suffix
+
+
+def _bytes(path: Path, shown: str) -> bytes:
+    try:
+        with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(
+            f"{shown} must be readable, but reading it failed: {printable(str(error))}. "
+            "Check the file, or make it again."
+        ) from error
+    if len(content) > MOST_BYTES:
+        raise DataError(
+            f"{shown} must hold at most {MOST_BYTES >> 30} GB of text, got more. "
+            "Pass a part of it, or convert it to .parquet or .npy."
+        )
+    return content
+
+
+def _text(content: bytes, shown: str) -> str:
+    encoding = next((name for mark, name in MARKS if content.startswith(mark)), "utf-8")
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode(encoding, "replace")
+        raise DataError(
+            f"{shown} must be text in UTF-8 or UTF-16, got the byte 0x{content[error.start]:02x} "
+            f"in line {before.count(chr(10)) + 1:,} (byte {error.start:,}). "
+            "Save it again as UTF-8."
+        ) from error
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise DataError(
+            f"{shown} must be text, got a NUL character in line {line:,}. Save it again as UTF-8."
+        )
+    return text
+
+
+def _separated(text: str, shown: str, *, tab: bool) -> tuple[Any, tuple[str, ...]]:
+    head = text.split("\n", 1)[0]
+    separator = "\t" if tab else ";" if ";" in head and "," not in head else ","
+    names = _require_even(text, separator, shown)
+    _require_different(names, shown)
+    pd = pandas()
+    try:
+        frame = pd.read_csv(io.StringIO(text), sep=separator, index_col=False, low_memory=False)
+    except (ValueError, OverflowError) as error:  # pandas' own parser errors are ValueErrors
+        raise DataError(
+            f"{shown} must be a table, but reading it failed: {printable(str(error))}. "
+            "Check its quotes and separators."
+        ) from error
+    if names[0] == "":
+        return frame.drop(columns=frame.columns[0]), (
+            "the first column has no name, so it is taken for row numbers and left out",
+        )
+    return frame, ()
+
+
+def _require_even(text: str, separator: str, shown: str) -> list[str]:
+    """The names in the first line, once every row is known to have as many cells."""
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    names: list[str] = []
+    try:
+        for row in rows:
+            if not row:
+                continue
+            names = names or row
+            if len(row) != len(names):
+                raise DataError(
+                    f"{shown} must have {len(names)} cells in every row, as in its first; got "
+                    f"{len(row)} in line {rows.line_num:,}. Mend the row, or quote cells that "
+                    f"contain {separator!r}."
+                )
+    except csv.Error as error:
+        raise DataError(
+            f"{shown} must be a table, but line {rows.line_num:,} cannot be read: {error}. "
+            "Check its quotes."
+        ) from error
+    if not names:
+        raise DataError(f"{shown} must hold a line of names and rows, got nothing. Add some.")
+    return names
+
+
+def _require_different(names: list[str], shown: str) -> None:
+    # pandas would quietly rename the second one.
+    repeated = sorted({quoted(name) for name in names if names.count(name) > 1})
+    if repeated:
+        raise DataError(
+            f"Column names of {shown} must differ, got {listed(repeated)} more than once. "
+            "Rename or drop one."
+        )
+
+
+def _json_lines(text: str, shown: str) -> Any:
+    rows = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise DataError(
+                f"{shown} must hold one JSON object a line, but line {number:,} cannot be read: "
+                f"{error}. Mend the line."
+            ) from error
+        if not isinstance(row, dict):
+            raise DataError(
+                f"{shown} must hold one JSON object a line, got {type(row).__name__} in line "
+                f'{number:,}. Write each row as {{"name": value, ...}}.'
+            )
+        rows.append(row)
+    return pandas().DataFrame(rows)
+
+
+def _parquet(path: Path, shown: str) -> Any:
+    parquet = optional("pyarrow.parquet", "data")
+    try:
+        with parquet.ParquetFile(path) as file:
+            about = file.metadata
+            cells = about.num_rows * max(about.num_columns, 1)
+            size = sum(about.row_group(g).total_byte_size for g in range(about.num_row_groups))
+            if cells > MOST_CELLS or size > MOST_BYTES:
+                raise DataError(
+                    f"{shown} must hold at most {MOST_CELLS:,} cells and {MOST_BYTES >> 30} GB, "
+                    f"got {about.num_rows:,} rows and {size >> 20:,} MB. Pass a part of it."
+                )
+            _require_different(list(about.schema.to_arrow_schema().names), shown)
+            return file.read().to_pandas()
+    except DataError:
+        raise
+    except (OSError, ValueError, RuntimeError, NotImplementedError, KeyError) as error:
+        raise DataError(
+            f"{shown} must be a Parquet file, but reading it failed: {printable(str(error))}. "
+            "Write it again."
+        ) from error

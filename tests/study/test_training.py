@@ -1,0 +1,167 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from zscape.errors import DivergedError, SpecError
+from zscape.model.level import Flat
+from zscape.model.model import Decoder, Model
+from zscape.objective.objective import Objective, Reconstruction, Sum
+from zscape.objective.rate import Rate
+from zscape.probability.likelihoods import Gaussian as GaussianLikelihood
+from zscape.probability.posteriors import Gaussian, Point
+from zscape.probability.priors import Standard
+from zscape.study.averaging import EVERY, Average
+from zscape.study.batches import Batches, InOrder
+from zscape.study.training import LOG_EVERY, fit
+
+
+def model(posterior=Gaussian):
+    torch.manual_seed(3)
+    level = Flat("z", prior=Standard(2), posterior=posterior(8, 2))
+    encoder = nn.Sequential(nn.Linear(4, 8), nn.ReLU())
+    return Model(encoder, [level], Decoder(nn.Linear(2, 4), GaussianLikelihood((4,))))
+
+
+def data(n=320):
+    return torch.randn(n, 2) @ torch.randn(2, 4)
+
+
+VAE = Sum(Reconstruction(), Rate())
+
+
+def weights(trained):
+    return torch.cat([p.detach().flatten() for p in trained.parameters()])
+
+
+def run(trained, x, **options):
+    options = {"epochs": 3, **options}
+    return list(fit(trained, VAE, Batches(x, size=32, prepare=lambda b: b), **options))
+
+
+def test_the_same_seed_gives_the_same_weights():
+    x, runs = data(), []
+    for _ in range(2):
+        trained = model()
+        torch.manual_seed(5)
+        run(trained, x)
+        runs.append(weights(trained))
+    assert torch.equal(*runs)
+
+
+def test_records_say_what_happened():
+    x = data()
+    records = run(model(), x, epochs=12, validation=InOrder(x, prepare=lambda b: b))
+    logged = [record for record in records if record.step % LOG_EVERY == 0]
+    assert logged
+    assert [r.epoch for r in records if "validation_elbo" in r.parts] == list(range(1, 13))
+    last = records[-1]
+    assert last.step == 120
+    assert last.share == 1.0
+    assert last.parts["elbo"] == pytest.approx(-last.parts["distortion"] - last.parts["rate"])
+    assert 0 <= last.parts["active"] <= 2
+    assert all(math.isfinite(record.loss) for record in records)
+
+
+def test_stopping_early_keeps_the_best_weights():
+    x = data()
+    held = InOrder(torch.randn(64, 4) * 3, prepare=lambda b: b)  # training makes these worse
+    trained = model()
+    records = run(trained, x, epochs=200, validation=held, patience=3, learning_rate=0.02)
+    elbos = [r.parts["validation_elbo"] for r in records if "validation_elbo" in r.parts]
+    best = max(range(len(elbos)), key=elbos.__getitem__)
+    assert len(elbos) == best + 1 + 3
+    from zscape.study.training import measure
+
+    assert measure(trained, VAE, held, step=0)["validation_elbo"] == pytest.approx(max(elbos))
+
+
+def test_break_leaves_a_usable_model():
+    trained = model()
+    for record in fit(trained, VAE, [data(32)] * 200, epochs=5):
+        if record.step >= LOG_EVERY:
+            break
+    assert not trained.training
+    assert weights(trained).isfinite().all()
+
+
+def test_without_averaging_the_plain_weights_stay():
+    x = data()
+    plain, averaged = model(), model()
+    for trained, ema in ((plain, 0.0), (averaged, 0.9)):
+        torch.manual_seed(5)
+        run(trained, x, ema=ema)
+    assert not torch.equal(weights(plain), weights(averaged))
+
+
+def test_the_average_is_the_exponential_one():
+    layer = nn.Linear(1, 1, bias=False)
+    average = Average(layer, decay=0.5)
+    start = layer.weight.item()
+    with torch.no_grad():
+        layer.weight.fill_(1.0)
+    average.follow(EVERY)
+    decay = 0.5**EVERY
+    with average.weights():
+        assert layer.weight.item() == pytest.approx(decay * start + (1 - decay))
+    assert layer.weight.item() == 1.0
+
+
+def test_a_point_code_is_trained_on_its_own_objective():
+    x = data()
+    objective = Sum(Reconstruction())
+    held = InOrder(x, prepare=lambda b: b)
+    batches = Batches(x, size=32, prepare=lambda b: b)
+    records = list(fit(model(Point), objective, batches, epochs=2, validation=held))
+    assert "rate" not in records[-1].parts
+    assert records[-1].parts["validation_loss"] < records[0].parts["validation_loss"]
+
+
+def test_divergence_is_told_by_name():
+    class Broken(Objective):
+        draws = 1
+
+        def __call__(self, trace, step):
+            loss = VAE(trace, step)
+            return type(loss)(loss.total * math.nan, loss.parts)
+
+    with pytest.raises(DivergedError, match="loss must stay finite, got nan at step 50"):
+        list(fit(model(), Broken(), [data(8)] * 60, epochs=1))
+
+
+def test_precision_is_refused_by_name():
+    with pytest.raises(SpecError, match="'float16'"):
+        run(model(), data(), precision="float16")
+
+
+def test_bfloat16_trains_to_the_same_bound():
+    x = data(640)
+    reached = {}
+    for precision in ("float32", "bfloat16"):
+        trained = model()
+        torch.manual_seed(5)
+        held = InOrder(x, prepare=lambda b: b)
+        run(trained, x, epochs=40, precision=precision, learning_rate=0.01, validation=held)
+        from zscape.study.training import measure
+
+        reached[precision] = measure(trained, VAE, held, step=0)["validation_elbo"]
+    assert reached["bfloat16"] == pytest.approx(reached["float32"], rel=0.01)
+
+
+def test_batches_are_a_permutation_keyed_by_seed_and_epoch():
+    x = torch.arange(100, dtype=torch.uint8)[:, None]
+    batches = Batches(x, size=30, seed=1)
+    first, second = torch.cat(list(batches)), torch.cat(list(batches))
+    assert len(batches) == 3
+    assert len(first) == 90
+    assert first.unique().numel() == 90
+    assert not torch.equal(first, second)
+    again = Batches(x, size=30, seed=1)
+    assert torch.equal(torch.cat(list(again)), first)
+    assert not torch.equal(torch.cat(list(Batches(x, size=30, seed=2))), first)
+    assert first.dtype == torch.float32
+
+
+def test_fewer_examples_than_a_batch_still_make_one():
+    assert [len(b) for b in Batches(torch.zeros(5, 1), size=30)] == [5]
