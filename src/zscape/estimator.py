@@ -29,6 +29,7 @@ from zscape.study.run import train_on
 from zscape.study.spec import find_recipe, settle
 
 DRAWS = 16  # codes drawn per example for its score, the same noise for every example
+STEPS, SMALLEST_BATCH, LARGEST_BATCH = 20, 8, 128  # of an automatic batch size
 KINDS = [np.float64, np.float32]
 
 
@@ -42,8 +43,9 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     Args:
         recipe: a recipe's name, or a function of the same kind.
         n_components: size of the code; units that the data do not need stay near 0.
+        network: the word of the network; one hidden layer serves small tables best.
         epochs: passes over the data at most.
-        batch_size: examples a step.
+        batch_size: examples a step; "auto": about 20 steps an epoch, 8 to 128 examples each.
         learning_rate: Adam's.
         patience: epochs without a better ELBO on held-out rows before the end; 0: never early.
         validation: share of the rows that only measure; below 20 rows all of them train.
@@ -64,10 +66,11 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         recipe: str | Recipe = "vae",
         *,
         n_components: int = 8,
-        epochs: int = 100,
-        batch_size: int = 32,
-        learning_rate: float = 2e-3,
-        patience: int = 10,
+        network: str = "mlp:128",
+        epochs: int = 200,
+        batch_size: int | str = "auto",
+        learning_rate: float = 3e-3,
+        patience: int = 30,
         validation: float = 0.1,
         options: Mapping[str, Any] | None = None,
         device: str = "cpu",
@@ -75,6 +78,7 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     ) -> None:
         self.recipe = recipe
         self.n_components = n_components
+        self.network = network
         self.epochs = epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -97,7 +101,7 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         """
         X = validate_data(self, X, dtype=KINDS, ensure_min_samples=2)
         recipe = find_recipe(self.recipe) if isinstance(self.recipe, str) else self.recipe
-        chosen, training = settle(recipe, self._options()), settle(train_on, self._training())
+        chosen, training = settle(recipe, self._options()), settle(train_on, self._training(len(X)))
         data = _data(X)
         with _aside(training["seed"]):
             model, objective = recipe(data.modality, **chosen)
@@ -122,7 +126,7 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             given = dict(one.like(part).tensors)
             return self.model_.generate(len(part), given=given).likelihood.mean
 
-        return self.modality_.decode(torch.from_numpy(_in_chunks(means, flat)))
+        return _decoded(self.modality_, torch.from_numpy(_in_chunks(means, flat)))
 
     def score_samples(self, X: Any) -> np.ndarray:
         """The ELBO of each row, a lower bound of its log-density, in nats, `[N]`.
@@ -149,7 +153,8 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         if n_samples < 1:
             raise SpecError(f"n_samples must be at least 1, got {n_samples}. 16 is usual.")
         with _aside(_seed(random_state)), torch.inference_mode():
-            return self.modality_.decode(self.model_.generate(n_samples).likelihood.sample())
+            drawn = self.model_.generate(n_samples).likelihood.sample()
+        return _decoded(self.modality_, drawn)
 
     def __sklearn_tags__(self) -> Tags:
         tags: Tags = super().__sklearn_tags__()
@@ -157,17 +162,22 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         return tags
 
     def _options(self) -> dict[str, Any]:
+        own = {"latent": _plain(self.n_components), "network": self.network}
         given = {name: _plain(value) for name, value in (self.options or {}).items()}
-        if "latent" in given:
-            raise SpecError(
-                "options must not name 'latent', as the size of the code is n_components. "
-                f"Set n_components={given['latent']!r} instead."
-            )
-        return given | {"latent": _plain(self.n_components)}
+        for name, parameter in (("latent", "n_components"), ("network", "network")):
+            if name in given:
+                raise SpecError(
+                    f"options must not name {name!r}, which the estimator has itself. "
+                    f"Set {parameter}={given[name]!r} instead."
+                )
+        return given | own
 
-    def _training(self) -> dict[str, Any]:
+    def _training(self, number: int) -> dict[str, Any]:
         names = ("epochs", "batch_size", "learning_rate", "patience", "validation", "device")
-        return {n: _plain(getattr(self, n)) for n in names} | {"seed": _seed(self.random_state)}
+        asked = {name: _plain(getattr(self, name)) for name in names}
+        if self.batch_size == "auto":
+            asked["batch_size"] = min(max(number // STEPS, SMALLEST_BATCH), LARGEST_BATCH)
+        return asked | {"seed": _seed(self.random_state)}
 
     def _seen(self, X: Any) -> tuple[Tensor, np.dtype]:
         check_is_fitted(self)

@@ -6,7 +6,7 @@ for the ones that suit the data; sizes may follow a network word ("mlp:400", "co
 """
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from zscape.errors import SpecError, unknown
 from zscape.modalities.modality import Modality
@@ -286,9 +286,9 @@ def vamp_vae(
     count = int(_at_least("components", components, 1))
 
     def vamp(encoder: Encoder, posterior: Conditional, latent: int) -> Conditional:
+        assert isinstance(posterior, posteriors.Gaussian)
         # Pseudo-inputs stand behind the front, where mixed columns have become numbers.
-        shape = (encoder.front.features,) if data.columns else data.shape
-        return priors.Vamp(encoder.body, posterior, shape=shape, components=count)
+        return priors.Vamp(encoder.body, posterior, shape=encoder.inner, components=count)
 
     model = _flat(data, latent, likelihood, network, prior=vamp)
     return model, Sum(Reconstruction(), Rate())
@@ -336,7 +336,8 @@ def _flat(
     front = encoder(network, data.shape, columns=data.columns, counts=word in _COUNTS)
     q = posterior(front.features, latent)
     level = Flat("z", prior=prior(front, q, latent), posterior=q)
-    return Model(front, [level], Decoder(decoder(network, latent, head.features), head))
+    features = cast(tuple[int, ...], head.features)
+    return Model(front, [level], Decoder(decoder(network, latent, features), head))
 
 
 def _likelihood_word(data: Modality, word: str) -> str:

@@ -4,9 +4,9 @@ from itertools import product
 
 import pytest
 import torch
+from tests.contracts.conditional import Case, Check, Points, checks_for
 from torch import Tensor, nn
 
-from tests.contracts.conditional import Case, Check, Points, checks_for
 from zscape.probability import likelihoods, posteriors, priors
 
 

@@ -7,6 +7,7 @@ from html import escape
 
 SETTLED = 0.05  # share of the steps that does not set the range of an axis: it starts far away
 MOST_POINTS = 400
+WIDEST_BAR = 48  # with the space around it, in pixels
 WIDTH, HEIGHT = 300, 190
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 10, 26
 
@@ -44,7 +45,9 @@ def line_chart(lines: Sequence[Line], *, label: str) -> str:
     across, up = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
     paths = [
         f'<polyline class="{style}" points="'
-        + " ".join(f"{x / (end or 1) * across:.1f},{(high - y) / (high - low) * up:.1f}" for x, y in p)
+        + " ".join(
+            f"{x / (end or 1) * across:.1f},{(high - y) / (high - low) * up:.1f}" for x, y in p
+        )
         + '"/>'
         for style, p in thinned
     ]
@@ -54,18 +57,18 @@ def line_chart(lines: Sequence[Line], *, label: str) -> str:
     return _svg(WIDTH, HEIGHT, label, ruled + inner)
 
 
-def bar_chart(bars: Sequence[Bar], *, label: str, width: int = 900, height: int = 230) -> str:
-    """An SVG element with one bar per name, from left to right; each says its value when pointed at.
+def bar_chart(bars: Sequence[Bar], *, label: str, width: int = 912, height: int = 210) -> str:
+    """An SVG element with one bar per name, from left to right; pointing at one says its value.
 
     Args:
         bars: values of at least 0.
         label: what the chart shows, for those who do not see it.
-        width: in the units of the page's pixels.
-        height: likewise.
+        width: pixels of the page at most; few bars take less.
+        height: pixels of the page.
     """
     high = max(*(bar.value for bar in bars), 1e-3) * 1.05
-    across, up = width - LEFT - RIGHT, height - TOP - BOTTOM
-    pitch = min(across / len(bars), 64)
+    pitch = min((width - LEFT - RIGHT) / len(bars), WIDEST_BAR)
+    width, up = math.ceil(pitch * len(bars)) + LEFT + RIGHT, height - TOP - BOTTOM
     drawn = []
     for n, bar in enumerate(bars):
         x, tall = LEFT + (n + 0.12) * pitch, bar.value / high * up
@@ -94,12 +97,12 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
 def short(value: float) -> str:
     """A number in few characters, such as `-92.4`, `1.2k`, `0.003`, with a true minus sign."""
     size = abs(value)
-    if size >= 10_000:
-        words = f"{value / 1000:.0f}k" if size < 1e6 else f"{value:.2g}"
-    elif size >= 1000:
-        words = f"{value:.0f}"
+    if size >= 1e6:
+        words = f"{value:.2g}"
+    elif size >= 10_000:
+        words = f"{value / 1000:.0f}k"
     else:
-        words = f"{value:.3g}"
+        words = f"{value:.0f}" if size >= 1000 else f"{value:.3g}"
     return words.replace("-", "\N{MINUS SIGN}")
 
 
@@ -119,14 +122,16 @@ def _rules(low: float, high: float, width: int, height: int = HEIGHT) -> str:
     up, drawn = height - TOP - BOTTOM, []
     for tick in ticks(low, high):
         y = TOP + (high - tick) / (high - low) * up
-        drawn.append(f'<line class="rule" x1="{LEFT}" x2="{width - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        drawn.append(
+            f'<line class="rule" x1="{LEFT}" x2="{width - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        )
         drawn.append(_text(LEFT - 6, y + 3.5, short(tick), "end"))
     return "".join(drawn)
 
 
 def _steps_axis(end: float) -> str:
     across = WIDTH - LEFT - RIGHT
-    named = [t for t in ticks(0, end or 1, 4) if t <= 0.95 * end or not t]
+    named = [t for t in ticks(0, end or 1, 4) if t <= 0.8 * end]
     return "".join(
         _text(LEFT + t / (end or 1) * across, HEIGHT - 8, f"{t:,.0f}", "middle") for t in named
     ) + _text(WIDTH - RIGHT, HEIGHT - 8, "steps", "end")
@@ -138,6 +143,7 @@ def _text(x: float, y: float, words: str, anchor: str) -> str:
 
 def _svg(width: int, height: int, label: str, content: str) -> str:
     return (
-        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(label)}">'
+        f'<svg viewBox="0 0 {width} {height}" style="max-width: {1.1 * width:.0f}px" role="img" '
+        f'aria-label="{escape(label)}">'
         f"{content}</svg>"
     )

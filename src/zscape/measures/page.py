@@ -17,6 +17,7 @@ from zscape.space.tables import is_number
 
 WIDTH = 912  # pixels of the column of text
 GAP = 3
+NAMES = 108  # pixels left for names beside tiles
 MOST_COLUMNS = 24  # of a table
 LONGEST = 2000  # characters of any one text from data
 
@@ -36,7 +37,8 @@ body { margin: 0; background: var(--ground); color: var(--ink); overflow-wrap: a
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans",
   sans-serif; }
 main { max-width: 960px; margin: 0 auto; padding: 48px 24px 64px; }
-h1 { font-size: 30px; line-height: 1.2; font-weight: 650; letter-spacing: -0.01em; margin: 0 0 6px; }
+h1 { font-size: 30px; line-height: 1.2; font-weight: 650; letter-spacing: -0.01em;
+  margin: 0 0 6px; }
 h2 { font-size: 20px; font-weight: 650; margin: 0 0 2px; }
 h3 { font-size: 14px; font-weight: 600; margin: 18px 0 6px; }
 section { margin-top: 44px; padding-top: 22px; border-top: 1px solid var(--line); }
@@ -59,7 +61,8 @@ figcaption { font-size: 14px; margin-bottom: 6px; }
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(270px, 100%), 1fr));
   gap: 20px; align-items: start; }
 .columns.wide { grid-template-columns: repeat(auto-fit, minmax(min(360px, 100%), 1fr)); }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: 3px 18px; margin: 0; font-size: 15px; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 3px 18px; margin: 0;
+  font-size: 15px; }
 dt { color: var(--faint); } dd { margin: 0; font-variant-numeric: tabular-nums; }
 .tiles { display: grid; gap: 3px; justify-content: start; align-items: center; }
 .tiles img { display: block; width: 100%; height: auto; image-rendering: pixelated; }
@@ -148,9 +151,9 @@ def tiles(
         heads: text above each column; none: no such row.
         width: pixels that a row may take.
     """
-    side = 150 if names else 0
+    side = NAMES + GAP if names else 0
     small, wide = _sized(pictures, columns, width - side)
-    lead = "max-content " if names else ""
+    lead = f"{NAMES}px " if names else ""
     cells = [f'<span class="top">{text(head)}</span>' for head in heads]
     cells = (['<span class="name"></span>'] if names and heads else []) + cells
     for n, tile in enumerate(small):

@@ -21,12 +21,18 @@ Columns = tuple[tuple[str, int], ...]
 
 
 class Encoder(nn.Module):
-    """Maps data `[..., *shape]` to hidden features `[..., features]`: a front, then a body."""
+    """Maps data `[..., *shape]` to hidden features `[..., features]`: a front, then a body.
 
-    def __init__(self, front: nn.Module, body: nn.Module, *, features: int) -> None:
+    Between them stand numbers of event shape `inner`.
+    """
+
+    def __init__(
+        self, front: nn.Module, body: nn.Module, *, inner: Shape, features: int
+    ) -> None:
         super().__init__()
         self.front = front
         self.body = body
+        self.inner = inner
         self.features = features
 
     def forward(self, x: Tensor) -> Tensor:
@@ -53,9 +59,10 @@ def encoder(word: str, shape: Shape, *, columns: Columns = (), counts: bool = Fa
     if columns:
         cells = Cells(columns)
         body, features = _ENCODERS[name]((cells.features,), sizes)
-        return Encoder(cells, body, features=features)
+        return Encoder(cells, body, inner=(cells.features,), features=features)
     body, features = _ENCODERS[name](shape, sizes)
-    return Encoder(LogCounts() if counts else nn.Identity(), body, features=features)
+    front = LogCounts() if counts else nn.Identity()
+    return Encoder(front, body, inner=shape, features=features)
 
 
 def decoder(word: str, latent: int, features_shape: Shape) -> nn.Module:

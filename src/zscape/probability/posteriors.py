@@ -1,8 +1,11 @@
 """Conditionals that say where the code of something observed lies."""
 
+from functools import partial
+
 from torch import Tensor, nn
 from zuko.distributions import NormalizingFlow
 from zuko.flows import NICE
+from zuko.transforms import MonotonicAffineTransform
 
 from zscape.probability.conditional import Conditional
 from zscape.probability.distributions import Delta, DiagonalGaussian
@@ -10,6 +13,9 @@ from zscape.probability.distributions.shapes import at_least_float32, soft_clamp
 from zscape.probability.flows import in_full_precision
 
 LOG_VARIANCE_RANGE = (-15.0, 15.0)  # KL, log-densities and their gradients stay finite within
+_SMALLEST_SLOPE = (
+    0.05  # of a coupling layer; the slopes of all layers multiply, the base has its own
+)
 
 
 class Point(Conditional):
@@ -72,7 +78,13 @@ class Flow(Conditional):
         hidden: tuple[int, ...] = (64, 64),
     ) -> None:
         super().__init__()
-        flow = NICE(latent, features, transforms=transforms, hidden_features=hidden)
+        flow = NICE(
+            latent,
+            features,
+            transforms=transforms,
+            hidden_features=hidden,
+            univariate=partial(MonotonicAffineTransform, slope=_SMALLEST_SLOPE),
+        )
         self.base = Gaussian(features, latent)
         self.transform = in_full_precision(flow).transform
 

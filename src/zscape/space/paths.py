@@ -66,9 +66,7 @@ def interpolate(
         ShapeError: `a` or `b` is not one thing.
         DataError: there is no item of that index.
     """
-    return space.decode(
-        interpolate_codes(space, a, b, steps=steps, method=method, level=level)
-    )
+    return space.decode(interpolate_codes(space, a, b, steps=steps, method=method, level=level))
 
 
 def interpolate_codes(
@@ -199,7 +197,8 @@ def spherical(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     if lengths == 0 or angle.sin() < PARALLEL:
         return straight(a, b, t)
     t = t.double()[:, None]
-    path = ((1 - t) * angle).sin() / angle.sin() * left + (t * angle).sin() / angle.sin() * right
+    shares = ((1 - t) * angle).sin() / angle.sin(), (t * angle).sin() / angle.sin()
+    path: Tensor = shares[0] * left + shares[1] * right
     return path.to(a.dtype)
 
 

@@ -24,6 +24,7 @@ COLOURS = (
 )
 MOST_CLASSES = 2 * len(COLOURS)  # the second ten are drawn as rings, further ones in grey
 LONGEST_NAME = 24  # characters
+SHORTEST = 0.5  # of the width: how low a map may be
 FINER = 3  # pixels drawn for each shown: Pillow draws no smooth edges
 
 
@@ -58,21 +59,21 @@ def scatter(
         points: `[N, 2]`.
         labels: class of each point, `[N]`, or None.
         names: the name of each class.
-        size: pixels a side.
+        size: pixels that the map is wide; it is as high as the points need.
         legend: whether names and counts stand at the right.
         paper: LIGHT or DARK.
     """
-    canvas = Image.new("RGB", (size * FINER, size * FINER), paper.ground)
-    places = _places(points, size) * FINER
-    _draw_points(ImageDraw.Draw(canvas), places, labels, paper, _radius(len(points)) * FINER)
-    sheet = canvas.resize((size, size), Image.Resampling.BOX)
+    places, high = _places(points, size)
+    canvas = Image.new("RGB", (size * FINER, high * FINER), paper.ground)
+    _draw_points(ImageDraw.Draw(canvas), places * FINER, labels, paper)
+    sheet = canvas.resize((size, high), Image.Resampling.BOX)
     pen = ImageDraw.Draw(sheet)
-    pen.rectangle((0, 0, size - 1, size - 1), outline=paper.border)
+    pen.rectangle((0, 0, size - 1, high - 1), outline=paper.border)
     if labels is None:
         return np.asarray(sheet).copy()
-    _name_classes(pen, places / FINER, labels, names, paper)
+    _name_classes(pen, places, labels, names, paper)
     if legend:
-        sheet = _beside(sheet, _legend(labels, names, paper, size))
+        sheet = _beside(sheet, _legend(labels, names, paper, high))
     return np.asarray(sheet).copy()
 
 
@@ -92,17 +93,15 @@ def class_name(index: int, names: Sequence[str]) -> str:
     return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
 
 
-def _places(points: np.ndarray, size: int) -> np.ndarray:
-    """Points in pixels, the first axis to the right and the second upwards."""
-    margin = size * 0.05
+def _places(points: np.ndarray, size: int) -> tuple[np.ndarray, int]:
+    """Points in pixels, the first axis to the right and the second upwards; the height needed."""
     low, high = points.min(0), points.max(0)
-    reach = float((high - low).max()) or 1.0
-    from_middle = (points - (low + high) / 2) / reach
-    return np.asarray(size / 2 + from_middle * [1, -1] * (size - 2 * margin))
-
-
-def _radius(count: int) -> float:
-    return float(np.clip(110 / max(count, 1) ** 0.5, 1.6, 5.0))
+    wide, tall = (high - low).tolist()
+    reach = max(wide, tall) or 1.0
+    room = 0.92 * size
+    height = round(max(tall / reach * room + size - room, SHORTEST * size))
+    from_middle = (points - (low + high) / 2) / reach * [1, -1] * room
+    return np.asarray([size / 2, height / 2] + from_middle), height
 
 
 def _draw_points(
@@ -110,8 +109,8 @@ def _draw_points(
     places: np.ndarray,
     labels: np.ndarray | None,
     paper: Paper,
-    radius: float,
 ) -> None:
+    radius = float(np.clip(150 / len(places) ** 0.5, 1.8, 6.0)) * FINER
     classes = np.zeros(len(places), dtype=int) if labels is None else labels
     # In one fixed random order, so that no class covers the others.
     for n in np.random.default_rng(0).permutation(len(places)):

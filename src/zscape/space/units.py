@@ -18,7 +18,7 @@ def unit_rates(space: Space) -> Tensor | None:
     point) or has no closed form per unit (flows, mixtures).
     Source: Kingma and Welling 2014, appendix B, arXiv:1312.6114.
     """
-    sums, items = [], space.items[:MOST_MEASURED]
+    sums, items = [], some_items(space, MOST_MEASURED)
     for start in range(0, len(items), CHUNK):
         x = space.modality.prepare(items[start : start + CHUNK])
         rates = rates_of(space.model.encode(x))
@@ -26,6 +26,14 @@ def unit_rates(space: Space) -> Tensor | None:
             return None
         sums.append(rates.sum(0))
     return torch.stack(sums).sum(0) / len(items)
+
+
+def some_items(space: Space, most: int) -> Tensor:
+    """Stored examples, at most so many of the kept ones, evenly spread, `[M, *shape]`."""
+    if len(space.items) <= most:
+        return space.items
+    places = torch.linspace(0, len(space.items) - 1, most, dtype=torch.float64).round().long()
+    return space.items[places]
 
 
 def spread(space: Space) -> Tensor:

@@ -23,7 +23,7 @@ class Average:
     def __init__(self, model: nn.Module, *, decay: float) -> None:
         self.model = model
         self.decay = decay
-        self.live = [p for p in model.parameters() if p.requires_grad]
+        self.live: list[Tensor] = [p for p in model.parameters() if p.requires_grad]
         self.mean = [p.detach().clone() for p in self.live] if decay else []
         self.best: dict[str, Tensor] = {}
 

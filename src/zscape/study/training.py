@@ -133,7 +133,7 @@ class _Loop:
         with self.autocast:
             trace = self.model(x, draws=self.objective.draws)
         loss = self.objective(trace, self.step)
-        loss.total.backward()  # type: ignore[no-untyped-call]
+        loss.total.backward()
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1

@@ -91,7 +91,8 @@ class ContinuousBernoulli(Distribution):
         """The means 1 / (1 - exp(-l)) - 1 / l, `[..., *event]`; not the sigmoid of l."""
         small, logits = self._split()
         exact = 1 / -torch.expm1(-logits) - 1 / logits
-        series = 0.5 + self.logits * (1 / 12 - self.logits.square() / 720)
+        square = torch.where(small, self.logits, 0.0).square()
+        series = 0.5 + self.logits * (1 / 12 - square * (1 / 720 - square / 30240))
         return torch.where(small, series, exact)
 
     def sample(self, sample_shape: Shape = ()) -> Tensor:

@@ -14,7 +14,7 @@ def at_least_float32(x: Tensor) -> Tensor:
 
 def broadcast_shape(x: Tensor, y: Tensor) -> Size:
     """The shape that both tensors broadcast to."""
-    shape: Size = torch.broadcast_shapes(x.shape, y.shape)  # type: ignore[no-untyped-call]
+    shape: Size = torch.broadcast_shapes(x.shape, y.shape)
     return shape
 
 

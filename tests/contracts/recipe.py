@@ -1,0 +1,138 @@
+"""What every recipe must hold, ours or a stranger's: `for check in checks_for(recipe): check()`."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import pytest
+import torch
+
+from zscape.errors import SpecError
+from zscape.model.bound import distortion, has_rate, sum_rates
+
+NEVER_REACHED = 0.0
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A stand-in for a modality: only what a recipe may read."""
+
+    shape: tuple[int, ...]
+    likelihood: str
+    network: str
+    columns: tuple[tuple[str, int], ...] = ()
+    num_examples: int = 64
+
+
+def _unit(*shape):
+    return lambda: torch.rand(6, *shape)
+
+
+def _bits(*shape):
+    return lambda: (torch.rand(6, *shape) < 0.4).float()
+
+
+def _levels(*shape):
+    return lambda: torch.randint(0, 256, (6, *shape)) / 255
+
+
+def _rows():
+    x = torch.randn(6, 4)
+    x[:, 1] = torch.randint(0, 3, (6,))
+    x[:, 2] = torch.randint(0, 2, (6,))
+    x[:, 3] = torch.poisson(torch.full((6,), 4.0))
+    x[0, 0] = x[1, 1] = x[2, 2] = x[3, 3] = float("nan")
+    return x
+
+
+MIXED = (("gaussian", 1), ("categorical", 3), ("bernoulli", 1), ("negative_binomial", 1))
+DATA = {
+    "bits": (Plain((1, 8, 8), "bernoulli", "mlp"), _bits(1, 8, 8)),
+    "grey": (Plain((1, 14, 11), "continuous_bernoulli", "conv:4"), _unit(1, 14, 11)),
+    "colour": (Plain((3, 16, 16), "discretized_logistic", "residual:4"), _levels(3, 16, 16)),
+    "reals": (Plain((5,), "gaussian_learned", "mlp:16"), lambda: torch.randn(6, 5)),
+    "counts": (
+        Plain((5,), "negative_binomial", "mlp:16"),
+        lambda: torch.poisson(torch.full((6, 5), 3.0)),
+    ),
+    "rows": (Plain((4,), "columns", "mlp:16", MIXED), _rows),
+}
+
+
+def checks_for(recipe: Callable) -> Iterator[tuple[str, Callable[[], None]]]:
+    """Named checks of one recipe."""
+    for name, (data, draw) in DATA.items():
+        yield f"walks-{name}", partial(_walks, recipe, data, draw)
+        yield f"learns-{name}", partial(_learns, recipe, data, draw)
+        yield f"repeats-{name}", partial(_repeats, recipe, data, draw)
+    yield "alone", partial(_alone, recipe)
+    yield "options", partial(_options, recipe)
+
+
+def _walks(recipe, data, draw):
+    model, objective = recipe(data, latent=3)
+    x = draw()
+    trace = model(x, draws=objective.draws)
+    assert distortion(trace).shape == (objective.draws, 6)
+    if has_rate(trace):
+        assert sum_rates(trace).isfinite().all()
+    generated = model.generate(5)
+    assert generated.likelihood.mean.shape == (5, *data.shape)
+    assert generated.likelihood.sample().shape == (5, *data.shape)
+    codes = {latent.name: latent.z for latent in model.encode(x).latents}
+    decoded = model.generate(6, given=codes).likelihood.mean
+    assert torch.allclose(decoded, model.encode(x).likelihood.mean, atol=1e-5)
+
+
+def _learns(recipe, data, draw):
+    model, objective = recipe(data, latent=3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    reached = {name: False for name, _ in model.named_parameters()}
+    for step in range(4):  # some layers start at zero and pass gradients from the second step on
+        loss = objective(model(draw(), draws=objective.draws), step)
+        optimizer.zero_grad()
+        loss.total.backward()
+        for name, parameter in model.named_parameters():
+            assert parameter.grad is not None, f"no gradient reaches {name}"
+            assert parameter.grad.isfinite().all(), name
+            reached[name] |= bool(parameter.grad.abs().sum() > NEVER_REACHED)
+        optimizer.step()
+    assert not [name for name, touched in reached.items() if not touched]
+    assert loss.total.isfinite()
+    assert "distortion" in loss.parts
+
+
+def _repeats(recipe, data, draw):
+    torch.manual_seed(0)
+    first, _ = recipe(data, latent=3)
+    second, _ = recipe(data, latent=3)
+    second.load_state_dict(first.state_dict())
+    first.eval(), second.eval()
+    x = draw()
+    assert torch.equal(first.encode(x).likelihood.mean, second.encode(x).likelihood.mean)
+    torch.manual_seed(1)
+    sampled = first.generate(4).likelihood.mean
+    torch.manual_seed(1)
+    assert torch.equal(sampled, second.generate(4).likelihood.mean)
+
+
+def _alone(recipe):
+    """An answer does not depend on its co-batch."""
+    for data, draw in DATA.values():
+        model, _ = recipe(data, latent=3)
+        model.eval()
+        x = draw()
+        together = model.encode(x).likelihood.mean
+        for n in range(len(x)):
+            alone = model.encode(x[n : n + 1]).likelihood.mean
+            assert torch.allclose(alone[0], together[n], rtol=1e-5, atol=1e-6)
+
+
+def _options(recipe):
+    data = DATA["bits"][0]
+    with pytest.raises(SpecError, match="latent must be at least 1, got 0"):
+        recipe(data, latent=0)
+    with pytest.raises(SpecError, match="Unknown network 'mpl'. Did you mean 'mlp'"):
+        recipe(data, latent=2, network="mpl")
+    with pytest.raises(SpecError, match="Unknown likelihood 'poisson'"):
+        recipe(data, latent=2, likelihood="poisson")

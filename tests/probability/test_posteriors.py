@@ -1,0 +1,85 @@
+import pytest
+import torch
+from torch import Tensor
+from torch.distributions import kl_divergence
+
+from zscape.probability import posteriors, priors
+from zscape.probability.distributions import DiagonalGaussian
+from zscape.probability.distributions.shapes import at_least_float32, soft_clamp
+
+
+def from_numbers(loc: Tensor, log_variance: Tensor) -> DiagonalGaussian:
+    """What a Gaussian posterior makes of a mean and a log-variance."""
+    gaussian = posteriors.Gaussian(1, 1)
+    gaussian.linear = torch.nn.Identity()
+    return gaussian(torch.stack([loc, log_variance], -1))
+
+
+def extremes(n: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    loc = (2e6 * torch.rand(n) - 1e6).to(dtype).requires_grad_()
+    log_variance = (2e4 * torch.rand(n) - 1e4).to(dtype).requires_grad_()
+    return loc, log_variance
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_extreme_means_and_log_variances_stay_finite(dtype: torch.dtype):
+    torch.manual_seed(0)
+    inputs = [*extremes(100_000, dtype), *extremes(100_000, dtype)]
+    q, p = from_numbers(*inputs[:2]), from_numbers(*inputs[2:])
+    standard = priors.Standard(1)(torch.zeros(100_000, 0))
+    z = q.rsample()
+    parts = [
+        kl_divergence(q, p),
+        kl_divergence(q, standard),
+        q.log_prob(z),
+        p.log_prob(z),
+        standard.log_prob(z),
+    ]
+    for part in parts:
+        assert part.isfinite().all()
+    assert (parts[0] >= -1e-6).all() and (parts[1] >= -1e-6).all()
+    gradients = torch.autograd.grad(sum(part.sum() for part in parts), inputs)
+    for gradient in gradients:
+        assert gradient.isfinite().all()
+
+
+def test_the_clamp_leaves_useful_log_variances_alone():
+    x = torch.linspace(-7, 7, 1001, dtype=torch.float64, requires_grad=True)
+    y = soft_clamp(x, *posteriors.LOG_VARIANCE_RANGE)
+    assert (y - x).abs().max() < 5e-4
+    slope = torch.autograd.grad(y.sum(), x)[0]
+    assert (slope - 1).abs().max() < 1e-3
+    edges = soft_clamp(torch.tensor([-1e4, 1e4]), *posteriors.LOG_VARIANCE_RANGE)
+    assert edges.tolist() == [-15.0, 15.0]
+
+
+def test_float64_is_kept():
+    assert at_least_float32(torch.zeros(1, dtype=torch.float64)).dtype == torch.float64
+    assert at_least_float32(torch.zeros(1, dtype=torch.bfloat16)).dtype == torch.float32
+
+
+@pytest.mark.parametrize("latent", [1, 2, 5])
+def test_flow_log_density_is_that_of_autograds_jacobian(latent: int):
+    torch.manual_seed(0)
+    flow = posteriors.Flow(3, latent).double()
+    distribution = flow(torch.randn(3, dtype=torch.float64))
+    noise = torch.randn(latent, dtype=torch.float64)
+
+    def push(noise: Tensor) -> Tensor:
+        return distribution.transform.inv(noise)
+
+    jacobian = torch.autograd.functional.jacobian(push, noise)
+    expected = distribution.base.log_prob(noise) - torch.linalg.slogdet(jacobian)[1]
+    torch.testing.assert_close(distribution.log_prob(push(noise)), expected)
+    assert (jacobian - torch.diag(jacobian.diag())).abs().max() > 0 or latent == 1
+
+
+def test_flow_draws_carry_gradients_to_every_parameter():
+    torch.manual_seed(0)
+    flow = posteriors.Flow(3, 4)
+    q = flow(torch.randn(16, 3))
+    z = q.rsample((2,))
+    assert z.shape == (2, 16, 4)
+    (q.log_prob(z) + z.sum(-1)).sum().backward()
+    for name, parameter in flow.named_parameters():
+        assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
