@@ -102,12 +102,13 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         X = validate_data(self, X, dtype=KINDS, ensure_min_samples=2)
         recipe = find_recipe(self.recipe) if isinstance(self.recipe, str) else self.recipe
         chosen, training = settle(recipe, self._options()), settle(train_on, self._training(len(X)))
-        data = _data(X)
+        modality = _standardising(X)
+        data = _data(modality, modality.encode(X))
         with _aside(training["seed"]):
-            model, objective = recipe(data.modality, **chosen)
+            model, objective = recipe(modality, **chosen)
             self.history_ = [asdict(p) for p in train_on(model, objective, data, **training)]
         self.model_ = model.double().eval()
-        self.modality_ = data.modality
+        self.modality_ = modality
         self._n_features_out = chosen["latent"]
         return self
 
@@ -126,7 +127,7 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             given = dict(one.like(part).tensors)
             return self.model_.generate(len(part), given=given).likelihood.mean
 
-        return _decoded(self.modality_, torch.from_numpy(_in_chunks(means, flat)))
+        return self.modality_.decode(torch.from_numpy(_in_chunks(means, flat)))
 
     def score_samples(self, X: Any) -> np.ndarray:
         """The ELBO of each row, a lower bound of its log-density, in nats, `[N]`.
@@ -154,7 +155,7 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             raise SpecError(f"n_samples must be at least 1, got {n_samples}. 16 is usual.")
         with _aside(_seed(random_state)), torch.inference_mode():
             drawn = self.model_.generate(n_samples).likelihood.sample()
-        return _decoded(self.modality_, drawn)
+        return self.modality_.decode(drawn)
 
     def __sklearn_tags__(self) -> Tags:
         tags: Tags = super().__sklearn_tags__()
@@ -185,11 +186,11 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         return self.modality_.encode(X).double(), X.dtype
 
 
-def _data(X: np.ndarray) -> Data:
-    """Rows as data of real numbers, whatever their values look like."""
+def _standardising(X: np.ndarray) -> Array:
+    """Rows as real numbers, whatever their values look like."""
     wide = X.astype(np.float64)
     constant = wide.min(axis=0) == wide.max(axis=0)
-    modality = Array(
+    return Array(
         event=(X.shape[1],),
         holds="real",
         dtype=str(X.dtype),
@@ -197,9 +198,12 @@ def _data(X: np.ndarray) -> Data:
         scale=tuple(np.where(constant, 0.0, wide.std(axis=0)).tolist()),
         num_examples=len(X),
     )
+
+
+def _data(modality: Array, x: Tensor) -> Data:
     return Data(
         modality=modality,
-        x=modality.encode(X),
+        x=x,
         labels=None,
         label_names=(),
         attributes={},
@@ -218,25 +222,27 @@ def _elbo(model: Model, x: Tensor) -> Tensor:
     """The ELBO of x `[B, D]` in nats, `[B]`, from draws whose noise is the same in every row."""
     codes: dict[str, Tensor] = {}
     rates = x.new_zeros(DRAWS, len(x))
-    for level in model.levels:
-        latent = model(x, draws=DRAWS, given=codes)[level.name]
-        z = _same_noise(latent.q)
-        rates = rates + rate(replace(latent, z=z))
-        codes[level.name] = z
+    for name in [latent.name for latent in model.encode(x).latents]:
+        latent = model(x, draws=DRAWS, given=codes)[name]
+        codes[name] = _same_noise(latent.q)
+        rates = rates + rate(replace(latent, z=codes[name]))
     return (-distortion(model(x, draws=DRAWS, given=codes)) - rates).mean(0)
 
 
 def _same_noise(q: Distribution) -> Tensor:
     """Draws of a posterior, `[S, B, D]`, that differ from row to row by nothing but q."""
     if isinstance(q, NormalizingFlow):
-        return q.transform.inv(_same_noise(q.base))
+        bent: Tensor = q.transform.inv(_same_noise(q.base))
+        return bent
     noise = torch.randn(DRAWS, 1, *q.event_shape, generator=torch.Generator().manual_seed(0))
-    return q.mean + q.stddev * noise
+    drawn: Tensor = q.mean + q.stddev * noise
+    return drawn
 
 
 @torch.inference_mode()
 def _in_chunks(function: Callable[[Tensor], Tensor], x: Tensor) -> np.ndarray:
-    return torch.cat([function(part) for part in x.split(CHUNK)]).numpy()
+    starts = range(0, len(x), CHUNK)
+    return torch.cat([function(x[start : start + CHUNK]) for start in starts]).numpy()
 
 
 @contextmanager

@@ -67,7 +67,7 @@ def checks_for(case: Case) -> Iterator[Check]:
 
 
 def check_shapes(case: Case) -> None:
-    """Stored and prepared things are `[N, *shape]`; what is stored is small, what is seen float32."""
+    """Things are `[N, *shape]`, stored in a small type and seen as float32."""
     things = case.things()
     found = case.find(things)
     modality = found.modality

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-
 from tests.contracts.modality import Case, Check, checks_for
+
 from zscape.modalities import MODALITIES
 from zscape.modalities.array import find_array
 from zscape.modalities.image import find_image

@@ -15,7 +15,7 @@ def test_likelihood_is_chosen_by_the_pixels():
     inky = np.where(GREY > 60, 255, GREY).astype(np.uint8)
     assert find_image(bits).modality.likelihood == "bernoulli"
     assert find_image(bits > 0).modality.likelihood == "bernoulli"
-    assert find_image(inky).modality.likelihood == "continuous_bernoulli"
+    assert find_image(inky).modality.likelihood == "bernoulli"
     assert find_image(GREY).modality.likelihood == "discretized_logistic"
     assert find_image(np.repeat(inky[..., None], 3, -1)).modality.likelihood != "bernoulli"
 

@@ -115,7 +115,9 @@ def test_missing_cells_are_nan_in_every_kind_and_come_back_missing():
 def test_infinite_cells_are_refused_by_name(row, bad):
     cells = RNG.normal(size=N)
     cells[row] = bad
-    refused(rf"Column 'x' holds 1 cell that is infinite .* in row {row + 1} \(index {row}\)", x=cells)
+    refused(
+        rf"Column 'x' holds 1 cell that is infinite .* in row {row + 1} \(index {row}\)", x=cells
+    )
 
 
 @pytest.mark.parametrize("row", [0, 30, N - 1])
@@ -203,7 +205,9 @@ def test_rows_may_come_in_any_form_and_order():
 
 
 def test_decode_makes_legal_cells_of_anything():
-    frame = pd.DataFrame({"c": [0, 1, 5] * 6, "k": ["a", "b", "c"] * 6, "u": np.uint8([1, 200, 90] * 6)})
+    frame = pd.DataFrame(
+        {"c": [0, 1, 5] * 6, "k": ["a", "b", "c"] * 6, "u": np.uint8([1, 200, 90] * 6)}
+    )
     table = find_table(frame).modality
     back = table.decode(torch.randn(50, 3) * 1000)
     assert (back["c"] >= 0).all()

@@ -11,6 +11,7 @@ from zscape.probability.distributions import (
     DiagonalGaussian,
     GaussianMixture,
     OptimalGaussian,
+    StandardGaussian,
     kl_per_unit,
 )
 
@@ -51,6 +52,18 @@ def test_kl_agrees_with_torch_and_with_monte_carlo():
     ratios = q.log_prob(z) - p.log_prob(z)
     error = ratios.std(0) / math.sqrt(len(z))
     assert ((ratios.mean(0) - exact).abs() <= 4 * error).all()
+
+
+def test_standard_is_the_diagonal_one_with_zeros():
+    zeros, x = torch.zeros(3, 4), torch.randn(5, 3, 4)
+    ours, theirs = StandardGaussian(zeros), DiagonalGaussian(zeros, zeros)
+    torch.testing.assert_close(ours.log_prob(x), theirs.log_prob(x))
+    torch.testing.assert_close(ours.log_prob_per_unit(x), theirs.log_prob_per_unit(x))
+    torch.testing.assert_close(ours.entropy(), theirs.entropy())
+    assert torch.equal(ours.variance, theirs.variance) and torch.equal(ours.stddev, theirs.stddev)
+    q = gaussian(3, 4)
+    torch.testing.assert_close(kl_per_unit(q, ours), kl_per_unit(q, theirs))
+    torch.testing.assert_close(kl_divergence(q, ours), kl_divergence(q, theirs))
 
 
 def test_kl_of_itself_is_zero_and_never_negative():

@@ -98,16 +98,13 @@ def kl_per_dimension(model: Model, x: Tensor) -> list[Figure]:
     Empty where the code is a point, or prior or posterior do not factorise.
     Source: Kingma and Welling 2014, appendix B, arXiv:1312.6114.
     """
-    parts: list[Tensor] = []
-    for part in _batches(x, BATCH):
-        rates = rates_of(model.encode(part))
-        if rates is None:
-            return []
-        parts.append(rates)
+    _, rates = _encoded(model, x)
+    if rates is None:
+        return []
     source = "Kingma and Welling 2014, appendix B"
     return [
-        _mean(f"KL of unit {d}", rates, NATS, "exact", source)
-        for d, rates in enumerate(torch.cat(parts).unbind(1))
+        _mean(f"KL of unit {d}", unit, NATS, "exact", source)
+        for d, unit in enumerate(rates.unbind(1))
     ]
 
 
@@ -173,20 +170,14 @@ def active_units(model: Model, x: Tensor) -> tuple[Figure, Figure]:
     The first is undefined where there is no rate per unit.
     Source: Burda et al. 2016, section 2 (Var_x E[z | x] > 0.01), arXiv:1509.00519.
     """
-    rates = [figure.value or 0.0 for figure in kl_per_dimension(model, x)]
-    means = []
-    for part in _batches(x, BATCH):
-        latents = model.encode(part).latents
-        means.append(torch.cat([latent.z.flatten(1) for latent in latents], dim=1))
-    used = int((torch.cat(means).var(0, correction=0) > ACTIVE).sum())
+    codes, rates = _encoded(model, x)
     by_rate = _undefined("active units by rate", "units", "")
-    if rates:
-        count = float(sum(rate > ACTIVE for rate in rates))
+    if rates is not None:
+        count = float((rates.mean(0) > ACTIVE).sum())
         by_rate = Figure("active units by rate", count, "units", "estimate")
+    used = float((codes.var(0, correction=0) > ACTIVE).sum())
     source = "Burda et al. 2016, section 2"
-    return by_rate, Figure(
-        "active units by variance", float(used), "units", "estimate", source=source
-    )
+    return by_rate, Figure("active units by variance", used, "units", "estimate", source=source)
 
 
 def _log_mean_weight(model: Model, x: Tensor, draws: int) -> Tensor:
@@ -198,6 +189,17 @@ def _log_mean_weight(model: Model, x: Tensor, draws: int) -> Tensor:
         total = torch.logaddexp(total, log_weights(model(x, draws=now)).logsumexp(0))
         left -= now
     return total - math.log(draws)
+
+
+def _encoded(model: Model, x: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Posterior centres and rates of all units, both `[N, D]`; None where rates are undefined."""
+    centres, rates = [], []
+    for part in _batches(x, BATCH):
+        trace = model.encode(part)
+        centres.append(torch.cat([latent.z.flatten(1) for latent in trace.latents], dim=1))
+        rates.append(rates_of(trace))
+    known = [part for part in rates if part is not None]
+    return torch.cat(centres), torch.cat(known) if len(known) == len(rates) else None
 
 
 def _batches(x: Tensor, size: int) -> Iterator[Tensor]:

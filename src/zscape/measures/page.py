@@ -46,9 +46,10 @@ p { margin: 0 0 14px; max-width: 68ch; }
 p.lead, figcaption, .faint { color: var(--faint); }
 p.warning { border-left: 3px solid var(--second); padding-left: 12px; }
 ul { margin: 0; padding-left: 20px; }
+ul.many { columns: 2 320px; column-gap: 32px; font-size: 15px; }
 figure { margin: 0; }
 figcaption { font-size: 14px; margin-bottom: 6px; }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px;
+.figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(160px, 1fr)); gap: 12px;
   margin: 16px 0; }
 .figure { background: var(--card); border: 1px solid var(--line); border-radius: 8px;
   padding: 12px 16px; }

@@ -29,6 +29,7 @@ from zscape.space.units import MOST_MEASURED, some_items
 
 COLLAPSED = 0.9  # share of unused units above which a person should know
 MOST_CHARTS = 6
+MANY_NOTES = 8  # from here on they stand in two columns
 CHARTS = {"elbo": "ELBO", "rate": "rate", "distortion": "distortion"}
 
 
@@ -175,7 +176,8 @@ def _asked_part(study: Mapping[str, Any], notes: Sequence[str]) -> str:
     parts = [f"<div><h3>Recipe</h3>{definitions(options)}</div>"]
     if training:
         parts.append(f"<div><h3>Training</h3>{definitions(training)}</div>")
-    data = f"<h3>Data</h3><ul>{found}</ul>" if notes else ""
+    many = ' class="many"' if len(notes) > MANY_NOTES else ""
+    data = f"<h3>Data</h3><ul{many}>{found}</ul>" if notes else ""
     return section(
         "What was asked",
         "What was found in the data, and every option of the recipe and of training.",

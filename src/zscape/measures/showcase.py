@@ -9,7 +9,7 @@ from torch import Tensor
 from zscape.measures.page import WIDTH, section, table, text, things, tiles, two_faced
 from zscape.modalities.modality import Pictures, Rows
 from zscape.space.maps import map_codes
-from zscape.space.paths import interpolate_codes, traverse
+from zscape.space.paths import interpolate_codes, mean_code, traverse_codes
 from zscape.space.scatter import (
     DARK,
     LIGHT,
@@ -20,11 +20,12 @@ from zscape.space.scatter import (
     scatter,
 )
 from zscape.space.space import Space, encode_stored
+from zscape.space.units import informative_units
 
 SEED = 0  # of the page's draws, so that a page repeats
 SAMPLES, SAMPLE_COLUMNS = 36, 6
 PAIRS, PAIR_COLUMNS = 20, 10
-WAYS, STEPS = 3, 9
+WAYS, STEPS, SPAN = 3, 9, 3.0
 ROWS = 8  # shown of a table
 ROW_STEPS = 5
 MOST_UNITS, MOST_ROW_UNITS = 8, 4
@@ -99,25 +100,26 @@ def traversal_part(space: Space, rates: Sequence[float]) -> str:
     """
     rows = len(space.modality.shape) == 1
     steps = ROW_STEPS if rows else STEPS
-    moved = traverse(space, steps=steps)
-    count = min(MOST_ROW_UNITS if rows else MOST_UNITS, len(moved.units))
-    codes = moved.codes[: count * steps]
+    order = sorted(range(len(rates)), key=lambda unit: -rates[unit]) or informative_units(space)
+    units = order[: MOST_ROW_UNITS if rows else MOST_UNITS]
+    offsets = torch.linspace(-SPAN, SPAN, steps)
+    codes = traverse_codes(space, mean_code(space), units=units, offsets=offsets)
     shown = space.modality.show(space.decode_tensor(codes))
-    heads = [f"{offset:+.3g} sd" if offset else "mean" for offset in moved.offsets]
-    costs = [f"{rates[unit]:.2f} nats" if rates else "" for unit in moved.units[:count]]
+    heads = [f"{offset:+.3g} sd" if offset else "mean" for offset in offsets.tolist()]
+    costs = [f"{rates[unit]:.2f} nats" if rates else "" for unit in units]
     lead = (
-        "Each row moves one unit of the mean code from -3 to +3 standard deviations of the data's "
-        "codes and keeps all others: what changes along a row is what that unit has learned."
+        "Each row moves one unit of the mean code, by up to 3 standard deviations of the data's "
+        "codes, and keeps all others: what changes along a row is what that unit has learned."
     )
     parts = []
     if isinstance(shown, Pictures):
-        pairs = zip(moved.units[:count], costs, strict=True)
+        pairs = zip(units, costs, strict=True)
         names = [f"<b>unit {unit}</b><br>{cost}" for unit, cost in pairs]
         heads = [head.replace("-", "\N{MINUS SIGN}") for head in heads]
         label = "one unit moved in each row"
         parts.append(tiles(shown.tiles, columns=steps, label=label, names=names, heads=heads))
     else:
-        for n, (unit, cost) in enumerate(zip(moved.units[:count], costs, strict=True)):
+        for n, (unit, cost) in enumerate(zip(units, costs, strict=True)):
             part = Rows(shown.columns, shown.cells[n * steps : (n + 1) * steps])
             parts.append(f"<h3>unit {unit} {cost}</h3>{table(part, names=heads)}")
     return section("What single units do", lead, *parts)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from zscape.errors import DataError, ShapeError
-from zscape.modalities.found import Found, counted, place, printable
+from zscape.modalities.found import Found, counted, place, quote
 from zscape.modalities.modality import Modality, Pictures, Rows
 
 LARGEST_FLOAT = float(np.finfo(np.float32).max)
@@ -271,7 +271,7 @@ def _parsed(cells: np.ndarray) -> np.ndarray:
     alike = sum(index[1:] == bad[0][1:] for index in bad)
     row = place(bad[0][0]) if bad[0] else "the data"
     raise DataError(
-        f"Every cell must be a number, got {printable(str(cells[bad[0]]))[:40]!r}: "
+        f"Every cell must be a number, got {quote(str(cells[bad[0]]), most=40)}: "
         f"{where}{counted(alike, 'cell')}, first in {row}. "
         "Write numbers with a decimal point, or pass a table (DataFrame)."
     )

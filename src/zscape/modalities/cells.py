@@ -11,7 +11,7 @@ import numpy as np
 from zscape.errors import DataError
 from zscape.modalities.columns import Column, numbers_of, quoted, refuse
 from zscape.modalities.extras import pandas
-from zscape.modalities.found import counted, place, printable
+from zscape.modalities.found import counted, place, printable, quote
 
 LARGEST_COUNT = 1000
 SMALL_MEAN = 10
@@ -123,7 +123,7 @@ def _judge_categories(name: str | int, cells: Any, present: Any) -> tuple[Column
     )
     if column.kind == "constant":
         return column, _constant_note(name, cells, categories[0])
-    return column, f"{_plain(name)}: {len(categories)} categories{_missing(cells)}"
+    return column, f"{_plain(name)}: {len(categories)} categories (categorical){_missing(cells)}"
 
 
 def _judge_text(name: str | int, cells: Any, present: Any) -> tuple[Column, str]:
@@ -140,7 +140,7 @@ def _judge_text(name: str | int, cells: Any, present: Any) -> tuple[Column, str]
         note = f"warning: {_plain(name)}: {what} different, like an identifier, so it is dropped"
         return Column(name, "dropped"), note
     column = Column(name, "categorical", dtype=str(cells.dtype), classes=tuple(classes))
-    return column, f"{_plain(name)}: {len(classes)} categories{_missing(cells)}"
+    return column, f"{_plain(name)}: {len(classes)} categories (categorical){_missing(cells)}"
 
 
 def _refuse_numbers_in_text(name: str | int, cells: Any, present: Any) -> None:
@@ -173,7 +173,7 @@ def _constant(name: str | int, cells: Any, value: Any) -> tuple[Column, str]:
 
 
 def _constant_note(name: str | int, cells: Any, value: Any) -> str:
-    shown = printable(repr(value))[:40]
+    shown = quote(value, most=40) if isinstance(value, str) else str(value)
     return (
         f"{_plain(name)}: always {shown}, so it is put back as it is and not modelled"
         f"{_missing(cells)}"
@@ -181,9 +181,9 @@ def _constant_note(name: str | int, cells: Any, value: Any) -> str:
 
 
 def _dates(name: str | int, cells: Any, present: Any) -> DataError:
-    value = printable(str(present.iloc[0]))[:40]
+    value = quote(str(present.iloc[0]), most=40)
     return DataError(
-        f"Column {quoted(name)} holds dates or times ({value!r} in "
+        f"Column {quoted(name)} holds dates or times ({value} in "
         f"{_first(cells, ~cells.isna().to_numpy())}); zscape does not model dates yet. "
         "Drop it or turn it into numbers, e.g. days since a start."
     )

@@ -7,7 +7,7 @@ import numpy as np
 
 from zscape.errors import DataError
 from zscape.modalities.extras import pandas
-from zscape.modalities.found import counted, listed, place, printable
+from zscape.modalities.found import counted, listed, place, quote
 
 LARGEST_FLOAT = float(np.finfo(np.float32).max)
 
@@ -51,7 +51,7 @@ class Column:
 
 def quoted(name: str | int) -> str:
     """A column's name as messages show it."""
-    return repr(printable(name)) if isinstance(name, str) else str(name)
+    return quote(name) if isinstance(name, str) else str(name)
 
 
 def numbers_of(name: str | int, cells: Any) -> np.ndarray:
@@ -85,11 +85,11 @@ def refuse(name: str | int, cells: Any, wrong: np.ndarray, what: str, remedy: st
     if not wrong.any():
         return
     first, number = int(np.argmax(wrong)), int(wrong.sum())
-    value = printable(str(cells.iloc[first]))[:40]
+    value = quote(str(cells.iloc[first]), most=40)
     said = what.replace("that are", "that is", 1) if number == 1 else what
     raise DataError(
         f"Column {quoted(name)} holds {counted(number, 'cell')} {said}, "
-        f"first {value!r} in {place(first)}. {remedy}"
+        f"first {value} in {place(first)}. {remedy}"
     )
 
 
@@ -139,7 +139,9 @@ def require_constant(column: Column, cells: Any) -> None:
     """
     value = column.classes[0]
     wrong = ~cells.isna().to_numpy() & np.array([cell != value for cell in cells.tolist()])
-    remedy = f"In training it was always {value!r}, so nothing else can be modelled. Leave it out."
+    remedy = (
+        f"In training it was always {_shown(value)}, so nothing else can be modelled. Leave it out."
+    )
     refuse(column.name, cells, wrong, "of another value", remedy)
 
 
@@ -192,7 +194,7 @@ def _class_ids(column: Column, cells: Any) -> np.ndarray:
     missing = cells.isna().to_numpy()
     ids = np.array([known.get(cell, -1.0) for cell in cells.tolist()], dtype=np.float32)
     ids[missing] = np.nan
-    names = listed([repr(value) for value in column.classes], most=10)
+    names = listed([_shown(value) for value in column.classes], most=10)
     refuse(
         column.name,
         cells,
@@ -201,6 +203,10 @@ def _class_ids(column: Column, cells: Any) -> np.ndarray:
         f"Known: {names}. Use one of these, or train on data that has it.",
     )
     return ids
+
+
+def _shown(value: Any) -> str:
+    return quote(value) if isinstance(value, str) else str(value)
 
 
 def _reads_as_number(cell: Any) -> bool:

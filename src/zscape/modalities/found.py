@@ -54,6 +54,12 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else _escaped(c) for c in text)
 
 
+def quote(text: str, most: int = 80) -> str:
+    """Printable text in quotation marks, cut where it is long."""
+    shown = printable(text)
+    return f"'{shown if len(shown) <= most else shown[: most - 3] + '...'}'"
+
+
 def _escaped(character: str) -> str:
     code = ord(character)
     if 0xDC80 <= code <= 0xDCFF:  # surrogateescape: the byte itself says more than the stand-in

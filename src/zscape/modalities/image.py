@@ -23,8 +23,10 @@ INK_MARGIN = 25
 class Image(Modality):
     """Pictures `[C, H, W]`, stored as uint8 and seen by a model as float32 in [0, 1].
 
-    Pure black and white is Bernoulli; grey that is mostly ink or paper is continuous Bernoulli,
-    which is cheap and sharp there; everything else is a discretized logistic over 256 levels.
+    Pure black and white is Bernoulli. So is grey that is mostly ink or paper, read as the
+    probability of ink: the cross entropy is then the expected likelihood of the picture binarised
+    at random. (Densities on [0, 1] run off to infinity on pixels that are exactly 0 or 1.)
+    Everything else is a discretized logistic over 256 levels.
     """
 
     channels: int
@@ -41,10 +43,8 @@ class Image(Modality):
 
     @property
     def likelihood(self) -> str:
-        """`bernoulli`, `continuous_bernoulli` or `discretized_logistic`."""
-        if self.two_valued:
-            return "bernoulli"
-        return "continuous_bernoulli" if self.inky else "discretized_logistic"
+        """`bernoulli` or `discretized_logistic`."""
+        return "bernoulli" if self.two_valued or self.inky else "discretized_logistic"
 
     @property
     def network(self) -> str:
@@ -78,7 +78,7 @@ class Image(Modality):
         levels = to_levels(arranged)
         if self.two_valued and levels.dtype == np.uint8 and levels.max(initial=0) <= 1:
             levels = levels * np.uint8(255)
-        return torch.from_numpy(np.ascontiguousarray(self._recolour(levels)))
+        return torch.from_numpy(self._recolour(levels).copy())
 
     def prepare(self, stored: Tensor) -> Tensor:
         """Casts uint8 levels to float32 in [0, 1]."""
@@ -173,7 +173,8 @@ def find_image(things: np.ndarray, *, channels_first: bool = False) -> Found:
     if histogram[2:].sum() == 0 and histogram[1] > 0:
         pixels = pixels * np.uint8(255)
         histogram = _histogram(pixels)
-    stored = torch.from_numpy(np.ascontiguousarray(pixels))
+    # Shares the memory of the person's array where it can: data sets may be large.
+    stored = torch.from_numpy(np.require(pixels, requirements=["C", "W"]))
     ink = int(histogram[: INK_MARGIN + 1].sum() + histogram[255 - INK_MARGIN :].sum())
     two_valued = bool(histogram[0] and histogram[255] and not histogram[1:255].any())
     number, channels, height, width = pixels.shape
@@ -241,8 +242,8 @@ def _why(image: Image, share: str) -> str:
         return "likelihood: Bernoulli, because every pixel is either black or white"
     if image.inky:
         return (
-            "likelihood: continuous Bernoulli, because "
-            f"{share} of the pixels are nearly black or white"
+            f"likelihood: Bernoulli, because {share} of the pixels are nearly black or white; "
+            "grey is read as the probability of ink"
         )
     reason = "pictures in colour" if image.channels == 3 else "pictures with many shades of grey"
     return f"likelihood: discretized logistic over 256 levels, which suits {reason}"

@@ -77,7 +77,8 @@ class Columns(Conditional):
             log_dispersion = soft_clamp(self.log_dispersion, -7, 7)
             groups.append(NegativeBinomial(log_mean.clamp(-20, 20), log_dispersion))
         if classes.shape[-1]:
-            padded = classes[..., self.class_index].masked_fill(self.absent, _NEVER)
+            padded = classes.index_select(-1, self.class_index)
+            padded = torch.unflatten(padded, -1, self.absent.shape).masked_fill(self.absent, _NEVER)
             groups.append(Categorical(padded))
         return Row(tuple(groups), Order(self.grouped, self.back))
 
@@ -97,11 +98,12 @@ def _columns_by_word(kinds: tuple[tuple[str, int], ...]) -> dict[str, list[int]]
 
 
 def _class_table(classes: list[int]) -> tuple[Tensor, Tensor]:
-    # Where the logits of each column's classes lie, `[K, C]`, padded to the largest K.
+    # Where the logits of each column's classes lie, `[K * C]`, padded to the largest K; and which
+    # of them are padding, `[K, C]`.
     largest, index, start = max(classes, default=1), [], 0
     for size in classes:
         index.append([start + min(k, size - 1) for k in range(largest)])
         start += size
-    table = torch.tensor(index, dtype=torch.long).reshape(-1, largest).T.contiguous()
+    table = torch.tensor(index, dtype=torch.long).reshape(-1, largest).T.flatten()
     absent = torch.arange(largest)[:, None] >= torch.tensor(classes, dtype=torch.long)
     return table, absent

@@ -9,10 +9,9 @@ from zuko.transforms import MonotonicAffineTransform
 
 from zscape.probability.conditional import Conditional
 from zscape.probability.distributions import Delta, DiagonalGaussian
-from zscape.probability.distributions.shapes import at_least_float32, soft_clamp
+from zscape.probability.distributions.shapes import at_least_float32, soft_log_scale
 from zscape.probability.flows import in_full_precision
 
-LOG_VARIANCE_RANGE = (-15.0, 15.0)  # KL, log-densities and their gradients stay finite within
 _SMALLEST_SLOPE = (
     0.05  # of a coupling layer; the slopes of all layers multiply, the base has its own
 )
@@ -52,7 +51,7 @@ class Gaussian(Conditional):
     def forward(self, context: Tensor) -> DiagonalGaussian:
         """The distribution of the code given a context `[..., features]`."""
         loc, log_variance = at_least_float32(self.linear(context)).chunk(2, dim=-1)
-        return DiagonalGaussian(loc, 0.5 * soft_clamp(log_variance, *LOG_VARIANCE_RANGE))
+        return DiagonalGaussian(loc, soft_log_scale(log_variance))
 
 
 class Flow(Conditional):

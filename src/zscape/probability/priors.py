@@ -11,10 +11,10 @@ from zuko.distributions import NormalizingFlow
 from zuko.flows import NSF
 
 from zscape.probability.conditional import Conditional
-from zscape.probability.distributions import DiagonalGaussian, GaussianMixture
-from zscape.probability.distributions.shapes import at_least_float32, soft_clamp
+from zscape.probability.distributions import GaussianMixture, StandardGaussian
+from zscape.probability.distributions.shapes import at_least_float32, soft_log_scale
 from zscape.probability.flows import in_full_precision
-from zscape.probability.posteriors import LOG_VARIANCE_RANGE, Gaussian
+from zscape.probability.posteriors import Gaussian
 
 
 class Standard(Conditional):
@@ -30,9 +30,9 @@ class Standard(Conditional):
         super().__init__()
         self.register_buffer("zeros", torch.zeros(latent), persistent=False)
 
-    def forward(self, context: Tensor) -> DiagonalGaussian:
+    def forward(self, context: Tensor) -> StandardGaussian:
         """The same distribution for every state `[..., features]`."""
-        return DiagonalGaussian(self.zeros.expand(*context.shape[:-1], -1), self.zeros)
+        return StandardGaussian(self.zeros.expand(*context.shape[:-1], -1))
 
 
 class Mixture(Conditional):
@@ -54,7 +54,7 @@ class Mixture(Conditional):
 
     def forward(self, context: Tensor) -> GaussianMixture:
         """The same distribution for every state `[..., features]`."""
-        log_scale = 0.5 * soft_clamp(self.log_variance, *LOG_VARIANCE_RANGE)
+        log_scale = soft_log_scale(self.log_variance)
         return GaussianMixture(self.logits, self.loc, log_scale).expand(context.shape[:-1])
 
 

@@ -101,7 +101,7 @@ def _places(points: np.ndarray, size: int) -> tuple[np.ndarray, int]:
     room = 0.92 * size
     height = round(max(tall / reach * room + size - room, SHORTEST * size))
     from_middle = (points - (low + high) / 2) / reach * [1, -1] * room
-    return np.asarray([size / 2, height / 2] + from_middle), height
+    return from_middle + np.array([size / 2, height / 2]), height
 
 
 def _draw_points(

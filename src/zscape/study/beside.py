@@ -10,7 +10,7 @@ import numpy as np
 
 from zscape.errors import DataError, unknown
 from zscape.modalities.columns import quoted
-from zscape.modalities.found import counted, listed, printable
+from zscape.modalities.found import counted, listed, printable, quote
 from zscape.study.tables import load_table
 
 FILES = ("attributes.csv", "labels.csv", "metadata.csv")
@@ -82,7 +82,7 @@ def _matched(frame: Any, names: tuple[str, ...]) -> tuple[Any, np.ndarray]:
     if best is not None and repeated:
         raise DataError(
             f"Each picture must have one row, got several for "
-            f"{listed([repr(printable(s)) for s in repeated])}. Remove the others."
+            f"{listed([quote(s) for s in repeated])}. Remove the others."
         )
     return best, rows
 
@@ -98,7 +98,7 @@ def _labels(cells: Any, rows: np.ndarray, names: tuple[str, ...], source: str) -
         raise DataError(
             f"Every picture must have a label in {source}, got none for "
             f"{counted(len(without), 'picture')}: "
-            f"{listed([repr(printable(name)) for name in without], most=3)}. Add them, or remove "
+            f"{listed([quote(name) for name in without], most=3)}. Add them, or remove "
             "the column."
         )
     values = cells.tolist()

@@ -15,7 +15,7 @@ from torch import Tensor
 from zscape.errors import DataError, SpecError, unknown
 from zscape.modalities.array import find_array
 from zscape.modalities.extras import is_frame
-from zscape.modalities.found import Found, counted, listed, place, printable
+from zscape.modalities.found import Found, counted, listed, place, quote
 from zscape.modalities.image import find_image, looks_like_pictures
 from zscape.modalities.modality import Modality
 from zscape.modalities.table import find_table
@@ -81,8 +81,6 @@ def look(
     _require_used(raw, size=size, label=label)
     found = _find(raw)
     number = len(found.x)
-    if number < FEWEST_EXAMPLES:
-        raise _too_few(number, raw.source)
     if labels is not None:
         raw = replace(raw, labels=labels, label_names=())
     ids, label_names = _coded(raw, number)
@@ -116,11 +114,11 @@ def _open(data: Any, *, size: int | None, strict: bool, label: str) -> Raw:
         return load_folder(path, size=size, strict=strict, label=label)
     if path.is_file():
         return _open_file(path)
-    shown = printable(as_name(name))
+    shown = quote(as_name(name), most=200)
     if os.path.lexists(path):
-        raise DataError(f"{shown!r} must be a folder or a file, got neither. Check the path.")
+        raise DataError(f"{shown} must be a folder or a file, got neither. Check the path.")
     if path.suffix or len(path.parts) > 1:
-        raise DataError(f"There must be a file or folder {shown!r}, got none. Check the path.")
+        raise DataError(f"There must be a file or folder {shown}, got none. Check the path.")
     return named(name)
 
 
@@ -130,13 +128,13 @@ def _open_file(path: Path) -> Raw:
         return load_table(path)
     if kind in (".npy", ".npz"):
         return load_array(path)
-    shown = printable(as_name(path.name))
+    shown = quote(as_name(path.name))
     if kind in SUFFIXES:
         raise DataError(
-            f"Pictures must lie in a folder, got the single file {shown!r}. Pass the folder."
+            f"Pictures must lie in a folder, got the single file {shown}. Pass the folder."
         )
     raise DataError(
-        f"{shown!r} must be a folder of pictures or a file of the kinds "
+        f"{shown} must be a folder of pictures or a file of the kinds "
         f"{', '.join((*TABLE_SUFFIXES, '.npy', '.npz'))}, got {kind or 'no suffix'!r}. Convert it."
     )
 
@@ -163,8 +161,8 @@ def _require_used(raw: Raw, *, size: int | None, label: str) -> None:
 
 
 def _find(raw: Raw) -> Found:
-    if len(raw.things) == 0:
-        raise _too_few(0, raw.source)
+    if len(raw.things) < FEWEST_EXAMPLES:
+        raise _too_few(len(raw.things), raw.source)
     if is_frame(raw.things):
         return find_table(raw.things)
     if looks_like_pictures(raw.things):
@@ -235,7 +233,7 @@ def _label_words(ids: np.ndarray) -> str:
 def _small_classes(ids: np.ndarray, label_names: tuple[str, ...]) -> list[str]:
     sizes = np.bincount(ids, minlength=len(label_names))
     few = np.flatnonzero(sizes < SMALL_CLASS)
-    small = [f"{printable(label_names[k])!r} ({sizes[k]})" for k in few]
+    small = [f"{quote(label_names[k])} ({sizes[k]})" for k in few]
     if not small:
         return []
     verb = "has" if len(small) == 1 else "have"

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from zscape.errors import DataError
-from zscape.modalities.found import counted, listed, printable
+from zscape.modalities.found import counted, listed, quote
 from zscape.study.beside import beside
 from zscape.study.reader import Reader
 from zscape.study.sizes import target_size
@@ -183,7 +183,7 @@ def _too_many_bad(found: Scan, *, strict: bool) -> DataError:
         else f"At most {MOST_BAD_SHARE:.0%} of the pictures may be unreadable, and at least "
         f"{FEWEST_GOOD_BESIDE_BAD} must be left"
     )
-    first = listed([f"{printable(path)!r}: {why}" for path, why in found.skipped])
+    first = listed([f"{quote(path)}: {why}" for path, why in found.skipped])
     return DataError(
         f"{rule}; got {len(found.skipped):,} unreadable of {good + len(found.skipped):,}. "
         f"{first}. Mend or remove these files."
@@ -197,4 +197,4 @@ def _skipped_words(found: Scan) -> str:
 
 
 def _shown(path: Path) -> str:
-    return repr(printable(as_name(str(path))))
+    return quote(as_name(str(path)), most=200)

@@ -79,10 +79,11 @@ def load_array(path: Path) -> Raw:
     """
     shown = printable(path.name)
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return Raw(loaded, source=shown)
-        with loaded:
+        # Opened here, as numpy leaves the file open when an archive turns out to be damaged.
+        with path.open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                return Raw(loaded, source=shown)
             arrays = {key: loaded[key] for key in loaded.files}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise DataError(

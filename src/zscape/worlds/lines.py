@@ -53,14 +53,13 @@ def draw_lines(angles: np.ndarray, *, size: int = 32) -> np.ndarray:
     slope = np.where(steep, along, down) / length
     edges = np.arange(size + 1) - size / 2
     lower, upper = np.minimum(length, 0.0), np.ceil(np.maximum(length, 0.0))
-    covered = np.diff(np.clip(edges, lower[:, None], upper[:, None]))
-    centre = slope[:, None] * (edges[:-1] - 0.5)
-    reach = np.clip(edges - centre[..., None], -_WIDTH / 2, _WIDTH / 2)
+    covered = np.diff(np.clip(edges, lower[:, None], upper[:, None])).astype(np.float32)
+    centre = (slope[:, None] * (edges[:-1] - 0.5)).astype(np.float32)
+    reach = np.clip(edges.astype(np.float32) - centre[..., None], -_WIDTH / 2, _WIDTH / 2)
     # [N, along the line, across it]; a steep line runs along the rows.
-    pictures = covered[..., None] * np.diff(reach)
+    pictures: np.ndarray = covered[..., None] * np.diff(reach)
     pictures[~steep] = pictures[~steep].swapaxes(1, 2)
-    drawn: np.ndarray = pictures.astype(np.float32)
-    return drawn
+    return pictures
 
 
 def closest_lines(pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -70,9 +69,14 @@ def closest_lines(pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     published figures have them: 0 is a perfect line and black is about 0.03.
     """
     angles = np.linspace(0.0, 2 * np.pi, _NUM_TRUE, endpoint=False)
-    similarity = _directions(pictures) @ _directions(draw_lines(angles, size=pictures.shape[-1])).T
-    closest = similarity.argmax(-1)
-    return 1.0 - similarity[np.arange(len(closest)), closest], angles[closest]
+    true = _directions(draw_lines(angles, size=pictures.shape[-1])).T
+    similarity, closest = [], []
+    # In parts, so that many frames need little memory.
+    for part in np.array_split(pictures, -(-len(pictures) // 1000)):
+        product = _directions(part) @ true
+        similarity.append(product.max(-1))
+        closest.append(product.argmax(-1))
+    return 1.0 - np.concatenate(similarity), angles[np.concatenate(closest)]
 
 
 def line_scores(strips: np.ndarray) -> tuple[float, float]:
@@ -97,6 +101,8 @@ def line_scores(strips: np.ndarray) -> tuple[float, float]:
 
 
 def _directions(pictures: np.ndarray) -> np.ndarray:
-    flat = 2.0 * pictures.reshape(len(pictures), -1).astype(np.float64) - 1.0
-    directions: np.ndarray = flat / np.linalg.norm(flat, axis=-1, keepdims=True)
+    flat = 2 * pictures.reshape(len(pictures), -1).astype(np.float32) - 1
+    # Squares summed in double: in single they would bias distances by 1e-6.
+    lengths = np.sqrt(np.square(flat).sum(-1, keepdims=True, dtype=np.float64))
+    directions: np.ndarray = flat / lengths.astype(np.float32)
     return directions

@@ -20,6 +20,7 @@ from zscape.probability.distributions.gaussians import (
     DiagonalGaussian,
     GaussianMixture,
     OptimalGaussian,
+    StandardGaussian,
 )
 from zscape.probability.distributions.rows import Categorical, Row
 
@@ -37,6 +38,7 @@ __all__ = [
     "OptimalGaussian",
     "Poisson",
     "Row",
+    "StandardGaussian",
     "ZeroInflatedNegativeBinomial",
     "center",
     "kl_per_unit",

@@ -1,10 +1,11 @@
 """What is asked of any distribution: its divergence and its centre."""
 
+import torch
 from torch import Tensor
 from torch.distributions import Distribution, register_kl
 from zuko.distributions import NormalizingFlow
 
-from zscape.probability.distributions.gaussians import DiagonalGaussian
+from zscape.probability.distributions.gaussians import DiagonalGaussian, StandardGaussian
 from zscape.probability.distributions.shapes import sum_event
 
 
@@ -13,8 +14,10 @@ def kl_per_unit(q: Distribution, p: Distribution) -> Tensor | None:
 
     Source: Kingma and Welling 2013, appendix B, arXiv:1312.6114.
     """
+    if isinstance(q, DiagonalGaussian) and isinstance(p, StandardGaussian):
+        return 0.5 * (_twice_plus_one_to_standard(q) - 1)
     if isinstance(q, DiagonalGaussian) and isinstance(p, DiagonalGaussian):
-        return _gaussian_kl(q, p)
+        return 0.5 * (_twice_plus_one(q, p) - 1)
     return None
 
 
@@ -30,15 +33,30 @@ def center(distribution: Distribution) -> Tensor:
     return distribution.mean
 
 
-def _gaussian_kl(q: DiagonalGaussian, p: DiagonalGaussian) -> Tensor:
-    log_ratio = q.log_scale - p.log_scale
-    distance = (q.loc - p.loc) / p.scale
-    return 0.5 * ((2 * log_ratio).exp() + distance.square() - 1) - log_ratio
+# In each unit 2 KL + 1, so that the constants are taken once per example and not per unit.
 
 
-def _gaussian_kl_total(q: DiagonalGaussian, p: DiagonalGaussian) -> Tensor:
-    return sum_event(_gaussian_kl(q, p), len(q.event_shape))
+def _twice_plus_one(q: DiagonalGaussian, p: DiagonalGaussian) -> Tensor:
+    distance, ratio = (q.loc - p.loc) / p.scale, q.scale / p.scale
+    squares = torch.addcmul(ratio * ratio, distance, distance)
+    return squares.sub(q.log_scale - p.log_scale, alpha=2)
 
 
-# What makes torch.distributions.kl_divergence know the pair.
-register_kl(DiagonalGaussian, DiagonalGaussian)(_gaussian_kl_total)
+def _twice_plus_one_to_standard(q: DiagonalGaussian) -> Tensor:
+    squares = torch.addcmul(q.scale * q.scale, q.loc, q.loc)
+    return squares.sub(q.log_scale, alpha=2)
+
+
+def _kl(q: DiagonalGaussian, p: DiagonalGaussian) -> Tensor:
+    twice = sum_event(_twice_plus_one(q, p), len(q.event_shape))
+    return 0.5 * (twice - q.event_shape.numel())
+
+
+def _kl_to_standard(q: DiagonalGaussian, p: StandardGaussian) -> Tensor:
+    twice = _twice_plus_one_to_standard(q).sum(-1)
+    return 0.5 * (twice - q.event_shape.numel())
+
+
+# What makes torch.distributions.kl_divergence know the pairs.
+register_kl(DiagonalGaussian, DiagonalGaussian)(_kl)
+register_kl(DiagonalGaussian, StandardGaussian)(_kl_to_standard)

@@ -1,4 +1,4 @@
-"""Diagonal Gaussians, their mixtures, and the point that has no density at all."""
+"""Gaussians with independent units, their mixtures, and the point that has no density at all."""
 
 import math
 from collections.abc import Callable
@@ -87,6 +87,61 @@ class DiagonalGaussian(Distribution):
         # A log-scale without batch dimensions is summed once, not once per example.
         shared = self.log_scale.ndim <= len(self._event_shape)
         return self._event_shape if shared else self.log_scale.shape
+
+
+class StandardGaussian(Distribution):
+    """N(0, 1) in each unit: a `DiagonalGaussian` with nothing left to compute; nats.
+
+    Args:
+        zeros: zeros of shape `[..., D]`, usually a view.
+    """
+
+    has_rsample = True
+
+    def __init__(self, zeros: Tensor) -> None:
+        self.zeros = zeros
+        super().__init__(zeros.shape[:-1], zeros.shape[-1:], validate_args=False)
+
+    @property
+    def mean(self) -> Tensor:
+        """Zeros `[..., D]`."""
+        return self.zeros
+
+    @property
+    def mode(self) -> Tensor:
+        """Zeros `[..., D]`."""
+        return self.zeros
+
+    @property
+    def stddev(self) -> Tensor:
+        """Ones `[..., D]`."""
+        return torch.ones_like(self.zeros)
+
+    @property
+    def variance(self) -> Tensor:
+        """Ones `[..., D]`."""
+        return torch.ones_like(self.zeros)
+
+    def rsample(self, sample_shape: Shape = ()) -> Tensor:
+        """A draw `[*sample_shape, ..., D]`."""
+        shape = (*sample_shape, *self.zeros.shape)
+        return torch.randn(shape, dtype=self.zeros.dtype, device=self.zeros.device)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """The log-density in nats, summed over the event."""
+        return -0.5 * value.square().sum(-1) - _HALF_LOG_TWO_PI * self._event_shape[-1]
+
+    def log_prob_per_unit(self, value: Tensor) -> Tensor:
+        """The log-density in nats of each unit, `[..., D]`."""
+        return -0.5 * value.square() - _HALF_LOG_TWO_PI
+
+    def entropy(self) -> Tensor:
+        """The differential entropy in nats, summed over the event."""
+        return torch.full_like(self.zeros, 0.5 + _HALF_LOG_TWO_PI).sum(-1)
+
+    def expand(self, batch_shape: Shape, _instance: object = None) -> "StandardGaussian":
+        """The same distribution with leading dims `batch_shape`, as a view."""
+        return StandardGaussian(expand_batch(self.zeros, batch_shape, 1))
 
 
 class OptimalGaussian(Distribution):

@@ -103,12 +103,12 @@ class Row(Distribution):
         centers = [
             group.mode if isinstance(group, Bernoulli) else group.mean for group in self.groups
         ]
-        return torch.cat(centers, -1)[..., self.order.back]
+        return torch.cat(centers, -1).index_select(-1, self.order.back)
 
     def sample(self, sample_shape: Shape = ()) -> Tensor:
         """Complete rows `[*sample_shape, ..., C]`."""
         drawn = [group.sample(Size(sample_shape)) for group in self.groups]
-        return torch.cat(drawn, -1)[..., self.order.back]
+        return torch.cat(drawn, -1).index_select(-1, self.order.back)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The log-probability in nats of the cells that are present, summed over columns."""
@@ -116,7 +116,7 @@ class Row(Distribution):
 
     def log_prob_columns(self, value: Tensor) -> Tensor:
         """The log-probability in nats of each column, `[..., C]`; 0 where the cell is missing."""
-        return self._grouped_log_prob(value)[..., self.order.back]
+        return self._grouped_log_prob(value).index_select(-1, self.order.back)
 
     def expand(self, batch_shape: Shape, _instance: object = None) -> "Row":
         """The same distribution with leading dims `batch_shape`; parameters become views."""
@@ -124,7 +124,7 @@ class Row(Distribution):
         return Row(groups, self.order)
 
     def _grouped_log_prob(self, value: Tensor) -> Tensor:
-        value = value[..., self.order.grouped]
+        value = value.index_select(-1, self.order.grouped)
         missing = value.isnan()
         # A zero stands in for a missing cell, so that no NaN enters the gradient.
         value = value.masked_fill(missing, 0.0)

@@ -29,9 +29,14 @@ def expand_batch(x: Tensor, batch_shape: Shape, ndims: int) -> Tensor:
 
 
 def soft_clamp(x: Tensor, low: float, high: float) -> Tensor:
-    """Bends x smoothly into [low, high]; by less than exp(-m) at a distance m inside the bounds.
-
-    Two softplus, not a tanh: a tanh bends long before its bounds.
-    """
+    """Bends x smoothly into [low, high]; by less than exp(-m) at a distance m inside the bounds."""
     below = softplus(x - low)
     return high - softplus((high - low) - below)
+
+
+def soft_log_scale(log_variance: Tensor) -> Tensor:
+    """Half the log-variance, bent smoothly into (-15, 15): finite KL, densities and gradients.
+
+    A tanh: two operations fewer than `soft_clamp` in every step, for a bend of 2 % at +-7.
+    """
+    return (log_variance / 30).tanh() * 15

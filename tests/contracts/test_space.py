@@ -1,0 +1,19 @@
+"""Every kind of space keeps the contract; a new kind is one line here."""
+
+import pytest
+
+from tests.contracts.space import array_space, checks_for, digits_space, table_space
+
+SPACES = {
+    "pictures": digits_space,
+    "points": lambda: digits_space("ae"),
+    "rows": table_space,
+    "vectors": array_space,
+}
+NAMES = [check.name for check in checks_for(None)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("kind", SPACES)
+def test_space(kind, name):
+    next(check for check in checks_for(SPACES[kind]()) if check.name == name).run()
