@@ -60,6 +60,15 @@ def test_kind_of_a_column(cells, kind):
     assert kinds(it=cells, other=RNG.normal(size=N))["it"] == kind
 
 
+def test_free_text_is_dropped_even_where_it_repeats():
+    found = find_table(
+        pd.DataFrame({"n": RNG.normal(size=1800), "t": [f"t{i}" for i in range(600)] * 3})
+    )
+    assert found.notes[1] == (
+        "warning: t: 600 different texts, like an identifier, so it is dropped"
+    )
+
+
 def test_each_column_is_explained_in_one_line():
     found = find_table(
         pd.DataFrame(

@@ -113,7 +113,7 @@ def test_an_empty_table_is_a_header():
 
 def test_scatter_colours_points_by_class():
     points = np.array([[0.0, 0.0], [10.0, 8.0]])
-    drawn = scatter(points, np.array([0, 2]), ["a", "b", "c"], size=200, legend=False)
+    drawn = scatter(points, np.array([0, 2]), ["", "", ""], size=200, legend=False)
     low, high = drawn[-24:, :24], drawn[:24, -24:]
     assert _has(low, COLOURS[0]) and not _has(low, COLOURS[2])
     assert _has(high, COLOURS[2]) and not _has(high, COLOURS[0])

@@ -49,6 +49,12 @@ def test_sprites_have_factors(monkeypatch):
     assert torch.equal(data.x, look("sprites", size=16).x)
 
 
+def test_lines_have_an_angle():
+    data = look("lines")
+    assert data.x.shape[1:] == (1, 32, 32)
+    assert list(data.attributes) == ["angle"]
+
+
 def test_a_world_is_data():
     from zscape.worlds.sprites import sprites as world
 

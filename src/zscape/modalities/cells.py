@@ -16,7 +16,7 @@ from zscape.modalities.found import counted, place, printable, quote
 LARGEST_COUNT = 1000
 SMALL_MEAN = 10
 FEWEST_FOR_IDENTIFIER = 10
-MOST_CLASSES = 256
+MOST_CLASSES = 500
 
 NUMBER = re.compile(
     r"\s*[+-]?(\d+([.,]\d*)*|[.,]\d+)([eE][+-]?\d+)?\s*|\s*[+-]?inf(inity)?\s*", re.I
@@ -134,10 +134,10 @@ def _judge_text(name: str | int, cells: Any, present: Any) -> tuple[Column, str]
     _refuse_numbers_in_text(name, cells, present)
     if len(classes) == 1:
         return _constant(name, cells, classes[0])
-    crowded = len(classes) > MOST_CLASSES and len(classes) > len(present) / 2
-    if crowded or (len(classes) == len(present) and len(classes) >= FEWEST_FOR_IDENTIFIER):
-        what = "nearly every text is" if len(classes) < len(present) else "every text is"
-        note = f"warning: {_plain(name)}: {what} different, like an identifier, so it is dropped"
+    unique = len(classes) == len(present) and len(classes) >= FEWEST_FOR_IDENTIFIER
+    if unique or len(classes) > MOST_CLASSES:
+        what = "every text is different" if unique else f"{len(classes):,} different texts"
+        note = f"warning: {_plain(name)}: {what}, like an identifier, so it is dropped"
         return Column(name, "dropped"), note
     column = Column(name, "categorical", dtype=str(cells.dtype), classes=tuple(classes))
     return column, f"{_plain(name)}: {len(classes)} categories (categorical){_missing(cells)}"

@@ -1,9 +1,11 @@
 """The other end of `scan`: asks a worker process for pictures and outlives what it does not."""
 
 import json
+import os
+import select
 import subprocess
 import sys
-import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -55,25 +57,15 @@ class Reader:
 
     def _ask(self, request: dict[str, Any]) -> Reply:
         worker = self._worker or self._start()
-        # A timer, because pipes cannot be polled on every system.
-        late = threading.Event()
-
-        def give_up() -> None:
-            late.set()
-            worker.kill()
-
-        timer = threading.Timer(self._seconds, give_up)
-        timer.start()
         try:
-            reply = _exchange(worker, request)
-        finally:
-            timer.cancel()
-        if reply is not None:
-            return reply
-        self._stop()
-        if late.is_set():
+            reply = _exchange(worker, request, time.monotonic() + self._seconds)
+        except TimeoutError:
+            self._stop()
             return Reply({}, reason=f"it took longer than {self._seconds:g} s")
-        return Reply({}, reason="its decoder crashed")
+        if reply is None:
+            self._stop()
+            return Reply({}, reason="its decoder crashed")
+        return reply
 
     def _start(self) -> subprocess.Popen[bytes]:
         self._worker = subprocess.Popen(
@@ -81,6 +73,7 @@ class Reader:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            bufsize=0,
         )
         return self._worker
 
@@ -90,27 +83,41 @@ class Reader:
             return
         assert worker.stdin and worker.stdout
         worker.kill()
+        worker.stdin.close()
         worker.stdout.close()
-        try:
-            worker.stdin.close()
-        except BrokenPipeError:
-            pass  # a request was under way when the worker died
         worker.wait()
 
 
-def _exchange(worker: subprocess.Popen[bytes], request: dict[str, Any]) -> Reply | None:
-    """One request and its reply; None if the worker did not live to answer."""
+def _exchange(
+    worker: subprocess.Popen[bytes], request: dict[str, Any], deadline: float
+) -> Reply | None:
+    """One request and its reply; None if the worker did not live to answer.
+
+    Raises:
+        TimeoutError: the deadline passed.
+    """
     assert worker.stdin and worker.stdout
+    pipe = worker.stdout.fileno()
+    received = bytearray()
     try:
         worker.stdin.write(json.dumps(request).encode() + b"\n")
-        worker.stdin.flush()
-        line = worker.stdout.readline()
-        head = json.loads(line) if line.endswith(b"\n") else None
-    except (BrokenPipeError, ValueError):
+        while b"\n" not in received:
+            received += _chunk(pipe, deadline)
+        line, _, pixels = received.partition(b"\n")
+        head = json.loads(line)
+        while len(pixels) < head.get("bytes", 0):
+            pixels += _chunk(pipe, deadline)
+    except (BrokenPipeError, EOFError, ValueError):
         return None
-    if head is None:
-        return None
-    pixels = worker.stdout.read(head.get("bytes", 0))
-    if len(pixels) != head.get("bytes", 0):
-        return None
-    return Reply(head, pixels, head.get("reason", ""))
+    return Reply(head, bytes(pixels), head.get("reason", ""))
+
+
+def _chunk(pipe: int, deadline: float) -> bytes:
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN)
+    if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+        raise TimeoutError
+    content = os.read(pipe, 2**20)
+    if not content:
+        raise EOFError
+    return content

@@ -19,6 +19,7 @@ from zscape.modalities.found import counted, place, printable
 from zscape.modalities.table import as_frame
 from zscape.study.scan import fitted
 from zscape.study.sizes import target_size
+from zscape.worlds.lines import lines
 from zscape.worlds.sprites import sprites
 from zscape.worlds.world import World, unpack
 
@@ -273,8 +274,6 @@ def _sprites(size: int | None) -> Raw:
 
 
 def _lines(size: int | None) -> Raw:
-    from zscape.worlds.lines import lines
-
     return _from_world(lines(size=size or 32), "lines")
 
 
