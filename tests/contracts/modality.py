@@ -86,7 +86,7 @@ def check_words(case: Case) -> None:
     """Words are known ones, and columns there are as many as the shape says."""
     modality = case.find(case.things()).modality
     assert modality.likelihood in LIKELIHOODS
-    assert modality.network in NETWORKS
+    assert modality.network.split(":")[0] in NETWORKS
     if modality.columns:
         assert modality.shape == (len(modality.columns),)
         assert {word for word, _ in modality.columns} <= LIKELIHOODS | {"categorical"}

@@ -134,7 +134,7 @@ def trained(data: Data, recipe: str, *, epochs: int = 5, **options) -> Space:
         modality=data.modality,
         codes=encode_stored(model, data.modality, data.x),
         items=data.x[::2],
-        kept=torch.arange(len(data.x))[::2],
+        kept=torch.arange(0, len(data.x), 2),
         labels=data.labels,
         label_names=data.label_names,
     )

@@ -14,7 +14,7 @@ from zscape.modalities.modality import Modality, Pictures
 
 SMALLEST_SIDE = 4
 LARGEST_MLP_SIDE = 12
-SMALLEST_RESIDUAL_SIDE = 64
+SMALLEST_RESIDUAL_SIDE = 96
 # Up to here a pixel counts as ink or paper: 10 % of 255 from either end.
 INK_MARGIN = 25
 
@@ -48,11 +48,15 @@ class Image(Modality):
 
     @property
     def network(self) -> str:
-        """`mlp` up to 12 pixels a side, `conv` below 64, `residual` from there on."""
+        """`mlp` up to 12 pixels a side, `conv` below 96, narrow `residual` from there on.
+
+        A residual network costs several times a plain one on a processor; ask for it where
+        pictures are small and time is not.
+        """
         side = max(self.height, self.width)
         if side <= LARGEST_MLP_SIDE:
             return "mlp"
-        return "conv" if side < SMALLEST_RESIDUAL_SIDE else "residual"
+        return "conv" if side < SMALLEST_RESIDUAL_SIDE else "residual:16"
 
     @property
     def columns(self) -> tuple[tuple[str, int], ...]:

@@ -69,14 +69,16 @@ def closest_lines(pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     published figures have them: 0 is a perfect line and black is about 0.03.
     """
     angles = np.linspace(0.0, 2 * np.pi, _NUM_TRUE, endpoint=False)
-    true = _directions(draw_lines(angles, size=pictures.shape[-1])).T
-    similarity, closest = [], []
+    true = _directions(draw_lines(angles, size=pictures.shape[-1]))
+    distances, closest = [], []
     # In parts, so that many frames need little memory.
     for part in np.array_split(pictures, -(-len(pictures) // 1000)):
-        product = _directions(part) @ true
-        similarity.append(product.max(-1))
-        closest.append(product.argmax(-1))
-    return 1.0 - np.concatenate(similarity), angles[np.concatenate(closest)]
+        directions = _directions(part)
+        best = (directions @ true.T).argmax(-1)
+        # 1 - cos(a, b) = |a - b|^2 / 2 of unit vectors, exact where the cosine is nearly 1.
+        distances.append(np.square(directions - true[best]).sum(-1) / 2)
+        closest.append(best)
+    return np.concatenate(distances), angles[np.concatenate(closest)]
 
 
 def line_scores(strips: np.ndarray) -> tuple[float, float]:
@@ -102,7 +104,5 @@ def line_scores(strips: np.ndarray) -> tuple[float, float]:
 
 def _directions(pictures: np.ndarray) -> np.ndarray:
     flat = 2 * pictures.reshape(len(pictures), -1).astype(np.float32) - 1
-    # Squares summed in double: in single they would bias distances by 1e-6.
-    lengths = np.sqrt(np.square(flat).sum(-1, keepdims=True, dtype=np.float64))
-    directions: np.ndarray = flat / lengths.astype(np.float32)
+    directions: np.ndarray = flat / np.linalg.norm(flat, axis=-1, keepdims=True)
     return directions

@@ -1,0 +1,181 @@
+"""The command line: words to calls, errors to sentences and exit codes. No feature lives here.
+
+The commands stand in the modules beside this one and are imported when they are called, so that
+help costs no torch.
+"""
+
+import io
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, NoReturn
+
+from zscape import __version__
+from zscape.errors import SpecError, ZscapeError
+
+USAGE, INTERNAL, MEMORY, DISK, BROKEN_PIPE = 64, 70, 71, 74, 141
+
+COMMANDS = {
+    "train": "Train a recipe on data and keep it as a study.",
+    "show": "Say what a study is: data, recipe, options, figures, files.",
+    "sample": "Draw new things.",
+    "reconstruct": "Show things beside what the study makes of them.",
+    "interpolate": "Go from one thing to another.",
+    "traverse": "Move along single units of the code.",
+    "map": "Lay the codes of the data out on a plane.",
+    "report": "Write the report of a study anew.",
+    "recipes": "List the recipes and their options.",
+    "data": "List the built-in data, or look at data without training.",
+}
+
+
+class Terminated(BaseException):
+    """SIGTERM came."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command that the arguments name and returns its exit code.
+
+    0 done, 64 bad usage, 65 bad data, 70 internal or diverged, 71 out of memory, 74 disk,
+    75 study busy, 130 Ctrl-C, 141 closed pipe, 143 SIGTERM.
+
+    Args:
+        arguments: what was typed after `zscape`; none: those of this process.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    # torch's idle threads would spin on the cores that others need.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    _print_anything()
+    try:
+        with _signals():
+            _run([word for word in words if word != "--debug"])
+            sys.stdout.flush()
+    except BrokenPipeError:
+        return _closed_pipe()
+    except (Exception, KeyboardInterrupt, Terminated) as error:
+        if debug:
+            raise
+        sentence, code = _told(error)
+        print(f"zscape: {sentence}", file=sys.stderr)
+        return code
+    return 0
+
+
+def _run(words: list[str]) -> None:
+    if not words or words[0] in ("--help", "-h", "help"):
+        print(_overview())
+    elif words[0] == "--version":
+        print(__version__)
+    else:
+        _app(words)(words)
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {what}" for name, what in COMMANDS.items()]
+    return "\n".join(
+        [
+            "Usage: zscape COMMAND ...",
+            "",
+            "Train a variational autoencoder with one command, then use its latent space.",
+            "",
+            *lines,
+            "",
+            "  zscape COMMAND --help   the arguments and flags of a command",
+            "  zscape --version        the version",
+            "  --debug                 with any command: the traceback of an error",
+            "",
+            "A first try: zscape train digits",
+        ]
+    )
+
+
+def _app(words: list[str]) -> Any:
+    from cyclopts import App
+
+    app = App(
+        name="zscape",
+        version=__version__,
+        help_format="plaintext",
+        result_action="return_value",
+        exit_on_error=False,
+        print_error=False,
+        suppress_keyboard_interrupt=False,
+    )
+    for name, what in COMMANDS.items():
+        if name == "train" == words[0]:
+            from zscape.cli.train import train_command
+
+            app.command(train_command(words[1:]), name=name, help=what)
+        else:
+            app.command(f"{HOMES[name]}:{name}_", name=name, help=what)
+    return app
+
+
+HOMES = {
+    **dict.fromkeys(COMMANDS, "zscape.cli.verbs"),
+    **dict.fromkeys(("train", "recipes", "data"), "zscape.cli.lists"),
+}
+
+
+def _told(error: BaseException) -> tuple[str, int]:
+    """An error as one sentence, and its exit code."""
+    if isinstance(error, ZscapeError):
+        return _line(error), error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped by Ctrl-C.", 128 + signal.SIGINT
+    if isinstance(error, Terminated):
+        return "stopped by SIGTERM.", 128 + signal.SIGTERM
+    if isinstance(error, MemoryError) or "allocate memory" in str(error):
+        return "The memory must hold model and batch, and does not. Lower --batch-size.", MEMORY
+    if isinstance(error, OSError):
+        return f"The system says: {_line(error)}. Check the path and the disk.", DISK
+    if type(error).__module__.startswith("cyclopts"):
+        return f"{_line(error)} 'zscape COMMAND --help' lists what may be said.", USAGE
+    kind = type(error).__name__
+    return f"internal error: {kind}: {_line(error)}. Run it again with --debug.", INTERNAL
+
+
+def _line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def _print_anything() -> None:
+    """Lets both streams escape what their encoding has no letters for."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _closed_pipe() -> int:
+    # Python would complain once more when it flushes at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return BROKEN_PIPE
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM is an exception, so that a study is saved; the second ends."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> NoReturn:
+        came.append(number)
+        if len(came) > 1:
+            os._exit(128 + number)
+        raise KeyboardInterrupt if number == signal.SIGINT else Terminated
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

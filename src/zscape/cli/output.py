@@ -1,0 +1,129 @@
+"""What a command leaves: a picture in the study, a small one on the terminal, or one JSON object."""
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.text import Text
+
+from zscape.errors import SpecError, StorageError
+from zscape.measures.likelihood import Figure
+from zscape.modalities.found import printable
+from zscape.modalities.modality import Rows
+from zscape.space.pictures import blocks, png
+from zscape.space.tables import rows_text
+from zscape.study.folder import write_file
+
+PICTURES = "pictures"
+WIDTH, SMALL = 1200, 78  # pixels of a picture in a file and on the terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a verb found.
+
+    Attributes:
+        name: of its picture, without suffix.
+        draw: the picture for a width in pixels.
+        record: what `--json` prints beside the path of the picture.
+        rows: what the terminal shows instead of a small picture.
+        lines: what it prints as well.
+    """
+
+    name: str
+    draw: Callable[[int], np.ndarray]
+    record: Mapping[str, Any]
+    rows: Rows | None = None
+    lines: tuple[str, ...] = field(default=())
+
+
+def leave(result: Result, study: Path, *, out: Path | None, json: bool) -> None:
+    """Writes the picture of a result and prints the rest."""
+    path = _written(png(result.draw(WIDTH)), study, f"{result.name}.png", out)
+    if json:
+        say({**result.record, "study": str(study), "picture": str(path)})
+        return
+    _show(result)
+    for line in result.lines:
+        print(line)
+    print(path)
+
+
+def leave_page(content: bytes, study: Path, name: str) -> Path:
+    """Writes a file of a study beside the current folder when the study cannot be written."""
+    here = Path(f"{study.resolve().name}-{name}")
+    tell(f"The study cannot be written; the file is put here instead: {here}")
+    write_file(here, content)
+    return here
+
+
+def say(record: Mapping[str, Any]) -> None:
+    """Prints one JSON object on stdout."""
+    print(json.dumps(record))
+
+
+def tell(line: str) -> None:
+    """Prints a line on stderr."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def found(note: str) -> None:
+    """Prints what was found in data on stderr; warnings stand out on a terminal."""
+    is_warning = note.startswith("warning:")
+    Console(stderr=True, soft_wrap=True).print(
+        Text(f"! {note}" if is_warning else f"  {note}", style="yellow" if is_warning else "")
+    )
+
+
+def figure_line(figure: Figure, latent: int | None = None) -> str:
+    """A figure with its unit and kind, such as `ELBO  -12.34 nats per example, bound`."""
+    if figure.value is None:
+        return f"  {figure.name:<12} undefined: the code is a point"
+    if figure.unit == "units":
+        return f"  {figure.name:<12} {figure.value:.0f} of {latent}, {figure.kind}"
+    error = "" if figure.error is None else f" +- {figure.error:.2f}"
+    per = figure.unit.replace("nats", "nats per example", 1)
+    return f"  {figure.name:<12} {figure.value:.2f}{error} {per}, {figure.kind}"
+
+
+def record_of(figure: Figure) -> dict[str, Any]:
+    """A figure as plain values."""
+    return {
+        "figure": figure.name,
+        "value": figure.value,
+        "unit": figure.unit,
+        "kind": figure.kind,
+        "error": figure.error,
+    }
+
+
+def _written(content: bytes, study: Path, name: str, out: Path | None) -> Path:
+    if out is not None:
+        if out.suffix.lower() != ".png":
+            raise SpecError(
+                f"--out must end in .png here, got {printable(out.name)!r}. Rename it."
+            )
+        write_file(out, content)
+        return out
+    path = study / PICTURES / name
+    try:
+        write_file(path, content)
+    except StorageError:
+        return leave_page(content, study, name)
+    return path
+
+
+def _show(result: Result) -> None:
+    console = Console()
+    if not console.is_terminal:
+        return
+    if result.rows is not None:
+        console.print(Text(rows_text(result.rows)), soft_wrap=True)
+        return
+    width = min(console.width, SMALL)
+    console.print(blocks(result.draw(width), width=width), end="")

@@ -1,0 +1,172 @@
+"""`zscape train`: look, say what was found, train, say what came of it and what to type next."""
+
+import inspect
+import re
+import shlex
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Group, Parameter
+
+from zscape.cli import Terminated
+from zscape.cli.options import flag, flags, summary
+from zscape.cli.output import found, figure_line, record_of, say, tell
+from zscape.errors import StorageError
+from zscape.study.data import Data, look
+from zscape.study.display import displayed
+from zscape.study.figures import figures
+from zscape.study.folder import MANIFEST
+from zscape.study.run import prepare, train, train_on
+from zscape.study.spec import find_recipe
+from zscape.study.study import REPORT, Study
+
+STUDIES = "studies"
+
+
+def train_command(words: list[str]) -> Callable[..., None]:
+    """The command, with the flags of the recipe that the words name.
+
+    Raises:
+        SpecError: no such recipe.
+    """
+    name = recipe_named(words)
+    function = find_recipe(name)
+    own = Group(f"Options of {name}", help=summary(function), sort_key=1)
+    training = Group("Options of training", sort_key=2)
+    parameters = {parameter.name: parameter for parameter in _own_parameters()}
+    for parameter in (*flags(function, own), *flags(train_on, training)):
+        parameters.setdefault(parameter.name, parameter)
+    signature = inspect.Signature(list(parameters.values()))
+
+    def command(*arguments: Any, **settings: Any) -> None:
+        given = signature.bind(*arguments, **settings).arguments
+        _train(**given)
+
+    command.__signature__ = signature  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in parameters.values()}
+    return command
+
+
+def recipe_named(words: list[str]) -> str:
+    """What follows the last `--recipe`, or `vae`."""
+    name = "vae"
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word == "--recipe" and following:
+            name = following
+        elif word.startswith("--recipe="):
+            name = word.partition("=")[2]
+    return name
+
+
+def _own_parameters() -> list[inspect.Parameter]:
+    about = "a folder of pictures, a table or array file, hf:NAME, or built-in data."
+    data = inspect.Parameter(
+        "data",
+        inspect.Parameter.POSITIONAL_ONLY,
+        annotation=Annotated[str, Parameter(help=about)],
+    )
+    return [
+        data,
+        flag("recipe", str, "vae", help="'zscape recipes' lists them; or package.module:function."),
+        flag("out", Path | None, None, help="a new folder; none: a fresh one in studies/."),
+        flag("label", str, "", help="the column that holds the class; not modelled."),
+        flag("size", int | None, None, help="height and width that pictures are brought to."),
+        flag("strict", bool, False, help="refuse a folder with any unreadable picture."),
+        flag("json", bool, False, help="one JSON object on stdout, nothing else."),
+    ]
+
+
+def _train(
+    data: str,
+    recipe: str = "vae",
+    out: Path | None = None,
+    label: str = "",
+    size: int | None = None,
+    strict: bool = False,
+    json: bool = False,
+    **settings: Any,
+) -> None:
+    seen = look(data, label=label, size=size, strict=strict)
+    for note in seen.notes:
+        found(note)
+    folder = out or fresh_folder(Path(STUDIES), f"{seen.source}-{recipe}")
+    try:
+        study = prepare(seen, recipe=_given(recipe), out=folder, **settings)
+    except Exception:
+        _remove_empty(folder, made=out is None)
+        raise
+    _train_to_end(study)
+    _say_end(study, seen, json=json)
+
+
+def _given(recipe: str) -> Any:
+    return find_recipe(recipe) if ":" in recipe else recipe
+
+
+def fresh_folder(parent: Path, name: str) -> Path:
+    """A new folder in `parent` that no other process has: the name and the first free number.
+
+    Raises:
+        StorageError: it cannot be made.
+    """
+    stem = re.sub(r"[^A-Za-z0-9_.]+", "-", name).strip("-.")[:60] or "study"
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        number = 1
+        while True:
+            try:
+                (parent / f"{stem}-{number}").mkdir()
+            except FileExistsError:
+                number += 1
+            else:
+                return parent / f"{stem}-{number}"
+    except OSError as error:
+        raise StorageError(
+            f"{str(parent)!r} must be a folder that can be written, but the system says: "
+            f"{error.strerror}. Choose another with --out."
+        ) from error
+
+
+def _remove_empty(folder: Path, *, made: bool) -> None:
+    if made and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _train_to_end(study: Study) -> None:
+    try:
+        # Closed here and not when it is collected: closing saves the study.
+        with closing(train(study)) as records:
+            for _ in displayed(records, always=True):
+                pass
+    except (KeyboardInterrupt, Terminated):
+        kept = (study.path / MANIFEST).is_file()
+        tell(f"The study so far is kept in {study.path}." if kept else "Nothing was kept yet.")
+        raise
+
+
+def _say_end(study: Study, seen: Data, *, json: bool) -> None:
+    measured = figures(study, study.space())
+    last = study.log()[-1]
+    path = shlex.quote(str(study.path))
+    if json:
+        say(
+            {
+                "verb": "train",
+                "study": str(study.path),
+                "recipe": study.asked["recipe"],
+                "notes": list(seen.notes),
+                "epochs": last["epoch"],
+                "seconds": last["seconds"],
+                "figures": [record_of(figure) for figure in measured],
+                "report": str(study.path / REPORT),
+            }
+        )
+        return
+    lines = [figure_line(figure, study.asked["options"].get("latent")) for figure in measured]
+    print("\n".join(["", f"The study is in {study.path}", *lines]))
+    print("\nOpen its report, and try next:")
+    print(f"  {study.path / REPORT}")
+    for words in (f"sample {path}", f"interpolate {path} '#0' '#1'", f"traverse {path} '#0'"):
+        print(f"  zscape {words}")

@@ -1,0 +1,125 @@
+"""Single things named in words, from the data of a study or from a file; and things as files."""
+
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from zscape.errors import DataError, SpecError
+from zscape.modalities.found import printable
+from zscape.modalities.image import Image
+from zscape.modalities.modality import Rows
+from zscape.space.pictures import picture, png
+from zscape.space.space import Space
+from zscape.study.folder import write_file
+from zscape.study.pictures import SUFFIXES
+from zscape.study.reader import Reader
+from zscape.study.sources import load_array
+from zscape.study.tables import TABLE_SUFFIXES, kind_of, load_table
+
+
+def item(space: Space, name: str) -> Any:
+    """The thing that a name means: an index for `#12`, else what the file of that path holds.
+
+    Pictures are brought to the size of the study's; of several rows or arrays the first is taken.
+
+    Raises:
+        SpecError: neither an index nor a file.
+        DataError: no such index, or a file that cannot be read or holds something else.
+    """
+    if name.startswith("#"):
+        return space.index(_number(name))
+    path = Path(name)
+    if not path.is_file():
+        raise SpecError(
+            f"An item must be '#' and an index, such as '#12' (in quotes), or a file; got "
+            f"{printable(name)!r}, and there is no such file. '#0' is the first of the data."
+        )
+    kind = kind_of(path)
+    if kind in TABLE_SUFFIXES:
+        return load_table(path).things.iloc[:1]
+    if kind in (".npy", ".npz"):
+        things = load_array(path).things
+        return things if things.shape == space.modality.shape else things[:1]
+    return _picture(space, path, kind)
+
+
+def stored_item(space: Space, name: str) -> Tensor:
+    """The same thing as it is stored, `[1, *shape]`.
+
+    Raises:
+        SpecError: neither an index nor a file.
+        DataError: as `item`, or an index whose example the study did not keep.
+        ShapeError: a thing of another size than those of the study.
+    """
+    thing = item(space, name)
+    return space.item(thing) if isinstance(thing, int) else space.modality.encode(thing)[:1]
+
+
+def write_things(path: Path, space: Space, x: Tensor) -> None:
+    """Writes what a model sees, `[N, *shape]`, as .png (a picture), .npy (pictures, numbers) or .csv.
+
+    Raises:
+        SpecError: another suffix, or one that such things have no file of.
+        StorageError: the disk is full or refuses.
+    """
+    writers = {".png": _as_png, ".npy": _as_npy, ".csv": _as_csv}
+    if path.suffix.lower() not in writers:
+        raise SpecError(
+            f"--out must end in {', '.join(writers)}, got {printable(path.name)!r}. Rename it."
+        )
+    write_file(path, writers[path.suffix.lower()](space, x))
+
+
+def _number(name: str) -> int:
+    if not name[1:].isdecimal():
+        raise SpecError(
+            f"An item must be '#' and an index, got {printable(name)!r}. "
+            "'#0' is the first of the data."
+        )
+    return int(name[1:])
+
+
+def _picture(space: Space, path: Path, kind: str) -> np.ndarray:
+    shown = printable(path.name)
+    if not isinstance(space.modality, Image) or kind not in SUFFIXES:
+        wanted = "a picture" if isinstance(space.modality, Image) else ".csv, .npy or another table"
+        raise DataError(
+            f"An item of this study must be {wanted}, got {shown!r}. Give a file of that kind."
+        )
+    high, wide, grey = space.modality.height, space.modality.width, space.modality.channels == 1
+    with Reader() as reader:
+        reply = reader.read(os.path.abspath(path), height=high, width=wide, grey=grey)
+    if reply.reason:
+        raise DataError(f"{shown} must be a picture, but {reply.reason}. Mend or replace it.")
+    shape = (high, wide) if grey else (high, wide, 3)
+    return np.frombuffer(reply.pixels, dtype=np.uint8).reshape(shape)
+
+
+def _as_png(space: Space, x: Tensor) -> bytes:
+    return png(picture(space.modality.show(x)))
+
+
+def _as_npy(space: Space, x: Tensor) -> bytes:
+    things = space.modality.decode(x)
+    if not isinstance(things, np.ndarray):
+        raise SpecError("--out must end in .csv for rows of mixed columns, got .npy. Rename it.")
+    file = io.BytesIO()
+    np.save(file, things, allow_pickle=False)
+    return file.getvalue()
+
+
+def _as_csv(space: Space, x: Tensor) -> bytes:
+    shown = space.modality.show(x)
+    if not isinstance(shown, Rows):
+        raise SpecError("--out must end in .png or .npy for pictures, got .csv. Rename it.")
+    things = space.modality.decode(x)
+    if not isinstance(things, np.ndarray):
+        text: str = things.to_csv(index=False)
+        return text.encode()
+    flat = things.reshape(len(things), -1)
+    lines = [",".join(shown.columns), *(",".join(str(cell) for cell in row) for row in flat.tolist())]
+    return ("\n".join(lines) + "\n").encode()
