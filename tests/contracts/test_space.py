@@ -1,7 +1,6 @@
 """Every kind of space keeps the contract; a new kind is one line here."""
 
 import pytest
-
 from tests.contracts.space import array_space, checks_for, digits_space, table_space
 
 SPACES = {

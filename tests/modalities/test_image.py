@@ -29,7 +29,14 @@ def test_the_choice_is_said_with_its_share():
 
 @pytest.mark.parametrize(
     ("side", "network"),
-    [(8, "mlp"), (12, "mlp"), (13, "conv"), (95, "conv"), (96, "residual:16"), (256, "residual:16")],
+    [
+        (8, "mlp"),
+        (12, "mlp"),
+        (13, "conv"),
+        (95, "conv"),
+        (96, "residual:16"),
+        (256, "residual:16"),
+    ],
 )
 def test_network_grows_with_the_side(side, network):
     assert Image(1, side, 8).network == network

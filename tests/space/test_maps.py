@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 from sklearn.decomposition import PCA
-
 from tests.contracts.space import digits_space
+
 from zscape.errors import SpecError
 from zscape.model.codes import Codes
 from zscape.space.maps import map_codes

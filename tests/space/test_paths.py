@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-
 from tests.contracts.space import digits_space, table_space
+
 from zscape.errors import DataError, ShapeError, SpecError
 from zscape.model.codes import Codes
 from zscape.space.paths import (
@@ -84,7 +84,7 @@ def test_only_the_named_level_moves():
     torch.testing.assert_close(way["fine"][1], two["fine"][:2].mean(0))
     whole = interpolate_codes(space, 0, 1, steps=3)
     torch.testing.assert_close(whole["coarse"][-1], two["coarse"][1])
-    with pytest.raises(SpecError, match="Unknown level 'fin'. Did you mean 'fine'"):
+    with pytest.raises(SpecError, match=r"Unknown level 'fin'\. Did you mean 'fine'"):
         interpolate_codes(space, 0, 1, level="fin")
 
 

@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from zscape import __version__
-from zscape.errors import SpecError, ZscapeError
+from zscape.errors import ZscapeError
 
 USAGE, INTERNAL, MEMORY, DISK, BROKEN_PIPE = 64, 70, 71, 74, 141
 
@@ -30,6 +30,19 @@ COMMANDS = {
     "report": "Write the report of a study anew.",
     "recipes": "List the recipes and their options.",
     "data": "List the built-in data, or look at data without training.",
+}
+
+HOMES = {
+    "train": "zscape.cli.train:train_command",
+    "show": "zscape.cli.lists:show",
+    "sample": "zscape.cli.verbs:sample",
+    "reconstruct": "zscape.cli.verbs:reconstruct",
+    "interpolate": "zscape.cli.verbs:interpolate",
+    "traverse": "zscape.cli.verbs:traverse_",
+    "map": "zscape.cli.verbs:map_",
+    "report": "zscape.cli.lists:report",
+    "recipes": "zscape.cli.lists:recipes",
+    "data": "zscape.cli.lists:data",
 }
 
 
@@ -113,14 +126,8 @@ def _app(words: list[str]) -> Any:
 
             app.command(train_command(words[1:]), name=name, help=what)
         else:
-            app.command(f"{HOMES[name]}:{name}_", name=name, help=what)
+            app.command(HOMES[name], name=name, help=what)
     return app
-
-
-HOMES = {
-    **dict.fromkeys(COMMANDS, "zscape.cli.verbs"),
-    **dict.fromkeys(("train", "recipes", "data"), "zscape.cli.lists"),
-}
 
 
 def _told(error: BaseException) -> tuple[str, int]:

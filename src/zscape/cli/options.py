@@ -12,8 +12,8 @@ from zscape.study.spec import options
 # What the docstring of recipes.py says of the options that all recipes share.
 SHARED = {
     "latent": "size of the code.",
-    "likelihood": "a word; \"auto\": the one that suits the data.",
-    "network": "\"mlp\", \"conv\" or \"residual\", sizes after a colon (\"mlp:400\"); \"auto\".",
+    "likelihood": 'a word; "auto": the one that suits the data.',
+    "network": '"mlp", "conv" or "residual", sizes after a colon ("mlp:400"); "auto".',
 }
 
 

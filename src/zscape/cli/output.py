@@ -1,11 +1,11 @@
-"""What a command leaves: a picture in the study, a small one on the terminal, or one JSON object."""
+"""What a command leaves: a picture in the study, a small one on the terminal, or one JSON."""
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from rich.console import Console
@@ -72,23 +72,22 @@ def tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def found(note: str) -> None:
-    """Prints what was found in data on stderr; warnings stand out on a terminal."""
+def found(note: str, *, on: TextIO) -> None:
+    """Prints what was found in data; warnings stand out."""
     is_warning = note.startswith("warning:")
-    Console(stderr=True, soft_wrap=True).print(
-        Text(f"! {note}" if is_warning else f"  {note}", style="yellow" if is_warning else "")
-    )
+    line = Text(f"! {note}" if is_warning else f"  {note}", style="yellow" if is_warning else "")
+    Console(file=on, soft_wrap=True).print(line)
 
 
-def figure_line(figure: Figure, latent: int | None = None) -> str:
-    """A figure with its unit and kind, such as `ELBO  -12.34 nats per example, bound`."""
-    if figure.value is None:
-        return f"  {figure.name:<12} undefined: the code is a point"
-    if figure.unit == "units":
-        return f"  {figure.name:<12} {figure.value:.0f} of {latent}, {figure.kind}"
-    error = "" if figure.error is None else f" +- {figure.error:.2f}"
-    per = figure.unit.replace("nats", "nats per example", 1)
-    return f"  {figure.name:<12} {figure.value:.2f}{error} {per}, {figure.kind}"
+def figure_lines(figures: Sequence[Figure], latent: int) -> list[str]:
+    """Figures with unit and kind, such as `ELBO  -12.34 +- 0.10 nats per example (bound)`.
+
+    Args:
+        figures: in the order of the lines.
+        latent: the size of the code.
+    """
+    width = max(len(figure.name) for figure in figures)
+    return [f"{figure.name:<{width}}  {_value(figure, latent)}" for figure in figures]
 
 
 def record_of(figure: Figure) -> dict[str, Any]:
@@ -102,12 +101,21 @@ def record_of(figure: Figure) -> dict[str, Any]:
     }
 
 
+def _value(figure: Figure, latent: int) -> str:
+    if figure.value is None:
+        return "undefined: the code is a point"
+    if figure.unit == "units":
+        return f"{figure.value:.0f} of {latent} ({figure.kind})"
+    error = "" if figure.error is None else f" +- {figure.error:.2f}"
+    unit, _, of = figure.unit.partition(" (")
+    kind = f"{figure.kind}, {of.rstrip(')')}" if of else figure.kind
+    return f"{figure.value:.2f}{error} {unit} per example ({kind})"
+
+
 def _written(content: bytes, study: Path, name: str, out: Path | None) -> Path:
     if out is not None:
         if out.suffix.lower() != ".png":
-            raise SpecError(
-                f"--out must end in .png here, got {printable(out.name)!r}. Rename it."
-            )
+            raise SpecError(f"--out must end in .png here, got {printable(out.name)!r}. Rename it.")
         write_file(out, content)
         return out
     path = study / PICTURES / name

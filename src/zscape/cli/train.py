@@ -3,16 +3,17 @@
 import inspect
 import re
 import shlex
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Generator
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from cyclopts import Group, Parameter
 
 from zscape.cli import Terminated
 from zscape.cli.options import flag, flags, summary
-from zscape.cli.output import found, figure_line, record_of, say, tell
+from zscape.cli.output import figure_lines, found, record_of, say, tell
 from zscape.errors import StorageError
 from zscape.study.data import Data, look
 from zscape.study.display import displayed
@@ -21,6 +22,7 @@ from zscape.study.folder import MANIFEST
 from zscape.study.run import prepare, train, train_on
 from zscape.study.spec import find_recipe
 from zscape.study.study import REPORT, Study
+from zscape.study.training import Progress
 
 STUDIES = "studies"
 
@@ -32,6 +34,8 @@ def train_command(words: list[str]) -> Callable[..., None]:
         SpecError: no such recipe.
     """
     name = recipe_named(words)
+    if ":" in name:
+        sys.path.append(str(Path.cwd()))  # a module beside the person who types its name
     function = find_recipe(name)
     own = Group(f"Options of {name}", help=summary(function), sort_key=1)
     training = Group("Options of training", sort_key=2)
@@ -90,7 +94,7 @@ def _train(
 ) -> None:
     seen = look(data, label=label, size=size, strict=strict)
     for note in seen.notes:
-        found(note)
+        found(note, on=sys.stderr)
     folder = out or fresh_folder(Path(STUDIES), f"{seen.source}-{recipe}")
     try:
         study = prepare(seen, recipe=_given(recipe), out=folder, **settings)
@@ -137,7 +141,7 @@ def _remove_empty(folder: Path, *, made: bool) -> None:
 def _train_to_end(study: Study) -> None:
     try:
         # Closed here and not when it is collected: closing saves the study.
-        with closing(train(study)) as records:
+        with closing(cast("Generator[Progress]", train(study))) as records:
             for _ in displayed(records, always=True):
                 pass
     except (KeyboardInterrupt, Terminated):
@@ -147,7 +151,8 @@ def _train_to_end(study: Study) -> None:
 
 
 def _say_end(study: Study, seen: Data, *, json: bool) -> None:
-    measured = figures(study, study.space())
+    space = study.space()
+    measured = figures(study, space)
     last = study.log()[-1]
     path = shlex.quote(str(study.path))
     if json:
@@ -164,8 +169,9 @@ def _say_end(study: Study, seen: Data, *, json: bool) -> None:
             }
         )
         return
-    lines = [figure_line(figure, study.asked["options"].get("latent")) for figure in measured]
-    print("\n".join(["", f"The study is in {study.path}", *lines]))
+    print(f"\nThe study is in {study.path}. Over its held-out examples:")
+    for line in figure_lines(measured, space.codes.flat.shape[1]):
+        print(f"  {line}")
     print("\nOpen its report, and try next:")
     print(f"  {study.path / REPORT}")
     for words in (f"sample {path}", f"interpolate {path} '#0' '#1'", f"traverse {path} '#0'"):

@@ -1,8 +1,6 @@
 """The verbs on a study: each opens it, calls one function of its space, and leaves a picture."""
 
 import re
-import shlex
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,35 +9,241 @@ import torch
 from cyclopts import Parameter
 from torch import Tensor
 
-from zscape.cli.output import (
-    Result,
-    figure_line,
-    leave,
-    leave_page,
-    record_of,
-    say,
-    tell,
-)
-from zscape.errors import SpecError, StorageError
-from zscape.modalities.modality import Rows
+from zscape.cli.output import Result, leave, say
+from zscape.errors import SpecError
+from zscape.modalities.modality import Pictures, Rows
 from zscape.space.maps import map_codes
 from zscape.space.paths import interpolate_codes, traverse
 from zscape.space.pictures import captioned, grid, pairs
 from zscape.space.scatter import scatter
-from zscape.space.space import Space, codes_of, encode_stored
+from zscape.space.space import Space, encode_stored
 from zscape.space.tables import table_picture
-from zscape.study.figures import figures, held_out, report_page
-from zscape.study.folder import list_files
+from zscape.study.figures import held_out
 from zscape.study.items import item, stored_item, write_things
-from zscape.study.spec import find_recipe, options
-from zscape.study.run import train_on
-from zscape.study.study import REPORT, Study
+from zscape.study.spec import find_recipe
+from zscape.study.study import Study
 
 SHOWN = 16  # things that a verb shows where nothing else is asked
+LONGEST_NAME = 80  # characters of a picture's name
 
+Folder = Annotated[Path, Parameter(help="the folder that training made.")]
 Out = Annotated[Path | None, Parameter(help="where the picture goes; none: into the study.")]
 Json = Annotated[bool, Parameter(help="one JSON object on stdout, nothing else.", negative="")]
-Own = Annotated[str, Parameter(help="package.module:function, for a study of a recipe not ours.")]
+Own = Annotated[str, Parameter(help="package.module:function, if the recipe is not ours.")]
 Seed = Annotated[int, Parameter(help="repeats the same draws.")]
 Item = Annotated[str, Parameter(help="'#12', an index into the study's data, or a file.")]
-Steps = Annotated[int, Parameter(help="how many things, both ends among them.")]
+Steps = Annotated[int, Parameter(help="how many things on the way.")]
+
+
+def sample(
+    study: Folder,
+    /,
+    *,
+    n: Annotated[int, Parameter(name=["-n", "--number"], help="how many.")] = SHOWN,
+    seed: Seed = 0,
+    out: Annotated[Path | None, Parameter(help="a .png, .npy or .csv file.")] = None,
+    json: Json = False,
+    recipe: Own = "",
+) -> None:
+    """Draw new things: codes from the prior, decoded."""
+    space = opened(study, recipe).space()
+    x = space.sample_tensor(n, seed=seed)
+    record: dict[str, Any] = {"verb": "sample", "number": n, "seed": seed}
+    if out is not None and out.suffix.lower() != ".png":
+        write_things(out, space, x)
+        say({**record, "study": str(study), "file": str(out)}) if json else print(out)
+        return
+    result = _result(space, f"sample-{n}-seed{seed}", x, record)
+    leave(result, study, out=out, json=json)
+
+
+def reconstruct(
+    study: Folder,
+    /,
+    *items: Item,
+    out: Out = None,
+    json: Json = False,
+    recipe: Own = "",
+) -> None:
+    """Show things above what the study makes of them; without items, held-out examples."""
+    opened_study = opened(study, recipe)
+    space = opened_study.space()
+    stored = [stored_item(space, name) for name in items]
+    x = torch.cat(stored) if stored else held_out(opened_study, space)[:SHOWN]
+    codes = encode_stored(space.model, space.modality, x)
+    made = space.decode_tensor(codes)
+    before, after = space.modality.show(space.modality.prepare(x)), space.modality.show(made)
+    record: dict[str, Any] = {
+        "verb": "reconstruct",
+        "items": list(items),
+        "codes": codes.flat.tolist(),
+    }
+    name = _named("reconstruct", *(items or ("held-out",)))
+    leave(_beside(name, before, after, record), study, out=out, json=json)
+
+
+def interpolate(
+    study: Folder,
+    a: Item,
+    b: Item,
+    /,
+    *,
+    steps: Steps = 9,
+    method: Annotated[str, Parameter(help="linear or spherical.")] = "linear",
+    out: Out = None,
+    json: Json = False,
+    recipe: Own = "",
+) -> None:
+    """Go from one thing to another through the space."""
+    space = opened(study, recipe).space()
+    ends = item(space, a), item(space, b)
+    codes = interpolate_codes(space, *ends, steps=steps, method=method)
+    record: dict[str, Any] = {"verb": "interpolate", "ends": [a, b], "method": method}
+    record["codes"] = codes.flat.tolist()
+    positions = [f"{step / (steps - 1):.2f}" for step in range(steps)]
+    result = _result(
+        space,
+        _named("interpolate", a, b, method, f"{steps}"),
+        space.decode_tensor(codes),
+        record,
+        columns=steps,
+        heads=("way", positions),
+    )
+    leave(result, study, out=out, json=json)
+
+
+def traverse_(
+    study: Folder,
+    item_: Annotated[str, Parameter(help="'#12' or a file; none: the mean of all codes.")] = "",
+    /,
+    *,
+    units: Annotated[
+        tuple[str, ...], Parameter(help="a unit, again for more; top: those that say the most.")
+    ] = ("top",),
+    steps: Steps = 9,
+    span: Annotated[float, Parameter(help="how far, in standard deviations of the unit.")] = 3.0,
+    out: Out = None,
+    json: Json = False,
+    recipe: Own = "",
+) -> None:
+    """Move along single units of the code: a row of things for each unit."""
+    space = opened(study, recipe).space()
+    thing = item(space, item_) if item_ else None
+    way = traverse(space, thing, units=_units(units), steps=steps, span=span)
+    shown = space.modality.show(space.decode_tensor(way.codes))
+    captions = [f"unit {unit}" for unit in way.units]
+    record: dict[str, Any] = {"verb": "traverse", "item": item_ or None, "units": list(way.units)}
+    record |= {"offsets": list(way.offsets), "codes": way.codes.flat.tolist()}
+    name = _named("traverse", item_ or "mean", *units)
+    if isinstance(shown, Rows):
+        steps_of = [f"{offset:+.1f}" for offset in way.offsets]
+        marks = [f"{caption} {step}" for caption in captions for step in steps_of]
+        leave(_table(name, _headed(shown, "unit", marks), record), study, out=out, json=json)
+        return
+    result = Result(
+        name,
+        lambda width: _traversal(shown, captions, steps, width),
+        record,
+        lines=(f"from top to bottom: {', '.join(captions)}",),
+    )
+    leave(result, study, out=out, json=json)
+
+
+def map_(
+    study: Folder,
+    /,
+    *,
+    method: Annotated[str, Parameter(help="pca or umap.")] = "pca",
+    seed: Seed = 0,
+    out: Out = None,
+    json: Json = False,
+    recipe: Own = "",
+) -> None:
+    """Lay the codes of the data out on a plane, coloured by label."""
+    space = opened(study, recipe).space()
+    found = map_codes(space, method=method, seed=seed)
+    record: dict[str, Any] = {"verb": "map", "method": found.method, "explained": found.explained}
+    record |= {"points": found.points.tolist(), "label_names": list(space.label_names)}
+    record["labels"] = None if space.labels is None else space.labels.tolist()
+    kept = "" if found.explained is None else f"{found.explained:.0%} of the variance of the codes"
+    result = Result(
+        f"map-{found.method}",
+        lambda width: _map(found.points, space, width),
+        record,
+        lines=(f"the plane keeps {kept} (exact)",) if kept else (),
+    )
+    leave(result, study, out=out, json=json)
+
+
+def opened(study: Path, recipe: str) -> Study:
+    """The study of a folder; its recipe is ours, or the one that was typed."""
+    return Study.open(study, recipe=find_recipe(recipe) if recipe else None)
+
+
+def _result(
+    space: Space,
+    name: str,
+    x: Tensor,
+    record: dict[str, Any],
+    *,
+    columns: int | None = None,
+    heads: tuple[str, list[str]] | None = None,
+) -> Result:
+    """Things as a grid, or as rows with a column of heads before them."""
+    shown = space.modality.show(x)
+    if isinstance(shown, Rows):
+        return _table(name, shown if heads is None else _headed(shown, *heads), record)
+    tiles = shown.tiles
+    return Result(name, lambda width: grid(tiles, columns=columns, width=width), record)
+
+
+def _table(name: str, rows: Rows, record: dict[str, Any]) -> Result:
+    return Result(name, lambda width: table_picture(rows), record, rows=rows)
+
+
+def _beside(
+    name: str, before: Pictures | Rows, after: Pictures | Rows, record: dict[str, Any]
+) -> Result:
+    if isinstance(before, Pictures) and isinstance(after, Pictures):
+        above, below = before.tiles, after.tiles
+        return Result(name, lambda width: pairs(above, below, width=width), record)
+    assert isinstance(before, Rows) and isinstance(after, Rows)
+    both = zip(before.cells, after.cells, strict=True)
+    rows = Rows(before.columns, tuple(cells for pair in both for cells in pair))
+    marks = ["as it is", "as made"] * len(before.cells)
+    return _table(name, _headed(rows, "", marks), record)
+
+
+def _headed(rows: Rows, head: str, marks: list[str]) -> Rows:
+    cells = ((mark, *row) for mark, row in zip(marks, rows.cells, strict=True))
+    return Rows((head, *rows.columns), tuple(cells))
+
+
+def _traversal(shown: Pictures, captions: list[str], steps: int, width: int) -> np.ndarray:
+    # The terminal has no pixels for letters; what stands where is printed below the picture.
+    if width < 200:
+        return grid(shown.tiles, columns=steps, width=width)
+    return captioned(shown.tiles, captions, columns=steps, width=width)
+
+
+def _map(points: np.ndarray, space: Space, width: int) -> np.ndarray:
+    is_small = width < 200
+    return scatter(
+        points, space.labels, space.label_names, size=min(width, 900), legend=not is_small
+    )
+
+
+def _units(words: tuple[str, ...]) -> list[int] | None:
+    if words == ("top",):
+        return None
+    if not all(word.isdecimal() for word in words):
+        raise SpecError(
+            f"--units must be whole numbers or 'top', got {' '.join(words)!r}. Mend it."
+        )
+    return [int(word) for word in words]
+
+
+def _named(*words: str) -> str:
+    """A file name of words; of a path its last part."""
+    parts = (re.sub(r"[^A-Za-z0-9_.]+", "-", Path(word).stem).strip("-.") for word in words)
+    return "-".join(part for part in parts if part)[:LONGEST_NAME]

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from zscape.modalities.found import printable
+
 SETTLED = 0.05  # share of the steps that does not set the range of an axis: it starts far away
 MOST_POINTS = 400
 WIDEST_BAR = 48  # with the space around it, in pixels
@@ -72,7 +74,7 @@ def bar_chart(bars: Sequence[Bar], *, label: str, width: int = 912, height: int 
     drawn = []
     for n, bar in enumerate(bars):
         x, tall = LEFT + (n + 0.12) * pitch, bar.value / high * up
-        name = escape(bar.name)
+        name = escape(printable(bar.name))
         drawn.append(
             f'<rect class="{"strong" if bar.strong else "weak"}" x="{x:.1f}" '
             f'y="{TOP + up - tall:.1f}" width="{0.76 * pitch:.1f}" height="{max(tall, 0.5):.1f}">'
@@ -144,6 +146,6 @@ def _text(x: float, y: float, words: str, anchor: str) -> str:
 def _svg(width: int, height: int, label: str, content: str) -> str:
     return (
         f'<svg viewBox="0 0 {width} {height}" style="max-width: {1.1 * width:.0f}px" role="img" '
-        f'aria-label="{escape(label)}">'
+        f'aria-label="{escape(printable(label))}">'
         f"{content}</svg>"
     )

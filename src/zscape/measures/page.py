@@ -49,13 +49,13 @@ ul { margin: 0; padding-left: 20px; }
 ul.many { columns: 2 320px; column-gap: 32px; font-size: 15px; }
 figure { margin: 0; }
 figcaption { font-size: 14px; margin-bottom: 6px; }
-.figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(160px, 1fr)); gap: 12px;
+.figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(165px, 1fr)); gap: 12px;
   margin: 16px 0; }
 .figure { background: var(--card); border: 1px solid var(--line); border-radius: 8px;
-  padding: 12px 16px; }
-.figure b { display: block; font-size: 26px; font-weight: 600; line-height: 1.25;
-  font-variant-numeric: tabular-nums; white-space: nowrap; }
-.figure b small { font-size: 14px; font-weight: 400; color: var(--faint); }
+  padding: 12px 14px; }
+.figure b { display: block; font-size: 24px; font-weight: 600; line-height: 1.3;
+  font-variant-numeric: tabular-nums; }
+.figure b small { font-size: 13px; white-space: nowrap; font-weight: 400; color: var(--faint); }
 .figure .name { font-size: 14px; }
 .figure .faint { font-size: 13px; display: block; }
 .sum { font-size: 17px; font-variant-numeric: tabular-nums; }

@@ -9,7 +9,7 @@ from torch import Tensor
 from zscape.measures.page import WIDTH, section, table, text, things, tiles, two_faced
 from zscape.modalities.modality import Pictures, Rows
 from zscape.space.maps import map_codes
-from zscape.space.paths import interpolate_codes, mean_code, traverse_codes
+from zscape.space.paths import interpolate_codes, traverse_codes
 from zscape.space.scatter import (
     DARK,
     LIGHT,
@@ -20,7 +20,7 @@ from zscape.space.scatter import (
     scatter,
 )
 from zscape.space.space import Space, encode_stored
-from zscape.space.units import informative_units
+from zscape.space.units import informative_units, spread
 
 SEED = 0  # of the page's draws, so that a page repeats
 SAMPLES, SAMPLE_COLUMNS = 36, 6
@@ -102,14 +102,14 @@ def traversal_part(space: Space, rates: Sequence[float]) -> str:
     steps = ROW_STEPS if rows else STEPS
     order = sorted(range(len(rates)), key=lambda unit: -rates[unit]) or informative_units(space)
     units = order[: MOST_ROW_UNITS if rows else MOST_UNITS]
-    offsets = torch.linspace(-SPAN, SPAN, steps)
-    codes = traverse_codes(space, mean_code(space), units=units, offsets=offsets)
+    item, offsets = _typical(space), torch.linspace(-SPAN, SPAN, steps)
+    codes = traverse_codes(space, space.codes[item], units=units, offsets=offsets)
     shown = space.modality.show(space.decode_tensor(codes))
-    heads = [f"{offset:+.3g} sd" if offset else "mean" for offset in offsets.tolist()]
+    heads = [f"{offset:+.3g} sd" if offset else f"#{item}" for offset in offsets.tolist()]
     costs = [f"{rates[unit]:.2f} nats" if rates else "" for unit in units]
     lead = (
-        "Each row moves one unit of the mean code, by up to 3 standard deviations of the data's "
-        "codes, and keeps all others: what changes along a row is what that unit has learned."
+        f"Each row moves one unit of the code of #{item} by up to 3 standard deviations of all "
+        "codes and keeps the others: what changes along a row is what that unit has learned."
     )
     parts = []
     if isinstance(shown, Pictures):
@@ -216,6 +216,16 @@ def _pairs(space: Space) -> list[tuple[int, int]]:
         other = (n for n, b in enumerate(kept) if _differ(space, a, b))
         pairs.append((a, kept.pop(next(other, 0))))
     return pairs
+
+
+def _typical(space: Space) -> int:
+    """The kept example whose code is as far from the mean as half of them are.
+
+    The mean itself is a poor start: with many units no code lies near it.
+    """
+    flat = space.codes.flat
+    far = ((flat - flat.mean(0)) / spread(space).clamp(min=1e-6)).norm(dim=1)[space.kept]
+    return int(space.kept[far.argsort()[len(far) // 2]])
 
 
 def _differ(space: Space, a: int, b: int) -> bool:

@@ -17,8 +17,8 @@ def optional(package: str, extra: str) -> Any:
         return import_module(package)
     except ImportError as error:
         raise DataError(
-            f"This data needs the package {package.split('.')[0]!r}, which is not installed. "
-            f"Install it with: pip install 'zscape[{extra}]'"
+            f"This data needs the package {package.split('.')[0]!r}, which cannot be imported "
+            f"({error}). Install it with: pip install 'zscape[{extra}]'"
         ) from error
 
 

@@ -144,7 +144,8 @@ def traverse(
 
     Args:
         space: a space.
-        item: an index into the space's data, a code, or a thing; none: the mean of all codes.
+        item: an index into the space's data, a code, or a thing; none: the mean of all codes,
+            which shows units alone but, where there are many, is unlike any thing.
         units: units of the flat code; none: the most informative ones, at most 10.
         steps: how many things per unit; the middle one of an odd number is the item itself.
         span: how far to go, in standard deviations.

@@ -42,4 +42,3 @@ def report_page(study: Study, space: Space) -> str:
     """
     notes = [str(note) for note in study.asked["data"].get("notes", ())]
     return report(space, study.log(), study=dict(study.asked), notes=notes)
-

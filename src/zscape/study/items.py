@@ -121,5 +121,8 @@ def _as_csv(space: Space, x: Tensor) -> bytes:
         text: str = things.to_csv(index=False)
         return text.encode()
     flat = things.reshape(len(things), -1)
-    lines = [",".join(shown.columns), *(",".join(str(cell) for cell in row) for row in flat.tolist())]
+    lines = [
+        ",".join(shown.columns),
+        *(",".join(str(cell) for cell in row) for row in flat.tolist()),
+    ]
     return ("\n".join(lines) + "\n").encode()
