@@ -60,7 +60,7 @@ def stored_item(space: Space, name: str) -> Tensor:
 
 
 def write_things(path: Path, space: Space, x: Tensor) -> None:
-    """Writes what a model sees, `[N, *shape]`, as .png (a picture), .npy (pictures, numbers) or .csv.
+    """Writes what a model sees, `[N, *shape]`, as a .png, .npy or .csv file.
 
     Raises:
         SpecError: another suffix, or one that such things have no file of.
@@ -120,9 +120,5 @@ def _as_csv(space: Space, x: Tensor) -> bytes:
     if not isinstance(things, np.ndarray):
         text: str = things.to_csv(index=False)
         return text.encode()
-    flat = things.reshape(len(things), -1)
-    lines = [
-        ",".join(shown.columns),
-        *(",".join(str(cell) for cell in row) for row in flat.tolist()),
-    ]
-    return ("\n".join(lines) + "\n").encode()
+    rows = [shown.columns, *things.reshape(len(things), -1).tolist()]
+    return "".join(",".join(map(str, row)) + "\n" for row in rows).encode()
