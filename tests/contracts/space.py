@@ -150,7 +150,7 @@ def digits() -> Data:
 @cache
 def digits_space(recipe: str = "vae", latent: int = 6) -> Space:
     """A space of digits."""
-    return trained(digits(), recipe, latent=latent)
+    return trained(digits(), recipe, latent=latent, likelihood="bernoulli")
 
 
 @cache

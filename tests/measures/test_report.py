@@ -116,7 +116,7 @@ def test_pages_are_complete_and_self_contained(kind):
 
 def test_hostile_words_are_text():
     space = digits_space()
-    names = tuple(HOSTILE + ["x" * 5000])
+    names = (*HOSTILE, "x" * 5000)
     hostile = Space(
         space.model,
         space.modality,
@@ -166,7 +166,7 @@ def test_pages_repeat():
 
 def test_numbers_say_what_they_are():
     page = report(digits_space(), LOG, study=STUDY)
-    for words in ("nats · surrogate", "nats · exact", "units · estimate", "−140.0"):
+    for words in ("nats · surrogate", "nats · exact", "units · estimate", "\N{MINUS SIGN}140.0"):
         assert words in page
     assert "undefined" not in page
     assert "nats (density) · bound" in report(array_space(), LOG, study=STUDY)

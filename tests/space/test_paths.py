@@ -8,6 +8,7 @@ from tests.contracts.space import digits_space, table_space
 from zscape.errors import DataError, ShapeError, SpecError
 from zscape.model.codes import Codes
 from zscape.space.paths import (
+    central_item,
     interpolate,
     interpolate_codes,
     mean_code,
@@ -72,7 +73,7 @@ def test_interpolation_between_anything(space, steps):
 
 def test_interpolation_of_rows_gives_rows():
     way = interpolate(table_space(), 0, 1, steps=4)
-    assert list(way.columns)[0] == "size" and len(way) == 4
+    assert next(iter(way.columns)) == "size" and len(way) == 4
 
 
 def test_only_the_named_level_moves():
@@ -132,6 +133,13 @@ def test_traversal_starts_at_the_mean(space):
     moved = traverse(space, units=[0], steps=3)
     assert torch.equal(moved.codes.flat[1:2], mean_code(space).flat)
     torch.testing.assert_close(mean_code(space).flat[0], space.codes.flat.mean(0))
+
+
+def test_the_central_item_is_kept_and_near_the_mean(space):
+    item = central_item(space)
+    assert item in space.kept
+    far = ((space.codes.flat - mean_code(space).flat) / spread(space)).norm(dim=1)
+    assert far[item] == far[space.kept].min()
 
 
 def test_traversal_takes_the_most_informative_units(space):

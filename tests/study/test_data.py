@@ -27,7 +27,7 @@ def test_digits():
     assert data.label_names == tuple("0123456789")
     assert data.labels[:5].tolist() == [0, 1, 2, 3, 4]
     assert data.notes[0] == "1,797 pictures, 8x8, grey, 10 labels (174 to 183 of each)"
-    assert data.modality.likelihood == "bernoulli"
+    assert data.modality.likelihood == "discretized_logistic"
     assert data.source == "digits"
 
 

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
@@ -59,21 +60,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: what was typed after `zscape`; none: those of this process.
     """
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in words
+    typed = list(sys.argv[1:] if arguments is None else arguments)
+    words = [word for word in typed if word != "--debug"]
     # torch's idle threads would spin on the cores that others need.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     _print_anything()
     try:
         with _signals():
-            _run([word for word in words if word != "--debug"])
+            _run(words)
             sys.stdout.flush()
     except BrokenPipeError:
         return _closed_pipe()
     except (Exception, KeyboardInterrupt, Terminated) as error:
-        if debug:
-            raise
-        sentence, code = _told(error)
+        if "--debug" in typed:
+            traceback.print_exception(error)
+        sentence, code = _told(error, words)
         print(f"zscape: {sentence}", file=sys.stderr)
         return code
     return 0
@@ -130,7 +131,7 @@ def _app(words: list[str]) -> Any:
     return app
 
 
-def _told(error: BaseException) -> tuple[str, int]:
+def _told(error: BaseException, words: list[str]) -> tuple[str, int]:
     """An error as one sentence, and its exit code."""
     if isinstance(error, ZscapeError):
         return _line(error), error.exit_code
@@ -143,9 +144,16 @@ def _told(error: BaseException) -> tuple[str, int]:
     if isinstance(error, OSError):
         return f"The system says: {_line(error)}. Check the path and the disk.", DISK
     if type(error).__module__.startswith("cyclopts"):
-        return f"{_line(error)} 'zscape COMMAND --help' lists what may be said.", USAGE
+        return f"{_line(error)} {_hint(words)}", USAGE
     kind = type(error).__name__
     return f"internal error: {kind}: {_line(error)}. Run it again with --debug.", INTERNAL
+
+
+def _hint(words: list[str]) -> str:
+    if words[0] == "interpolate":  # an unquoted '#' begins a comment in a shell
+        return "Write items in quotes, such as '#12'."
+    command = f"zscape {words[0]} --help" if words[0] in COMMANDS else "zscape --help"
+    return f"'{command}' lists what may be said."
 
 
 def _line(error: BaseException) -> str:

@@ -34,12 +34,18 @@ def flags(function: Callable[..., Any], group: Group) -> list[inspect.Parameter]
 def flag(
     name: str, kind: Any, default: Any, *, help: str, group: Group | None = None
 ) -> inspect.Parameter:
-    """One keyword-only argument of a command."""
+    """One keyword-only argument of a command; a truth that is false unless said has no `--no-`."""
+    parameter = Parameter(
+        help=help,
+        group=group or Group("Options"),
+        negative="" if default is False else None,
+        show_default=default not in (None, "", False),
+    )
     return inspect.Parameter(
         name,
         inspect.Parameter.KEYWORD_ONLY,
         default=default,
-        annotation=Annotated[kind, Parameter(help=help, group=group)],
+        annotation=Annotated[kind, parameter],
     )
 
 

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -33,13 +33,15 @@ class Result:
         record: what `--json` prints beside the path of the picture.
         rows: what the terminal shows instead of a small picture.
         lines: what it prints as well.
+        legend: names and colours of the classes in a small picture.
     """
 
     name: str
     draw: Callable[[int], np.ndarray]
     record: Mapping[str, Any]
     rows: Rows | None = None
-    lines: tuple[str, ...] = field(default=())
+    lines: tuple[str, ...] = ()
+    legend: tuple[tuple[str, str], ...] = ()
 
 
 def leave(result: Result, study: Path, *, out: Path | None, json: bool) -> None:
@@ -76,7 +78,8 @@ def found(note: str, *, on: TextIO) -> None:
     """Prints what was found in data; warnings stand out."""
     is_warning = note.startswith("warning:")
     line = Text(f"! {note}" if is_warning else f"  {note}", style="yellow" if is_warning else "")
-    Console(file=on, soft_wrap=True).print(line)
+    console = Console(file=on)
+    console.print(line, soft_wrap=not console.is_terminal)
 
 
 def figure_lines(figures: Sequence[Figure], latent: int) -> list[str]:
@@ -135,3 +138,6 @@ def _show(result: Result) -> None:
         return
     width = min(console.width, SMALL)
     console.print(blocks(result.draw(width), width=width), end="")
+    if result.legend:
+        marks = [Text(f"● {name}", style=colour) for name, colour in result.legend]
+        console.print(Text("  ").join(marks))

@@ -6,6 +6,7 @@ import shlex
 import sys
 from collections.abc import Callable, Generator
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -56,9 +57,9 @@ def train_command(words: list[str]) -> Callable[..., None]:
 def recipe_named(words: list[str]) -> str:
     """What follows the last `--recipe`, or `vae`."""
     name = "vae"
-    for word, following in zip(words, [*words[1:], ""], strict=True):
-        if word == "--recipe" and following:
-            name = following
+    for before, word in pairwise(["", *words]):
+        if before == "--recipe":
+            name = word
         elif word.startswith("--recipe="):
             name = word.partition("=")[2]
     return name
@@ -153,7 +154,7 @@ def _train_to_end(study: Study) -> None:
 def _say_end(study: Study, seen: Data, *, json: bool) -> None:
     space = study.space()
     measured = figures(study, space)
-    last = study.log()[-1]
+    log = study.log()
     path = shlex.quote(str(study.path))
     if json:
         say(
@@ -162,8 +163,8 @@ def _say_end(study: Study, seen: Data, *, json: bool) -> None:
                 "study": str(study.path),
                 "recipe": study.asked["recipe"],
                 "notes": list(seen.notes),
-                "epochs": last["epoch"],
-                "seconds": last["seconds"],
+                "epochs": log[-1]["epoch"] if log else 0,
+                "seconds": log[-1]["seconds"] if log else 0.0,
                 "figures": [record_of(figure) for figure in measured],
                 "report": str(study.path / REPORT),
             }

@@ -15,7 +15,7 @@ from zscape.modalities.modality import Pictures, Rows
 from zscape.space.maps import map_codes
 from zscape.space.paths import interpolate_codes, traverse
 from zscape.space.pictures import captioned, grid, pairs
-from zscape.space.scatter import scatter
+from zscape.space.scatter import MOST_CLASSES, class_colour, class_name, scatter
 from zscape.space.space import Space, encode_stored
 from zscape.space.tables import table_picture
 from zscape.study.figures import held_out
@@ -24,12 +24,18 @@ from zscape.study.spec import find_recipe
 from zscape.study.study import Study
 
 SHOWN = 16  # things that a verb shows where nothing else is asked
+FINEST = 200  # pixels below which a picture is one for the terminal
 LONGEST_NAME = 80  # characters of a picture's name
 
 Folder = Annotated[Path, Parameter(help="the folder that training made.")]
 Out = Annotated[Path | None, Parameter(help="where the picture goes; none: into the study.")]
-Json = Annotated[bool, Parameter(help="one JSON object on stdout, nothing else.", negative="")]
-Own = Annotated[str, Parameter(help="package.module:function, if the recipe is not ours.")]
+Json = Annotated[
+    bool,
+    Parameter(help="one JSON object on stdout, nothing else.", negative="", show_default=False),
+]
+Own = Annotated[
+    str, Parameter(help="package.module:function, if the recipe is not ours.", show_default=False)
+]
 Seed = Annotated[int, Parameter(help="repeats the same draws.")]
 Item = Annotated[str, Parameter(help="'#12', an index into the study's data, or a file.")]
 Steps = Annotated[int, Parameter(help="how many things on the way.")]
@@ -171,6 +177,7 @@ def map_(
         lambda width: _map(found.points, space, width),
         record,
         lines=(f"the plane keeps {kept} (exact)",) if kept else (),
+        legend=_legend(space),
     )
     leave(result, study, out=out, json=json)
 
@@ -221,15 +228,23 @@ def _headed(rows: Rows, head: str, marks: list[str]) -> Rows:
 
 def _traversal(shown: Pictures, captions: list[str], steps: int, width: int) -> np.ndarray:
     # The terminal has no pixels for letters; what stands where is printed below the picture.
-    if width < 200:
+    if width < FINEST:
         return grid(shown.tiles, columns=steps, width=width)
     return captioned(shown.tiles, captions, columns=steps, width=width)
 
 
 def _map(points: np.ndarray, space: Space, width: int) -> np.ndarray:
-    is_small = width < 200
-    return scatter(
-        points, space.labels, space.label_names, size=min(width, 900), legend=not is_small
+    if width < FINEST:  # drawn larger and reduced, as points are pixels wide; names do not fit
+        return scatter(points, space.labels, size=6 * width, legend=False)
+    return scatter(points, space.labels, space.label_names, size=min(width, 900))
+
+
+def _legend(space: Space) -> tuple[tuple[str, str], ...]:
+    if space.labels is None:
+        return ()
+    classes = range(int(space.labels.max()) + 1)
+    return tuple(
+        (class_name(k, space.label_names), class_colour(k)) for k in classes[:MOST_CLASSES]
     )
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from zscape.measures.page import WIDTH, section, table, text, things, tiles, two_faced
 from zscape.modalities.modality import Pictures, Rows
 from zscape.space.maps import map_codes
-from zscape.space.paths import interpolate_codes, traverse_codes
+from zscape.space.paths import central_item, interpolate_codes, traverse_codes
 from zscape.space.scatter import (
     DARK,
     LIGHT,
@@ -20,7 +20,7 @@ from zscape.space.scatter import (
     scatter,
 )
 from zscape.space.space import Space, encode_stored
-from zscape.space.units import informative_units, spread
+from zscape.space.units import informative_units
 
 SEED = 0  # of the page's draws, so that a page repeats
 SAMPLES, SAMPLE_COLUMNS = 36, 6
@@ -102,7 +102,7 @@ def traversal_part(space: Space, rates: Sequence[float]) -> str:
     steps = ROW_STEPS if rows else STEPS
     order = sorted(range(len(rates)), key=lambda unit: -rates[unit]) or informative_units(space)
     units = order[: MOST_ROW_UNITS if rows else MOST_UNITS]
-    item, offsets = _typical(space), torch.linspace(-SPAN, SPAN, steps)
+    item, offsets = central_item(space), torch.linspace(-SPAN, SPAN, steps)
     codes = traverse_codes(space, space.codes[item], units=units, offsets=offsets)
     shown = space.modality.show(space.decode_tensor(codes))
     heads = [f"{offset:+.3g} sd" if offset else f"#{item}" for offset in offsets.tolist()]
@@ -216,16 +216,6 @@ def _pairs(space: Space) -> list[tuple[int, int]]:
         other = (n for n, b in enumerate(kept) if _differ(space, a, b))
         pairs.append((a, kept.pop(next(other, 0))))
     return pairs
-
-
-def _typical(space: Space) -> int:
-    """The kept example whose code is as far from the mean as half of them are.
-
-    The mean itself is a poor start: with many units no code lies near it.
-    """
-    flat = space.codes.flat
-    far = ((flat - flat.mean(0)) / spread(space).clamp(min=1e-6)).norm(dim=1)[space.kept]
-    return int(space.kept[far.argsort()[len(far) // 2]])
 
 
 def _differ(space: Space, a: int, b: int) -> bool:

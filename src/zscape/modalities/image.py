@@ -15,6 +15,7 @@ from zscape.modalities.modality import Modality, Pictures
 SMALLEST_SIDE = 4
 LARGEST_MLP_SIDE = 12
 SMALLEST_RESIDUAL_SIDE = 96
+INKY_SHARE = 0.75  # of pixels near black or white; with fewer, grey says more than ink or paper
 # Up to here a pixel counts as ink or paper: 10 % of 255 from either end.
 INK_MARGIN = 25
 
@@ -187,7 +188,7 @@ def find_image(things: np.ndarray, *, channels_first: bool = False) -> Found:
         height=height,
         width=width,
         two_valued=two_valued,
-        inky=channels == 1 and bool(ink > pixels.size / 2),
+        inky=channels == 1 and bool(ink > INKY_SHARE * pixels.size),
         num_examples=number,
     )
     notes = [_why(image, percent(ink, pixels.size))]

@@ -145,7 +145,7 @@ def traverse(
     Args:
         space: a space.
         item: an index into the space's data, a code, or a thing; none: the mean of all codes,
-            which shows units alone but, where there are many, is unlike any thing.
+            which with many units is unlike any thing (`central_item` is one near it).
         units: units of the flat code; none: the most informative ones, at most 10.
         steps: how many things per unit; the middle one of an odd number is the item itself.
         span: how far to go, in standard deviations.
@@ -177,6 +177,16 @@ def traverse_codes(space: Space, code: Codes, *, units: Sequence[int], offsets: 
 def mean_code(space: Space) -> Codes:
     """The mean of the codes of the data, `[1]`: a code, though often that of no thing."""
     return space.codes.like(space.codes.flat.mean(0, keepdim=True))
+
+
+def central_item(space: Space) -> int:
+    """The kept example whose code is nearest to the mean, in standard deviations of each unit.
+
+    A good start for a traversal: it is a real thing, and from there units lead everywhere.
+    """
+    flat = space.codes.flat
+    far = ((flat - flat.mean(0)) / spread(space).clamp(min=1e-6)).norm(dim=1)
+    return int(space.kept[far[space.kept].argmin()])
 
 
 def spherical(a: Tensor, b: Tensor, t: Tensor) -> Tensor:

@@ -39,11 +39,11 @@ def item(space: Space, name: str) -> Any:
             f"{printable(name)!r}, and there is no such file. '#0' is the first of the data."
         )
     kind = kind_of(path)
-    if kind in TABLE_SUFFIXES:
+    if kind in TABLE_SUFFIXES and not isinstance(space.modality, Image):
         return load_table(path).things.iloc[:1]
     if kind in (".npy", ".npz"):
         things = load_array(path).things
-        return things if things.shape == space.modality.shape else things[:1]
+        return things if len(space.modality.encode(things)) == 1 else things[:1]
     return _picture(space, path, kind)
 
 
