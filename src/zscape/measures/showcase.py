@@ -41,7 +41,7 @@ def sample_part(space: Space, *, has_prior: bool) -> str:
             "Left, random codes decoded; right, real things. This model was never told how codes "
             "are spread, so what it makes up means little."
         )
-    real = _shown(space, _some(space, SAMPLES))
+    real = _shown(space, drawn_items(space, SAMPLES))
     made = space.modality.show(space.sample_tensor(SAMPLES, seed=SEED))
     half = (WIDTH - 20) // 2
     parts = [
@@ -57,7 +57,7 @@ def sample_part(space: Space, *, has_prior: bool) -> str:
 
 def reconstruction_part(space: Space) -> str:
     """Originals over what became of them."""
-    items = _some(space, PAIRS)
+    items = drawn_items(space, PAIRS)
     above, below = _shown(space, items), space.modality.show(_reconstructed(space, items))
     lead = (
         "Each original stands above its reconstruction: what differs between the two is what the "
@@ -77,7 +77,7 @@ def reconstruction_part(space: Space) -> str:
 def interpolation_part(space: Space) -> str:
     """Straight ways between pairs of things."""
     shown = []
-    for a, b in _pairs(space):
+    for a, b in unlike_pairs(space):
         steps = STEPS if len(space.modality.shape) > 1 else ROW_STEPS
         codes = interpolate_codes(space, a, b, steps=steps)
         way = space.modality.show(space.decode_tensor(codes))
@@ -197,7 +197,7 @@ def _things(shown: Pictures | Rows, label: str, width: int) -> str:
     return things(shown, columns=SAMPLE_COLUMNS, label=label, width=width)
 
 
-def _some(space: Space, most: int) -> Tensor:
+def drawn_items(space: Space, most: int) -> Tensor:
     """Kept examples, drawn without replacement, `[M, *shape]`."""
     return space.items[_order(space)[:most]]
 
@@ -207,7 +207,7 @@ def _order(space: Space) -> Tensor:
     return torch.randperm(len(space.items), generator=generator)
 
 
-def _pairs(space: Space) -> list[tuple[int, int]]:
+def unlike_pairs(space: Space) -> list[tuple[int, int]]:
     """Indices of pairs of kept examples, of different classes where there are some."""
     kept = space.kept[_order(space)].tolist()
     pairs: list[tuple[int, int]] = []

@@ -144,8 +144,8 @@ def traverse(
 
     Args:
         space: a space.
-        item: an index into the space's data, a code, or a thing; none: the mean of all codes,
-            which with many units is unlike any thing (`central_item` is one near it).
+        item: an index into the space's data, a code, or a thing; none: the kept example nearest
+            to the mean of all codes (with many units the mean itself is unlike any thing).
         units: units of the flat code; none: the most informative ones, at most 10.
         steps: how many things per unit; the middle one of an odd number is the item itself.
         span: how far to go, in standard deviations.
@@ -156,7 +156,7 @@ def traverse(
     Source: Higgins et al. 2017, figure 1, openreview Sy2fzU9gl (around a seed, over +-3).
     """
     _require_steps(steps)
-    code = mean_code(space) if item is None else codes_of(space, item)
+    code = codes_of(space, central_item(space) if item is None else item)
     chosen = informative_units(space, MOST_UNITS) if units is None else list(units)
     _require_units(chosen, code.flat.shape[1])
     offsets = torch.linspace(-span, span, steps)
@@ -172,11 +172,6 @@ def traverse_codes(space: Space, code: Codes, *, units: Sequence[int], offsets: 
         first = row * len(offsets)
         flat[first : first + len(offsets), unit] += offsets * scale[unit]
     return space.codes.like(flat)
-
-
-def mean_code(space: Space) -> Codes:
-    """The mean of the codes of the data, `[1]`: a code, though often that of no thing."""
-    return space.codes.like(space.codes.flat.mean(0, keepdim=True))
 
 
 def central_item(space: Space) -> int:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from zscape.errors import SpecError, StudyError
-from zscape.measures.report import report
+from zscape.measures.gallery import gallery
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
 from zscape.recipes import Recipe
@@ -19,10 +19,11 @@ from zscape.space.space import Space, encode_stored
 from zscape.study.batches import Batches, InOrder
 from zscape.study.data import Data, look
 from zscape.study.display import displayed
+from zscape.study.figures import report_page
 from zscape.study.folder import locked
 from zscape.study.spec import find_recipe, options, settle
 from zscape.study.split import split
-from zscape.study.study import LOG, REPORT, Study, gather
+from zscape.study.study import LOG, PICTURES, REPORT, Study, gather
 from zscape.study.training import Progress
 from zscape.study.training import fit as fit_model
 
@@ -191,8 +192,8 @@ def _finish(study: Study, model: Model, data: Data) -> None:
         return
     space = gather(model, data, encode_stored(model, data.modality, data.x))
     study.save(space)
-    page = report(space, study.log(), study=dict(study.asked), notes=list(data.notes))
-    study.add({REPORT: page.encode()})
+    pictures = {f"{PICTURES}/{verb}.png": image for verb, image in gallery(space).items()}
+    study.add(pictures | {REPORT: report_page(study, space).encode()})
 
 
 def _settle(

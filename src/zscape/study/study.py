@@ -32,6 +32,7 @@ ITEMS = "items.safetensors"
 LOG = "training.jsonl"
 SKIPPED = "skipped.jsonl"
 REPORT = "report.html"
+PICTURES = "pictures"
 KEPT_BYTES = 64 * 2**20  # of the data, so that a study shows its own examples anywhere
 
 
