@@ -110,7 +110,7 @@ def test_a_pipeline_and_a_grid_search():
     x, y = load_iris(return_X_y=True)
     line = make_pipeline(
         StandardScaler(),
-        LatentTransformer(epochs=40, random_state=0),
+        LatentTransformer(epochs=15, random_state=0),
         LogisticRegression(max_iter=500),
     )
     grid = {"latenttransformer__n_components": np.array([1, 3])}

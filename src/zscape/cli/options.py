@@ -37,7 +37,7 @@ def flag(
     """One keyword-only argument of a command; a truth that is false unless said has no `--no-`."""
     parameter = Parameter(
         help=help,
-        group=group or Group("Options"),
+        group=group or Group("Options", sort_key=0),
         negative="" if default is False else None,
         show_default=default not in (None, "", False),
     )
