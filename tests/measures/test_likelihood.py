@@ -9,6 +9,7 @@ from torch import nn
 
 from zscape.errors import SpecError
 from zscape.measures.likelihood import (
+    BINARISED,
     DENSITY,
     NATS,
     Figure,
@@ -132,13 +133,13 @@ def test_kinds_of_coins(x):
     assert bits_per_dimension(bound, 2).value == pytest.approx(-bound.value / math.log(4))
 
 
-def test_grey_values_under_coins_are_a_surrogate():
+def test_grey_values_under_coins_bound_the_picture_binarised():
     model = model_of(Coins(), exact_posterior())
     # Only the first example is grey, far from the last batch.
     x = torch.cat([torch.full((1, 2), 0.5), torch.ones(400, 2)])
     bound, rate, distortion = elbo(model, x)
-    assert (bound.kind, rate.kind, distortion.kind) == ("surrogate", "exact", "surrogate")
-    assert importance_nll(model, x, draws=2).kind == "surrogate"
+    assert (bound.unit, rate.unit, distortion.unit) == (BINARISED, NATS, BINARISED)
+    assert importance_nll(model, x, draws=2).unit == BINARISED
     assert bits_per_dimension(bound, 2).value is None
 
 
@@ -183,3 +184,9 @@ def test_figures_repeat_and_leave_randomness_alone():
 def test_one_example_has_no_error(x):
     figure = elbo(model_of(Wide(), exact_posterior()), x[:1])[0]
     assert isinstance(figure, Figure) and figure.error is None
+
+
+def test_the_cross_entropy_of_grey_is_the_mean_over_binarised_pictures():
+    coins, grey = distributions.Bernoulli(torch.randn(2)), torch.tensor([0.3, 0.9])
+    spent = -coins.log_prob((torch.rand(100_000, 2) < grey).float())
+    assert -coins.log_prob(grey).item() == pytest.approx(spent.mean().item(), abs=0.02)

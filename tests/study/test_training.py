@@ -12,7 +12,7 @@ from zscape.objective.rate import Rate
 from zscape.probability.likelihoods import Gaussian as GaussianLikelihood
 from zscape.probability.posteriors import Gaussian, Point
 from zscape.probability.priors import Standard
-from zscape.study.averaging import EVERY, Average
+from zscape.study.averaging import CLOSELY, EVERY, Average
 from zscape.study.batches import Batches, InOrder
 from zscape.study.training import LOG_EVERY, fit
 
@@ -101,10 +101,15 @@ def test_the_average_is_the_exponential_one():
     start = layer.weight.item()
     with torch.no_grad():
         layer.weight.fill_(1.0)
-    average.follow(EVERY)
+    average.follow(CLOSELY)
+    once = 0.5 * start + 0.5
+    average.follow(CLOSELY + 1)  # between two updates
+    with average.weights():
+        assert layer.weight.item() == pytest.approx(once)
+    average.follow(CLOSELY + EVERY)
     decay = 0.5**EVERY
     with average.weights():
-        assert layer.weight.item() == pytest.approx(decay * start + (1 - decay))
+        assert layer.weight.item() == pytest.approx(decay * once + (1 - decay))
     assert layer.weight.item() == 1.0
 
 

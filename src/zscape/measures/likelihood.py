@@ -34,6 +34,7 @@ STREAM = 0x5EED0B5E
 
 NATS = "nats"
 DENSITY = "nats (density)"
+BINARISED = "nats (binarised)"  # grey under coins: of the picture binarised at random
 _DENSITIES = (ContinuousBernoulli, DiagonalGaussian, OptimalGaussian)
 
 
@@ -81,14 +82,13 @@ def elbo(model: Model, x: Tensor, *, seed: int = 0) -> tuple[Figure, Figure, Fig
             spent.append(distortion(trace)[0])
             if has_rate(trace):
                 rates.append(sum_rates(trace).expand(1, len(part))[0])
-    unit, (rate_kind, kind) = _unit(trace.likelihood), _kinds(trace, x)
+    unit, (rate_kind, kind) = _unit(trace.likelihood, x), _kinds(trace)
     source = "Kingma and Welling 2014, eq. 3"
     kept = _mean("distortion", torch.cat(spent), unit, kind, source)
     if not rates:
         return _undefined("ELBO", unit, source), _undefined("rate", NATS, source), kept
-    bound = "surrogate" if kept.kind == "surrogate" else "bound"
     return (
-        _mean("ELBO", -torch.cat(spent) - torch.cat(rates), unit, bound, source),
+        _mean("ELBO", -torch.cat(spent) - torch.cat(rates), unit, "bound", source),
         _mean("rate", torch.cat(rates), NATS, rate_kind, source),
         kept,
     )
@@ -141,24 +141,23 @@ def importance_nll(
         for part in _batches(x, batch):
             trace = model(part)
             if not has_rate(trace):
-                return _undefined(name, _unit(trace.likelihood), source)
+                return _undefined(name, _unit(trace.likelihood, x), source)
             bounds.append(_log_mean_weight(model, part, draws))
-    unit = _unit(trace.likelihood)
-    kind = "surrogate" if _is_surrogate(trace.likelihood, x) else "bound"
-    return _mean(name, -torch.cat(bounds), unit, kind, source)
+    return _mean(name, -torch.cat(bounds), _unit(trace.likelihood, x), "bound", source)
 
 
 def bits_per_dimension(figure: Figure, dimensions: int) -> Figure:
     """The same bound as a cost in bits per dimension: nats / (log 2 * dimensions).
 
-    Undefined for densities, whose value depends on the scale of the data, and for surrogates.
+    Undefined for densities, whose value depends on the scale of the data, and for grey pictures
+    measured as binarised ones.
 
     Args:
         figure: an ELBO or an NLL in nats per example.
         dimensions: how many numbers an example has, such as C * H * W.
     """
     name = f"{figure.name} in bits"
-    if figure.value is None or figure.unit != NATS or figure.kind == "surrogate":
+    if figure.value is None or figure.unit != NATS:
         return _undefined(name, "bits per dimension", figure.source)
     bits = math.log(2) * dimensions
     error = None if figure.error is None else figure.error / bits
@@ -219,23 +218,20 @@ def _undefined(name: str, unit: str, source: str) -> Figure:
     return Figure(name, None, unit, "undefined", None, source)
 
 
-def _kinds(trace: Trace, x: Tensor) -> tuple[str, str]:
+def _kinds(trace: Trace) -> tuple[str, str]:
     """The kinds of the rate and of the distortion."""
     closed = all(rate_per_unit(latent) is not None for latent in trace.latents)
-    rate = "exact" if closed else "estimate"
-    if _is_surrogate(trace.likelihood, x):
-        return rate, "surrogate"
-    return rate, "estimate" if has_rate(trace) else "exact"
+    return "exact" if closed else "estimate", "estimate" if has_rate(trace) else "exact"
 
 
-def _unit(likelihood: Distribution) -> str:
+def _unit(likelihood: Distribution, x: Tensor) -> str:
     if isinstance(likelihood, Row):
         groups: tuple[Distribution, ...] = likelihood.groups
     else:
         groups = (likelihood,)
-    return DENSITY if any(isinstance(group, _DENSITIES) for group in groups) else NATS
-
-
-def _is_surrogate(likelihood: Distribution, x: Tensor) -> bool:
-    # The Bernoulli cross entropy of grey values is no likelihood of them.
-    return isinstance(likelihood, Bernoulli) and not bool(((x == 0) | (x == 1)).all())
+    if any(isinstance(group, _DENSITIES) for group in groups):
+        return DENSITY
+    # The cross entropy of grey values is the mean over pictures binarised with these chances, so
+    # the ELBO bounds the likelihood of those (and by convexity so do importance weights).
+    is_grey = isinstance(likelihood, Bernoulli) and not bool(((x == 0) | (x == 1)).all())
+    return BINARISED if is_grey else NATS

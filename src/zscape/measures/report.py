@@ -9,6 +9,7 @@ import torch
 from zscape.measures.charts import Bar, Line, bar_chart, line_chart, short
 from zscape.measures.likelihood import (
     ACTIVE,
+    BINARISED,
     DENSITY,
     Figure,
     active_units,
@@ -39,6 +40,7 @@ def report(
     *,
     study: Mapping[str, Any],
     notes: Sequence[str] = (),
+    held_out: torch.Tensor | None = None,
 ) -> str:
     """One self-contained HTML page about a trained space; it asks no network and runs no script.
 
@@ -51,14 +53,16 @@ def report(
         study: what was asked: `recipe`, `options`, `training`, `data`, `zscape`, `versions`,
             `seed`; each may be missing.
         notes: what was found in the data, a line each.
+        held_out: stored examples that only measured, `[M, *shape]`; none: all kept ones are used.
     """
-    x = space.modality.prepare(some_items(space, MOST_MEASURED))
+    stored = some_items(space, MOST_MEASURED) if held_out is None else held_out
+    x = space.modality.prepare(stored)
     bound = elbo(space.model, x)
     units = kl_per_dimension(space.model, x)
     has_prior = bound[1].kind != "undefined"
     body = [
         _header(space, study, notes),
-        _figures_part(space, x, bound, log),
+        _figures_part(space, x, bound, over=_over(len(x), held_out)),
         _asked_part(study, notes),
         _training_part(log),
         _units_part(units, has_prior),
@@ -91,7 +95,7 @@ def _header(space: Space, study: Mapping[str, Any], notes: Sequence[str]) -> str
 
 
 def _figures_part(
-    space: Space, x: torch.Tensor, bound: tuple[Figure, Figure, Figure], log: Sequence[Any]
+    space: Space, x: torch.Tensor, bound: tuple[Figure, Figure, Figure], *, over: str
 ) -> str:
     total, rate, distortion = bound
     by_rate, by_variance = active_units(space.model, x)
@@ -100,9 +104,6 @@ def _figures_part(
     shown = [total, rate, distortion, bits_per_dimension(total, math.prod(space.modality.shape))]
     cards = [_card(figure) for figure in shown if figure.value is not None]
     cards.append(_card(used, of=size))
-    held_out = _best_validation(log)
-    if held_out is not None:
-        cards.append(_card(Figure("validation ELBO", held_out, total.unit, total.kind)))
     lead = (
         "The ELBO is a lower bound on how likely the model finds an example: minus what is lost "
         "in decoding (distortion), minus what the code costs (rate). Higher is better."
@@ -111,17 +112,20 @@ def _figures_part(
     if total.value is None:
         lead = "The code of this model is a point: its rate, and so the ELBO, are undefined."
         words = "In nats per example"
-    over = (
-        f"{words}: the mean over {len(x):,} of the study's examples, training ones among them, "
-        "± its standard error."
-    )
+    over = f"{words}: the mean over {over}, ± its standard error."
     if distortion.unit == DENSITY:
         over += " Values are continuous, so likelihoods are densities, which may exceed 1."
-    if distortion.kind == "surrogate":
-        over += " Grey values under a Bernoulli likelihood: a cross entropy, no true likelihood."
+    if distortion.unit == BINARISED:
+        over += " Grey is read as the chance of ink: likelihoods are of pictures binarised by it."
     parts = [_sum_line(bound), f'<div class="figures">{"".join(cards)}</div>']
     parts.append(f'<p class="faint">{text(over)}</p>')
     return section("In numbers", lead, *parts, *_collapse_warning(used, size))
+
+
+def _over(count: int, held_out: torch.Tensor | None) -> str:
+    if held_out is None:
+        return f"{count:,} of the study's examples, training ones among them"
+    return f"{count:,} examples that were held out of training"
 
 
 def _sum_line(bound: tuple[Figure, Figure, Figure]) -> str:
@@ -160,11 +164,6 @@ def _collapse_warning(used: Figure, size: int) -> list[str]:
         "beta, or the recipes free_bits_vae and annealed_vae, keep more units alive."
     )
     return [f'<p class="warning">{text(words)}</p>']
-
-
-def _best_validation(log: Sequence[Mapping[str, Any]]) -> float | None:
-    values = [y for _, y in _series(log, "validation_elbo")]
-    return max(values) if values else None
 
 
 def _asked_part(study: Mapping[str, Any], notes: Sequence[str]) -> str:

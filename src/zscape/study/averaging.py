@@ -6,7 +6,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-EVERY = 10  # steps between two updates: following each step costs a pass over memory
+EVERY = 10  # steps between two updates: following each one costs a pass over memory
+CLOSELY = 1000  # steps that are all followed, so that short runs are not held back
 
 
 class Average:
@@ -30,9 +31,10 @@ class Average:
     @torch.no_grad()
     def follow(self, step: int) -> None:
         """Moves the average towards the weights after a step."""
-        if not self.decay or step % EVERY:
+        interval = 1 if step <= CLOSELY else EVERY
+        if not self.decay or step % interval:
             return
-        decay = min(self.decay, (1 + step) / (10 + step)) ** EVERY
+        decay = min(self.decay, (1 + step) / (10 + step)) ** interval
         torch._foreach_lerp_(self.mean, self.live, 1 - decay)
 
     @contextmanager

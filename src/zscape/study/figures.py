@@ -41,4 +41,11 @@ def report_page(study: Study, space: Space) -> str:
         space: its space.
     """
     notes = [str(note) for note in study.asked["data"].get("notes", ())]
-    return report(space, study.log(), study=dict(study.asked), notes=notes)
+    held = held_out(study, space)
+    return report(
+        space,
+        study.log(),
+        study=dict(study.asked),
+        notes=notes,
+        held_out=held if len(held) < len(space.items) else None,
+    )

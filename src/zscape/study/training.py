@@ -57,7 +57,7 @@ def fit(
 ) -> Iterator[Progress]:
     """Trains a model in place and yields its progress; `break` stops early and keeps the best.
 
-    Every pass over `batches` is an epoch. After each, the validation ELBO of the averaged weights
+    Every pass over `batches` is an epoch with a record at its end. There the validation ELBO of the averaged weights
     is measured (the objective itself where the rate is undefined), and the best weights so far
     are kept; training ends after `patience` epochs without a better one.
 
@@ -89,6 +89,7 @@ def fit(
                 if loop.step % LOG_EVERY == 0:
                     yield loop.progress(epoch, planned, {})
             if validation is None:
+                yield loop.progress(epoch, planned, {})
                 continue
             with average.weights():
                 measured = measure(model, objective, validation, step=loop.step, device=device)
