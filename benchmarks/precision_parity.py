@@ -25,7 +25,9 @@ def parity(network: str) -> Part:
         count, epochs, examples = (1, 1, 1_000) if settings.quick else (SEEDS, EPOCHS, EXAMPLES)
         seeds = range(settings.seed, settings.seed + count)
         reached = {
-            precision: np.array([_elbo(network, precision, seed, epochs, examples) for seed in seeds])
+            precision: np.array(
+                [_elbo(network, precision, seed, epochs, examples) for seed in seeds]
+            )
             for precision in ("float32", "bfloat16")
         }
         plain = reached["float32"]
@@ -48,7 +50,9 @@ PARTS = {"conv": parity("conv"), "mlp": parity("mlp")}
 
 
 def _elbo(network: str, precision: str, seed: int, epochs: int, examples: int) -> float:
-    digits = {name: torch.from_numpy(x).reshape(-1, 1, 28, 28) for name, x in binarized_digits().items()}
+    digits = {
+        name: torch.from_numpy(x).reshape(-1, 1, 28, 28) for name, x in binarized_digits().items()
+    }
     torch.manual_seed(seed)
     modality = Image(1, 28, 28, two_valued=True, num_examples=examples)
     model, objective = vae(modality, network=network)

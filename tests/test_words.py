@@ -14,11 +14,15 @@ ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "src" / "zscape").rglob("*.py"))
 DOCUMENTS = [
     path
-    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")]
+    for path in [
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "benchmarks").glob("*.md"),
+    ]
     if path.name != "CHANGELOG.md"
 ]
-# Flags of other programs that the documents show.
-FOREIGN_FLAGS = {"--quick", "--seed", "--only", "--figures", "--issue", "--help", "--version"}
+# Flags of other programs, and of a recipe that the tutorial writes.
+FOREIGN_FLAGS = {"--shyness", "--quick", "--seed", "--only", "--figures", "--issue", "--help", "--version"}
 
 
 def public(tree):

@@ -132,7 +132,7 @@ def _options(recipe):
     data = DATA["bits"][0]
     with pytest.raises(SpecError, match="latent must be at least 1, got 0"):
         recipe(data, latent=0)
-    with pytest.raises(SpecError, match="Unknown network 'mpl'. Did you mean 'mlp'"):
+    with pytest.raises(SpecError, match=r"Unknown network 'mpl'\. Did you mean 'mlp'"):
         recipe(data, latent=2, network="mpl")
     with pytest.raises(SpecError, match="Unknown likelihood 'poisson'"):
         recipe(data, latent=2, likelihood="poisson")

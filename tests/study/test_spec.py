@@ -45,7 +45,7 @@ def test_recipes_are_found_by_name():
     assert find_recipe("zscape.recipes:tc_vae") is RECIPES["tc_vae"]
     with pytest.raises(SpecError, match="Did you mean 'tc_vae'"):
         find_recipe("tc-vae")
-    with pytest.raises(SpecError, match="package.module:function"):
+    with pytest.raises(SpecError, match=r"package\.module:function"):
         find_recipe("no.such:thing")
 
 

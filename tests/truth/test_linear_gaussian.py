@@ -4,6 +4,7 @@ Source: Tipping and Bishop 1999, eqs. 3, 7 and 8; Lucas et al. 2019, arXiv:1911.
 """
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -87,7 +88,7 @@ def test_importance_weighting_never_loses_by_more_draws():
         (weights.unflatten(0, (-1, k)).logsumexp(1) - math.log(k)).mean().item()
         for k in (1, 2, 8, 32, 128, 512)
     ]
-    assert all(later > earlier for earlier, later in zip(bounds, bounds[1:], strict=False))
+    assert all(later > earlier for earlier, later in pairwise(bounds))
     covariance = model.decoder.network.weight @ model.decoder.network.weight.T
     covariance = covariance + SIGMA**2 * torch.eye(SIZE)
     normal = torch.distributions.MultivariateNormal(model.decoder.network.bias, covariance)

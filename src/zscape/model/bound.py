@@ -52,7 +52,7 @@ def sum_rates(trace: Trace) -> Tensor:
 
 
 def log_weights(trace: Trace) -> Tensor:
-    """log p(x, z) - log q(z | x) of each draw, in nats, `[S, B]`.
+    """Log p(x, z) - log q(z | x) of each draw, in nats, `[S, B]`.
 
     The mean over draws is the ELBO; log-mean-exp is the importance-weighted bound.
     Source: Burda et al. 2016, eq. 8, arXiv:1509.00519.

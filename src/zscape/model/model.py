@@ -79,9 +79,8 @@ class Model(nn.Module):
 
     def encode(self, x: Tensor, context: Tensor | None = None) -> Trace:
         """A walk along the centres of the posteriors: deterministic, leading dimensions `[B]`."""
-        def choose(
-            level: Level, q: Distribution | None, p: Distribution
-        ) -> tuple[Tensor, bool]:
+
+        def choose(level: Level, q: Distribution | None, p: Distribution) -> tuple[Tensor, bool]:
             assert q is not None
             return center(q), False
 
@@ -109,9 +108,7 @@ class Model(nn.Module):
             if name not in names:
                 raise unknown("level", name, names)
 
-        def choose(
-            level: Level, q: Distribution | None, p: Distribution
-        ) -> tuple[Tensor, bool]:
+        def choose(level: Level, q: Distribution | None, p: Distribution) -> tuple[Tensor, bool]:
             if level.name in given:
                 return given[level.name].expand(*lead, *p.event_shape), True
             return _draw(p if q is None else q, lead), False

@@ -26,9 +26,7 @@ class Encoder(nn.Module):
     Between them stand numbers of event shape `inner`.
     """
 
-    def __init__(
-        self, front: nn.Module, body: nn.Module, *, inner: Shape, features: int
-    ) -> None:
+    def __init__(self, front: nn.Module, body: nn.Module, *, inner: Shape, features: int) -> None:
         super().__init__()
         self.front = front
         self.body = body

@@ -59,9 +59,7 @@ def read_file(folder: Path, name: str) -> bytes:
     """
     listed = _listed(folder)
     if name not in listed:
-        raise StudyError(
-            f"{name} must be listed in {MANIFEST}, and is not. Train the study again."
-        )
+        raise StudyError(f"{name} must be listed in {MANIFEST}, and is not. Train the study again.")
     path = folder / name
     if path.is_symlink() or not path.is_file():
         raise StudyError(

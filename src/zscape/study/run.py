@@ -67,9 +67,7 @@ def fit(
     return gather(model, seen, encode_stored(model, seen.modality, seen.x))
 
 
-def prepare(
-    data: Any, *, recipe: str | Recipe = "vae", out: str | Path, **settings: Any
-) -> Study:
+def prepare(data: Any, *, recipe: str | Recipe = "vae", out: str | Path, **settings: Any) -> Study:
     """A study folder that is ready to be trained.
 
     Args:
@@ -81,9 +79,7 @@ def prepare(
     seen = data if isinstance(data, Data) else look(data)
     function, chosen, training = _settle(recipe, settings)
     name = recipe if isinstance(recipe, str) else f"{recipe.__module__}:{recipe.__name__}"
-    return Study.create(
-        out, seen, recipe=function, options=chosen, training=training, name=name
-    )
+    return Study.create(out, seen, recipe=function, options=chosen, training=training, name=name)
 
 
 def train(study: Study) -> Iterator[Progress]:
@@ -150,9 +146,7 @@ def train_on(
         seed: of the split, the order, and the noise.
     """
     _check_training(epochs, batch_size, learning_rate, validation)
-    training, measuring = split(
-        len(data.x), share=validation, seed=seed, labels=data.labels
-    )
+    training, measuring = split(len(data.x), share=validation, seed=seed, labels=data.labels)
     where = _device(device)
     prepare_x = data.modality.prepare
     x = data.x.index_select(0, training).to(where)
@@ -237,7 +231,9 @@ def _precision(name: str, model: nn.Module, device: str) -> str:
 def _check_training(epochs: int, batch_size: int, learning_rate: float, validation: float) -> None:
     for name, value in (("epochs", epochs), ("batch_size", batch_size)):
         if value < 1:
-            raise SpecError(f"{name} must be at least 1, got {value}. Leave it out for the default.")
+            raise SpecError(
+                f"{name} must be at least 1, got {value}. Leave it out for the default."
+            )
     if not 0 < learning_rate < 1:
         raise SpecError(
             f"learning_rate must be between 0 and 1, got {learning_rate}. 1e-3 is a usual start."

@@ -92,8 +92,7 @@ def _unknown_option(recipe: Callable[..., Any], name: str, known: list[str]) -> 
     near = get_close_matches(name, known, n=2)
     meant = f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
     return SpecError(
-        f"Unknown option {name!r} of recipe {recipe.__name__!r}.{meant} "
-        f"It has: {', '.join(known)}."
+        f"Unknown option {name!r} of recipe {recipe.__name__!r}.{meant} It has: {', '.join(known)}."
     )
 
 

@@ -244,8 +244,7 @@ def _read_spec(folder: Path) -> dict[str, Any]:
         missing = {"recipe", "options", "modality", "data"} - asked.keys()
     except ValueError as error:
         raise StudyError(
-            f"{SPEC} must be TOML as zscape wrote it, and is not ({error}). "
-            "Restore it from a copy."
+            f"{SPEC} must be TOML as zscape wrote it, and is not ({error}). Restore it from a copy."
         ) from error
     if missing:
         raise StudyError(

@@ -57,9 +57,9 @@ def fit(
 ) -> Iterator[Progress]:
     """Trains a model in place and yields its progress; `break` stops early and keeps the best.
 
-    Every pass over `batches` is an epoch with a record at its end. There the validation ELBO of the averaged weights
-    is measured (the objective itself where the rate is undefined), and the best weights so far
-    are kept; training ends after `patience` epochs without a better one.
+    Every pass over `batches` is an epoch with a record at its end. There the validation ELBO of
+    the averaged weights is measured (the objective itself where the rate is undefined), and the
+    best weights so far are kept; training ends after `patience` epochs without a better one.
 
     Args:
         model: trained in place.
@@ -214,9 +214,7 @@ def _figures(
     }
 
 
-def _adam(
-    model: nn.Module, learning_rate: float | Schedule, device: str
-) -> torch.optim.Optimizer:
+def _adam(model: nn.Module, learning_rate: float | Schedule, device: str) -> torch.optim.Optimizer:
     return torch.optim.Adam(model.parameters(), lr=at(learning_rate, 0), fused=True)
 
 

@@ -1,0 +1,97 @@
+"""What recipes share: a model of one level shaped by the data, and checks of options."""
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar, cast
+
+from zscape.errors import SpecError, unknown
+from zscape.modalities.modality import Modality
+from zscape.model.level import Flat
+from zscape.model.model import Decoder, Model
+from zscape.networks import Encoder, decoder, encoder
+from zscape.probability import posteriors, priors
+from zscape.probability.conditional import Conditional
+from zscape.probability.likelihoods import likelihood as likelihood_of
+
+Prior = Callable[[Encoder, Conditional, int], Conditional]
+T = TypeVar("T")
+
+_COUNTS = ("poisson", "negative_binomial", "zero_inflated_negative_binomial", "multinomial")
+_REALS = ("gaussian", "gaussian_learned", "gaussian_optimal")
+_UNIT = (
+    "bernoulli",
+    "continuous_bernoulli",
+    "discretized_logistic",
+    "discretized_logistic_mixture",
+    *_REALS,
+)
+
+
+def standard(encoder: Encoder, posterior: Conditional, latent: int) -> Conditional:
+    """The standard normal prior, whatever the encoder and posterior."""
+    return priors.Standard(latent)
+
+
+def flat(
+    data: Modality,
+    latent: int,
+    likelihood: str,
+    network: str,
+    *,
+    posterior: Callable[[int, int], Conditional] = posteriors.Gaussian,
+    prior: Prior = standard,
+) -> Model:
+    """A model of one level `z`, shaped by the data.
+
+    Args:
+        data: of the things to be modelled.
+        latent: size of the code.
+        likelihood: a word, or "auto".
+        network: a word, or "auto".
+        posterior: from (features, latent).
+        prior: from (encoder, posterior, latent).
+
+    Raises:
+        SpecError: an option that cannot be, or a likelihood of other values than these.
+    """
+    latent = int(at_least("latent", latent, 1, start="16"))
+    word = _likelihood_word(data, likelihood)
+    network = data.network if network == "auto" else network
+    head = likelihood_of(word, data.shape, data.columns)
+    front = encoder(network, data.shape, columns=data.columns, counts=word in _COUNTS)
+    q = posterior(front.features, latent)
+    level = Flat("z", prior=prior(front, q, latent), posterior=q)
+    features = cast(tuple[int, ...], head.features)
+    return Model(front, [level], Decoder(decoder(network, latent, features), head))
+
+
+def one_of(option: str, word: str, choices: Mapping[str, T]) -> T:
+    """The choice that a word names, or the error that lists them."""
+    if word not in choices:
+        raise unknown(option, word, list(choices), hint=f"These data allow: {', '.join(choices)}.")
+    return choices[word]
+
+
+def at_least(name: str, value: float, least: float, *, start: str = "") -> float:
+    """The value, or the error that says its least."""
+    if not value >= least:
+        usual = f"{start} is a usual start." if start else "Leave it out to take the default."
+        raise SpecError(f"{name} must be at least {least}, got {value}. {usual}")
+    return value
+
+
+def between(name: str, value: float, low: float, high: float) -> float:
+    """The value, or the error that says its range."""
+    if not low <= value <= high:
+        raise SpecError(
+            f"{name} must be between {low} and {high}, got {value}. Choose a value in it."
+        )
+    return value
+
+
+def _likelihood_word(data: Modality, word: str) -> str:
+    if word == "auto":
+        return data.likelihood
+    for family in (_COUNTS, _REALS, _UNIT):
+        if data.likelihood in family:
+            return word if word in family else one_of("likelihood", word, {w: w for w in family})
+    return one_of("likelihood", word, {data.likelihood: data.likelihood})
