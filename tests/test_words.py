@@ -22,7 +22,16 @@ DOCUMENTS = [
     if path.name != "CHANGELOG.md"
 ]
 # Flags of other programs, and of a recipe that the tutorial writes.
-FOREIGN_FLAGS = {"--shyness", "--quick", "--seed", "--only", "--figures", "--issue", "--help", "--version"}
+FOREIGN_FLAGS = {
+    "--shyness",
+    "--quick",
+    "--seed",
+    "--only",
+    "--figures",
+    "--issue",
+    "--help",
+    "--version",
+}
 
 
 def public(tree):
@@ -38,7 +47,8 @@ def test_public_names_have_docstrings(path):
     nested = {
         inner
         for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef)
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        and (isinstance(node, ast.FunctionDef) or node.name.startswith("_"))
         for inner in ast.walk(node)
         if inner is not node
     }
