@@ -1,15 +1,17 @@
 """`zscape train`: look, say what was found, train, say what came of it and what to type next."""
 
 import inspect
+import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
+import torch
 from cyclopts import Group, Parameter
 
 from zscape.cli import Terminated
@@ -102,8 +104,16 @@ def _train(
     except Exception:
         _remove_empty(folder, made=out is None)
         raise
+    found(_threads(), on=sys.stderr)
     _train_to_end(study)
     _say_end(study, seen, json=json)
+
+
+def _threads() -> str:
+    threads, cores = torch.get_num_threads(), os.cpu_count() or 1
+    said = "1 thread" if threads == 1 else f"{threads} threads"
+    why = "" if threads == cores else " (OMP_NUM_THREADS chooses; a busy machine gets one)"
+    return f"training with {said} on {cores} cores{why}"
 
 
 def _given(recipe: str) -> Any:
@@ -142,7 +152,7 @@ def _remove_empty(folder: Path, *, made: bool) -> None:
 def _train_to_end(study: Study) -> None:
     try:
         # Closed here and not when it is collected: closing saves the study.
-        with closing(cast("Generator[Progress]", train(study))) as records:
+        with closing(train(study)) as records:
             for _ in displayed(records, always=True):
                 pass
     except (KeyboardInterrupt, Terminated):

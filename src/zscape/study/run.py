@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ def prepare(data: Any, *, recipe: str | Recipe = "vae", out: str | Path, **setti
     return Study.create(out, seen, recipe=function, options=chosen, training=training, name=name)
 
 
-def train(study: Study) -> Iterator[Progress]:
+def train(study: Study) -> Generator[Progress, None, None]:
     """Trains a study and yields its progress; when it ends, or is broken off, all is written.
 
     Raises:
