@@ -25,7 +25,6 @@ from zscape.study.folder import MANIFEST
 from zscape.study.run import prepare, train, train_on
 from zscape.study.spec import find_recipe
 from zscape.study.study import REPORT, Study
-from zscape.study.training import Progress
 
 STUDIES = "studies"
 
