@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 EVERY = 10  # steps between two updates: following each one costs a pass over memory
-CLOSELY = 1000  # steps that are all followed, so that short runs are not held back
+CLOSELY = 100  # steps that are all followed, so that short runs are not held back
 
 
 class Average:
