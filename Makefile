@@ -6,7 +6,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 .PHONY: help demo install check fast test docs clean
 .DEFAULT_GOAL := help
 
-## demo     install, train on 5,000 handwritten digits, and show what to look at (about 2 minutes)
+## demo     install, train on 5,000 handwritten digits, and say what to look at
 demo: .venv/demo
 	rm -rf demo-study
 	$(BIN)/zscape train mnist5k --out demo-study --epochs 30

@@ -229,7 +229,7 @@ def test_recipes_and_data_are_listed(run):
         (["train", "digits", "--out", "DIGITS"], 65, "empty"),
         (["train"], 64, "DATA"),
         (["sample", "nowhere"], 65, "nowhere"),
-        (["sample", "DIGITS", "-n", "0"], 65, "n must be"),
+        (["sample", "DIGITS", "-n", "0"], 64, "n must be"),
         (["interpolate", "DIGITS", "#0"], 64, "quotes"),
         (["interpolate", "DIGITS", "#0", "#9999"], 65, "#1796"),
         (["interpolate", "DIGITS", "#0", "#x"], 64, "#x"),

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import zscape as zs
-from zscape.errors import BusyError, SpecError, StorageError, StudyError
+from zscape.errors import BusyError, DataError, SpecError, StorageError, StudyError
 from zscape.study.folder import locked, read_file, write_file, write_folder
 from zscape.study.study import Study
 
@@ -176,3 +176,30 @@ def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
     monkeypatch.undo()
     assert read_file(tmp_path, "a") == b"old"
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a", "manifest.json"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"latent": 0}, {"epochs": 0}, {"ema": 1.0}, {"precision": "half"}, {"device": "tpu"}],
+)
+def test_a_mistake_leaves_no_folder(tmp_path, wrong):
+    with pytest.raises(SpecError):
+        zs.prepare("digits", out=tmp_path / "s", **wrong)
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_study_in_training_is_busy_for_others(tmp_path):
+    path = tmp_path / "s"
+    records = zs.train(zs.prepare("digits", out=path, latent=2, network="mlp:16", epochs=2))
+    next(records)
+    for attempt in (lambda: zs.prepare("digits", out=path), lambda: zs.open(path)):
+        with pytest.raises(BusyError, match="is training it"):
+            attempt()
+    records.close()
+    assert len(zs.open(path).codes) == 1797
+
+
+def test_text_is_no_item(trained):
+    with pytest.raises(DataError, match="write 12"):
+        zs.interpolate(trained[1], "#0", "#1")
+    assert repr(trained[1]).startswith("Space(1,797 codes of 4 units")

@@ -41,6 +41,9 @@ def show(study: Folder, /, *, json: Json = False, recipe: Own = "") -> None:
     notes = asked["data"].get("notes", [])
     print(f"{study}: {asked['recipe']} of {asked['data'].get('source', 'data')}")
     _list("data", notes)
+    log = trained.log()
+    made = f"{log[-1]['epoch']} of at most {asked['training']['epochs']} epochs" if log else "none"
+    _list("trained", [made])
     told = [f"{name} = {value!r}" for name, value in changed.items()]
     _list("options that differ from the defaults", told or ["none"])
     latent = space.codes.flat.shape[1]

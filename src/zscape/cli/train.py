@@ -18,6 +18,7 @@ from zscape.cli import Terminated
 from zscape.cli.options import flag, flags, summary
 from zscape.cli.output import figure_lines, found, record_of, say, tell
 from zscape.errors import StorageError
+from zscape.space.space import Space
 from zscape.study.data import Data, look
 from zscape.study.display import displayed
 from zscape.study.figures import figures
@@ -27,6 +28,7 @@ from zscape.study.spec import find_recipe
 from zscape.study.study import REPORT, Study
 
 STUDIES = "studies"
+FEW_STEPS = 200  # below which samples are usually noise
 
 
 def train_command(words: list[str]) -> Callable[..., None]:
@@ -108,6 +110,13 @@ def _train(
     _say_end(study, seen, json=json)
 
 
+def _unlike(space: Space) -> int:
+    """An example of another class than the first, or just another."""
+    if space.labels is None or (space.labels == space.labels[0]).all():
+        return 1
+    return int((space.labels != space.labels[0]).argmax())
+
+
 def _threads() -> str:
     threads, cores = torch.get_num_threads(), os.cpu_count() or 1
     said = "1 thread" if threads == 1 else f"{threads} threads"
@@ -182,7 +191,11 @@ def _say_end(study: Study, seen: Data, *, json: bool) -> None:
     print(f"\nThe study is in {study.path}. Over its held-out examples:")
     for line in figure_lines(measured, space.codes.flat.shape[1]):
         print(f"  {line}")
+    steps = log[-1]["step"] if log else 0
+    if steps < FEW_STEPS:
+        tell(f"! Only {steps} steps were made, so this is hardly trained: try more --epochs.")
     print("\nOpen its report, and try next:")
     print(f"  {study.path / REPORT}")
-    for words in (f"sample {path}", f"interpolate {path} '#0' '#1'", f"traverse {path} '#0'"):
+    other = _unlike(space)
+    for words in (f"sample {path}", f"interpolate {path} '#0' '#{other}'", f"traverse {path} '#0'"):
         print(f"  zscape {words}")

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zscape.errors import DataError, ShapeError
+from zscape.errors import DataError, ShapeError, SpecError
 from zscape.modalities.modality import Modality
 from zscape.model.codes import Codes, concatenate
 from zscape.model.model import Model
@@ -21,7 +21,7 @@ from zscape.model.trace import Trace
 CHUNK = 512  # examples through the model at a time
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Space:
     """A trained model and the codes of its data.
 
@@ -44,6 +44,11 @@ class Space:
     labels: np.ndarray | None = None
     label_names: tuple[str, ...] = ()
     attributes: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """How many codes of what, in a line."""
+        units = self.codes.flat.shape[1]
+        return f"Space({len(self.codes):,} codes of {units} units; {self.modality})"
 
     def encode(self, things: Any) -> Codes:
         """The posterior centres of things: deterministic, one code per thing.
@@ -82,7 +87,7 @@ class Space:
     def sample_tensor(self, n: int = 16, *, seed: int | None = None) -> Tensor:
         """New things as the tensor that a model sees, `[n, *shape]`."""
         if n < 1:
-            raise ShapeError(f"n must be at least 1, got {n}. 16 is a usual number of samples.")
+            raise SpecError(f"n must be at least 1, got {n}. 16 is a usual number of samples.")
         with seeded(seed):
             drawn = self.model.generate(n).likelihood
             rows = len(self.modality.shape) == 1
@@ -133,6 +138,11 @@ def codes_of(space: Space, thing: Any) -> Codes:
         ShapeError: more or less than one thing.
         DataError: there is no such index.
     """
+    if isinstance(thing, str):
+        raise DataError(
+            f"An item must be an index, a code or a thing here, got the text {thing!r}. "
+            "For '#12' write 12; 'zscape.study.items.item' reads a file."
+        )
     if isinstance(thing, Codes):
         codes = thing
     elif isinstance(thing, int | np.integer):

@@ -22,6 +22,13 @@ def displayed(records: Iterable[Record], *, always: bool = False) -> Iterator[Re
     return _with_lines(records) if always else iter(records)
 
 
+def announce(notes: Iterable[str]) -> None:
+    """Prints what was found in data on stderr when that is a terminal."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    for note in notes if console.is_terminal else ():
+        console.print(f"  {note}", markup=False)
+
+
 def summary(record: Record) -> str:
     """A record in one line, the latest figures first, in nats per example."""
     parts = record.parts

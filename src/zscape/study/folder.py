@@ -90,19 +90,37 @@ def locked(folder: Path) -> Iterator[None]:
     """
     descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = os.read(descriptor, 200).decode(errors="replace").strip()
-            raise BusyError(
-                f"The study {folder.name!r} must not be in use, but {holder or 'a process'} is "
-                "training it. Wait for its end, or choose another --out."
-            ) from error
+        _take(descriptor, fcntl.LOCK_EX, folder)
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
         yield
     finally:
         os.close(descriptor)
+
+
+def refuse_busy(folder: Path) -> None:
+    """Nothing, unless another process trains the study.
+
+    Raises:
+        BusyError: it does.
+    """
+    if (folder / LOCK).is_file():
+        descriptor = os.open(folder / LOCK, os.O_RDONLY)
+        try:
+            _take(descriptor, fcntl.LOCK_SH, folder)
+        finally:
+            os.close(descriptor)
+
+
+def _take(descriptor: int, kind: int, folder: Path) -> None:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except OSError as error:
+        holder = os.read(descriptor, 200).decode(errors="replace").strip()
+        raise BusyError(
+            f"The study {folder.name!r} must not be in use, but {holder or 'a process'} is "
+            "training it. Wait for its end, or choose another folder."
+        ) from error
 
 
 def _listed(folder: Path) -> dict[str, dict[str, object]]:
@@ -112,6 +130,7 @@ def _listed(folder: Path) -> dict[str, dict[str, object]]:
         version, files = manifest["format"], manifest["files"]
         sound = isinstance(version, int) and all(isinstance(f, dict) for f in files.values())
     except FileNotFoundError as error:
+        refuse_busy(folder)
         raise StudyError(
             f"A study must hold {MANIFEST}, and {folder.name!r} does not. Its training did not "
             "end, or it is no study: give the folder that 'zscape train --out' made."

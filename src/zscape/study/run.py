@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from zscape.errors import SpecError, StudyError
+from zscape.errors import SpecError, StudyError, unknown
 from zscape.measures.gallery import gallery
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
@@ -18,7 +18,7 @@ from zscape.recipes import Recipe
 from zscape.space.space import Space, encode_stored
 from zscape.study.batches import Batches, InOrder
 from zscape.study.data import Data, look
-from zscape.study.display import displayed
+from zscape.study.display import announce, displayed
 from zscape.study.figures import report_page
 from zscape.study.folder import locked
 from zscape.study.spec import find_recipe, options, settle
@@ -26,6 +26,9 @@ from zscape.study.split import split
 from zscape.study.study import LOG, PICTURES, REPORT, Study, gather
 from zscape.study.training import Progress
 from zscape.study.training import fit as fit_model
+
+LARGEST_BATCH, SMALLEST_BATCH, STEPS = 128, 8, 10
+PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 def fit(
@@ -39,7 +42,7 @@ def fit(
 ) -> Space:
     """Trains a recipe on data and returns the space; with `out`, a study folder too.
 
-    Progress is drawn on a terminal, and nowhere else.
+    On a terminal, what was found and the progress are shown, and nowhere else.
 
     Args:
         data: whatever `look` takes: a path, a built-in name, an array, a DataFrame, a data set.
@@ -55,6 +58,7 @@ def fit(
         SpecError: a setting that cannot be.
     """
     seen = data if isinstance(data, Data) else look(data, labels=labels, label=label)
+    announce(seen.notes)
     if out is not None:
         study = prepare(seen, recipe=recipe, out=out, **settings)
         for _ in displayed(train(study)):
@@ -78,6 +82,7 @@ def prepare(data: Any, *, recipe: str | Recipe = "vae", out: str | Path, **setti
     """
     seen = data if isinstance(data, Data) else look(data)
     function, chosen, training = _settle(recipe, settings)
+    function(seen.modality, **chosen)  # a mistake shows itself before there is a folder
     name = recipe if isinstance(recipe, str) else f"{recipe.__module__}:{recipe.__name__}"
     return Study.create(out, seen, recipe=function, options=chosen, training=training, name=name)
 
@@ -120,7 +125,7 @@ def train_on(
     data: Data,
     *,
     epochs: int = 100,
-    batch_size: int = 128,
+    batch_size: int = 0,
     learning_rate: float = 1e-3,
     patience: int = 10,
     ema: float = 0.999,
@@ -136,7 +141,7 @@ def train_on(
         objective: what to minimise.
         data: as `look` found it.
         epochs: passes over the data at most.
-        batch_size: examples a step.
+        batch_size: examples a step; 0: 128, fewer of small data (ten steps an epoch).
         learning_rate: Adam's.
         patience: epochs without a better validation ELBO before the end; 0 never stops early.
         ema: decay of the average of weights; 0 keeps the plain weights.
@@ -145,13 +150,13 @@ def train_on(
         device: "cpu", "cuda", or "auto".
         seed: of the split, the order, and the noise.
     """
-    _check_training(epochs, batch_size, learning_rate, validation)
     training, measuring = split(len(data.x), share=validation, seed=seed, labels=data.labels)
     where = _device(device)
     prepare_x = data.modality.prepare
     x = data.x.index_select(0, training).to(where)
     held = data.x.index_select(0, measuring).to(where)
-    batches = Batches(x, size=batch_size, seed=seed, prepare=prepare_x)
+    size = batch_size or min(LARGEST_BATCH, max(len(x) // STEPS, SMALLEST_BATCH))
+    batches = Batches(x, size=size, seed=seed, prepare=prepare_x)
     yield from fit_model(
         model,
         objective,
@@ -198,7 +203,9 @@ def _settle(
     of_training = options(train_on)
     training = {name: value for name, value in settings.items() if name in of_training}
     rest = {name: value for name, value in settings.items() if name not in of_training}
-    return function, settle(function, rest), settle(train_on, training)
+    settled = settle(train_on, training)
+    _check_training(settled)
+    return function, settle(function, rest), settled
 
 
 def _seeded_build(
@@ -228,17 +235,23 @@ def _precision(name: str, model: nn.Module, device: str) -> str:
     return "bfloat16" if has_conv and fast else "float32"
 
 
-def _check_training(epochs: int, batch_size: int, learning_rate: float, validation: float) -> None:
-    for name, value in (("epochs", epochs), ("batch_size", batch_size)):
-        if value < 1:
+def _check_training(settled: Mapping[str, Any]) -> None:
+    least = {"epochs": 1, "batch_size": 0, "patience": 0, "seed": 0}
+    for name, value in least.items():
+        if settled[name] < value:
             raise SpecError(
-                f"{name} must be at least 1, got {value}. Leave it out for the default."
+                f"{name} must be at least {value}, got {settled[name]}. "
+                "Leave it out for the default."
             )
-    if not 0 < learning_rate < 1:
+    rate, share, ema = (settled[name] for name in ("learning_rate", "validation", "ema"))
+    if not 0 < rate < 1:
         raise SpecError(
-            f"learning_rate must be between 0 and 1, got {learning_rate}. 1e-3 is a usual start."
+            f"learning_rate must be between 0 and 1, got {rate}. 1e-3 is a usual start."
         )
-    if not 0 <= validation < 1:
-        raise SpecError(
-            f"validation must be a share from 0 to below 1, got {validation}. 0.1 is usual."
-        )
+    if not 0 <= share < 1:
+        raise SpecError(f"validation must be from 0 to below 1, got {share}. 0.1 is usual.")
+    if not 0 <= ema < 1:
+        raise SpecError(f"ema must be from 0 to below 1, got {ema}. 0.999 is usual.")
+    _device(settled["device"])
+    if settled["precision"] not in PRECISIONS:
+        raise unknown("precision", settled["precision"], list(PRECISIONS))

@@ -22,7 +22,7 @@ from zscape.objective.objective import Objective
 from zscape.recipes import Recipe
 from zscape.space.space import Space
 from zscape.study.data import Data
-from zscape.study.folder import has_file, read_file, write_file, write_folder
+from zscape.study.folder import has_file, read_file, refuse_busy, write_file, write_folder
 from zscape.study.spec import our_recipe, settle
 
 SPEC = "study.toml"
@@ -226,12 +226,13 @@ def _new_folder(path: Path) -> Path:
         held = sorted(entry.name for entry in path.iterdir())
     except OSError as error:
         raise StorageError(
-            f"--out must be a folder that can be made, got {str(path)!r} ({error.strerror}). "
+            f"A study must go to a folder that can be made, got {str(path)!r} ({error.strerror}). "
             "Choose another."
         ) from error
     if held:
+        refuse_busy(path)
         raise StudyError(
-            f"--out must be a new or empty folder, but {str(path)!r} holds {held[0]!r}. "
+            f"A study must go to a new or empty folder, but {str(path)!r} holds {held[0]!r}. "
             "Choose another, or remove it first."
         )
     return path
