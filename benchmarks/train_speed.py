@@ -51,7 +51,7 @@ MLP = Setup(
     },
 )
 CONV = Setup(
-    words="conv VAE (32, 32, 64, 64 channels, 3x3, stride 2; 256; latent 10), Bernoulli, "
+    words="conv VAE (32, 32, 64, 64 channels, 4x4, stride 2, ReLU; 256; latent 10), Bernoulli, "
     "random dSprites 64x64, batch 64",
     data=lambda seed: sprites(),
     examples=3_840,
@@ -59,7 +59,6 @@ CONV = Setup(
     rounds=5,
     request={
         "network": "conv",
-        "word": "conv:32,32,64,64",
         "hidden": 256,
         "latent": 10,
         "batch": 64,

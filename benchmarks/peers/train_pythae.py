@@ -76,11 +76,11 @@ def mlp(shape, latent, hidden):
 
 
 def conv(shape, latent, hidden):
-    """Four strided 3x3 convolutions and a fully connected layer each way, for 64x64x1."""
+    """Four strided 4x4 convolutions and a fully connected layer each way, for 64x64x1."""
     widths = (1, 32, 32, 64, 64)
     down = []
     for before, after in pairwise(widths):
-        down += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.ReLU()]
+        down += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.ReLU()]
     up = [
         nn.Linear(latent, hidden),
         nn.ReLU(),
@@ -88,7 +88,7 @@ def conv(shape, latent, hidden):
         nn.Unflatten(1, (64, 4, 4)),
     ]
     for before, after in pairwise(reversed(widths)):
-        up += [nn.ReLU(), nn.ConvTranspose2d(before, after, 3, 2, padding=1, output_padding=1)]
+        up += [nn.ReLU(), nn.ConvTranspose2d(before, after, 4, 2, padding=1)]
     body = nn.Sequential(*down, nn.Flatten(), nn.Linear(1024, hidden), nn.ReLU())
     return Encoder(body, hidden, latent), Decoder(nn.Sequential(*up, nn.Sigmoid()))
 

@@ -4,10 +4,11 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from zscape import __version__
 from zscape.model.level import Flat
@@ -67,7 +68,9 @@ def main() -> None:
 
 
 def build(asked: dict, shape: tuple[int, ...]) -> Model:
-    """The network of the request in zscape's words."""
+    """The network of the request, in zscape's words where they name it."""
+    if asked.get("network") == "conv":
+        return conv(asked["latent"], asked["hidden"])
     front = encoder(asked["word"], shape)
     head = {"bernoulli": likelihoods.Bernoulli, "gaussian": likelihoods.Gaussian}[asked["event"]]
     likelihood = head(shape)
@@ -75,6 +78,38 @@ def build(asked: dict, shape: tuple[int, ...]) -> Model:
     level = Flat("z", prior=Standard(latent), posterior=Gaussian(front.features, latent))
     back = decoder(asked["word"], latent, likelihood.features)
     return Model(front, [level], Decoder(back, likelihood))
+
+
+class Bodies(nn.Module):
+    """A network of `[N, ...]` for any leading dimensions, its pictures channels-last."""
+
+    def __init__(self, *layers: nn.Module, event_dims: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*layers).to(memory_format=torch.channels_last)
+        self.event_dims = event_dims
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[..., *event]` to `[..., *event]`."""
+        leading, flat = x.shape[: -self.event_dims], x.flatten(0, -self.event_dims - 1)
+        if self.event_dims == 3:
+            flat = flat.contiguous(memory_format=torch.channels_last)
+        hidden = self.body(flat)
+        return hidden.reshape(*leading, *hidden.shape[1:])
+
+
+def conv(latent: int, hidden: int) -> Model:
+    """The network of the peer, layer by layer, for pictures of 64x64x1."""
+    widths = (1, 32, 32, 64, 64)
+    down, up = [], []
+    for before, after in pairwise(widths):
+        down += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.ReLU()]
+    for before, after in pairwise(reversed(widths)):
+        up += [nn.ReLU(), nn.ConvTranspose2d(before, after, 4, 2, padding=1)]
+    front = Bodies(*down, nn.Flatten(), nn.Linear(1024, hidden), nn.ReLU(), event_dims=3)
+    code = nn.Linear(latent, hidden), nn.ReLU(), nn.Linear(hidden, 1024)
+    back = Bodies(*code, nn.Unflatten(1, (64, 4, 4)), *up, event_dims=1)
+    level = Flat("z", prior=Standard(latent), posterior=Gaussian(hidden, latent))
+    return Model(front, [level], Decoder(back, likelihoods.Bernoulli((1, 64, 64))))
 
 
 if __name__ == "__main__":
