@@ -17,23 +17,31 @@ from zscape.worlds.lines import draw_lines, line_scores, lines
 
 STEPS, PAIRS, CHUNK = 16, 512, 64
 TEST_SEED = 10_000  # of the pairs that are scored; settings were chosen on those of another seed
-OPTIONS = {"latent": 64, "network": "conv:32", "likelihood": "bernoulli", "patience": 0}
+OPTIONS = {
+    "latent": 2,
+    "network": "mlp:512,512",
+    "likelihood": "bernoulli",
+    "learning_rate": 3e-3,
+    "patience": 0,
+}
+OWN = {"ae": {}, "vae": {"beta": 2.0}}
+EPOCHS = 60
 
 
 def interpolated(recipe: str) -> Part:
     """The part that trains a recipe from several seeds and scores its interpolations."""
 
     def part(settings: Settings) -> Iterator[Figure]:
-        count, examples, epochs = (1, 1_000, 1) if settings.quick else (3, 10_000, 40)
+        count, examples, epochs = (1, 1_000, 1) if settings.quick else (3, 10_000, EPOCHS)
         pairs = 64 if settings.quick else PAIRS
         seeds = range(settings.seed, settings.seed + count)
-        scores = []
+        options, scores = OPTIONS | OWN[recipe], []
         for seed in seeds:
             world = lines(32, n=examples, seed=seed)
-            space = zs.fit(world.pictures, recipe=recipe, epochs=epochs, seed=seed, **OPTIONS)
+            space = zs.fit(world.pictures, recipe=recipe, epochs=epochs, seed=seed, **options)
             scores.append(scored(decoded(space, seed=TEST_SEED, pairs=pairs)))
         protocol = (
-            f"32x32 lines, {examples} rendered at random angles, recipe {recipe} {OPTIONS}, "
+            f"32x32 lines, {examples} rendered at random angles, recipe {recipe} {options}, "
             f"{epochs} epochs, seeds {list(seeds)}; {pairs} pairs of unseen lines, decoded linear "
             f"interpolations of {STEPS} frames against 10,000 true lines, error over seeds; "
             f"{machine()}"

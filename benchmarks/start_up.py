@@ -49,7 +49,8 @@ def demo(settings: Settings) -> Iterator[Figure]:
         said = _run(command, cwd=Path(folder))
         wall, cpu = time.monotonic() - start, _children_seconds() - before
     protocol = (
-        f"`zscape {shlex.join(command[command.index('train') :])}`, the command of `make demo` after installation, "
+        f"`zscape {shlex.join(command[command.index('train') :])}`, the command of `make demo` "
+        "after installation, "
         f"{cpu:.0f} CPU s, load {os.getloadavg()[0]:.1f} at the end, threads as a user has them on "
         f"{os.cpu_count()} cores; torch {torch.__version__}"
     )
