@@ -9,7 +9,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 ## demo     install, train on 5,000 handwritten digits, and say what to look at
 demo: .venv/demo
 	rm -rf demo-study
-	$(BIN)/zscape train mnist5k --out demo-study --epochs 30
+	$(BIN)/zscape train mnist5k --out demo-study --latent 8 --epochs 30
 
 ## install  make the virtual environment with everything that work on zscape needs
 install: .venv/dev
