@@ -25,7 +25,7 @@ from zscape.model.model import Model
 from zscape.recipes import Recipe
 from zscape.space.space import CHUNK
 from zscape.study.data import Data
-from zscape.study.run import train_on
+from zscape.study.run import settle_training, train_on
 from zscape.study.spec import find_recipe, settle
 
 DRAWS = 16  # codes drawn per example for its score, the same noise for every example
@@ -101,7 +101,7 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         """
         X = validate_data(self, X, dtype=KINDS, ensure_min_samples=2)
         recipe = find_recipe(self.recipe) if isinstance(self.recipe, str) else self.recipe
-        chosen, training = settle(recipe, self._options()), settle(train_on, self._training(len(X)))
+        chosen, training = settle(recipe, self._options()), settle_training(self._training(len(X)))
         modality = _standardising(X)
         data = _data(modality, modality.encode(X))
         with _aside(training["seed"]):

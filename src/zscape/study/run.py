@@ -172,6 +172,35 @@ def train_on(
     model.to("cpu")
 
 
+def settle_training(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Every option of training with its value: the given ones checked, the rest by default.
+
+    Raises:
+        SpecError: a name is unknown, or a value cannot be.
+    """
+    settled = settle(train_on, given)
+    least = {"epochs": 1, "batch_size": 0, "patience": 0, "seed": 0}
+    for name, value in least.items():
+        if settled[name] < value:
+            raise SpecError(
+                f"{name} must be at least {value}, got {settled[name]}. "
+                "Leave it out for the default."
+            )
+    rate, share, ema = (settled[name] for name in ("learning_rate", "validation", "ema"))
+    if not 0 < rate < 1:
+        raise SpecError(
+            f"learning_rate must be between 0 and 1, got {rate}. 1e-3 is a usual start."
+        )
+    if not 0 <= share < 1:
+        raise SpecError(f"validation must be from 0 to below 1, got {share}. 0.1 is usual.")
+    if not 0 <= ema < 1:
+        raise SpecError(f"ema must be from 0 to below 1, got {ema}. 0.999 is usual.")
+    _device(settled["device"])
+    if settled["precision"] not in PRECISIONS:
+        raise unknown("precision", settled["precision"], list(PRECISIONS))
+    return settled
+
+
 def open(path: str | Path, *, recipe: Recipe | None = None) -> Space:
     """The space of a study folder.
 
@@ -203,9 +232,7 @@ def _settle(
     of_training = options(train_on)
     training = {name: value for name, value in settings.items() if name in of_training}
     rest = {name: value for name, value in settings.items() if name not in of_training}
-    settled = settle(train_on, training)
-    _check_training(settled)
-    return function, settle(function, rest), settled
+    return function, settle(function, rest), settle_training(training)
 
 
 def _seeded_build(
@@ -233,25 +260,3 @@ def _precision(name: str, model: nn.Module, device: str) -> str:
     has_conv = any(isinstance(module, nn.Conv2d) for module in model.modules())
     fast = device != "cpu" or torch.cpu._is_avx512_bf16_supported()
     return "bfloat16" if has_conv and fast else "float32"
-
-
-def _check_training(settled: Mapping[str, Any]) -> None:
-    least = {"epochs": 1, "batch_size": 0, "patience": 0, "seed": 0}
-    for name, value in least.items():
-        if settled[name] < value:
-            raise SpecError(
-                f"{name} must be at least {value}, got {settled[name]}. "
-                "Leave it out for the default."
-            )
-    rate, share, ema = (settled[name] for name in ("learning_rate", "validation", "ema"))
-    if not 0 < rate < 1:
-        raise SpecError(
-            f"learning_rate must be between 0 and 1, got {rate}. 1e-3 is a usual start."
-        )
-    if not 0 <= share < 1:
-        raise SpecError(f"validation must be from 0 to below 1, got {share}. 0.1 is usual.")
-    if not 0 <= ema < 1:
-        raise SpecError(f"ema must be from 0 to below 1, got {ema}. 0.999 is usual.")
-    _device(settled["device"])
-    if settled["precision"] not in PRECISIONS:
-        raise unknown("precision", settled["precision"], list(PRECISIONS))
