@@ -20,7 +20,7 @@ from zscape.probability import likelihoods
 from zscape.probability.posteriors import Gaussian
 from zscape.probability.priors import Standard
 from zscape.study.batches import Batches
-from zscape.study.run import _precision  # what `auto` means
+from zscape.study.run import resolve_precision
 from zscape.study.training import fit
 
 
@@ -47,7 +47,7 @@ def main() -> None:
     data = torch.from_numpy(np.load(asked["train"]))
     model = build(asked, tuple(data.shape[1:]))
     batches = Clocked(Batches(data, size=asked["batch"], seed=asked["seed"]))
-    precision = _precision(asked["precision"], model, "cpu")
+    precision = resolve_precision(asked["precision"], model, "cpu")
     for _ in fit(
         model,
         Sum(Reconstruction(), Rate()),

@@ -166,10 +166,21 @@ def train_on(
         validation=InOrder(held, prepare=prepare_x) if len(held) else None,
         patience=patience,
         ema=ema,
-        precision=_precision(precision, model, where),
+        precision=resolve_precision(precision, model, where),
         device=where,
     )
     model.to("cpu")
+
+
+def resolve_precision(name: str, model: nn.Module, device: str) -> str:
+    """What "auto" means for a model on a device: "float32" or "bfloat16"."""
+    # Convolutions gain about 1.8 times from bfloat16 where the processor has it, and lose nothing
+    # that the parity benchmark resolves; elsewhere it is slower than float32.
+    if name != "auto":
+        return name
+    has_conv = any(isinstance(module, nn.Conv2d) for module in model.modules())
+    fast = device != "cpu" or torch.cpu._is_avx512_bf16_supported()
+    return "bfloat16" if has_conv and fast else "float32"
 
 
 def settle_training(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -250,13 +261,3 @@ def _device(name: str) -> str:
     if name.split(":")[0] not in ("cpu", "cuda", "mps"):
         raise SpecError(f"device must be 'cpu', 'cuda' or 'auto', got {name!r}. Use 'auto'.")
     return name
-
-
-def _precision(name: str, model: nn.Module, device: str) -> str:
-    # Convolutions gain about 1.8 times from bfloat16 where the processor has it, and lose nothing
-    # that the parity benchmark resolves; elsewhere it is slower than float32.
-    if name != "auto":
-        return name
-    has_conv = any(isinstance(module, nn.Conv2d) for module in model.modules())
-    fast = device != "cpu" or torch.cpu._is_avx512_bf16_supported()
-    return "bfloat16" if has_conv and fast else "float32"
