@@ -9,7 +9,7 @@ from cyclopts import Group, Parameter
 
 from zscape.study.spec import options
 
-# What the docstring of recipes.py says of the options that all recipes share.
+# What the docstring of recipes.flat says of the options that all recipes share.
 SHARED = {
     "latent": "size of the code.",
     "likelihood": 'a word; "auto": the one that suits the data.',
