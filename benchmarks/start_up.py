@@ -20,7 +20,7 @@ from zscape.worlds.sprites import sprites
 
 ROOT = Path(__file__).parent.parent
 MEDIAN_TO_MEAN = 1.2533
-_ELBO = re.compile(r"ELBO +(-?[\d.]+) \+- ([\d.]+) nats per example \((\w+)\)")
+_ELBO = re.compile(r"ELBO +(-?[\d.]+) \+- ([\d.]+) nats per example \((\w+)")
 
 
 def help_words(settings: Settings) -> Iterator[Figure]:
