@@ -68,8 +68,13 @@ def record(benchmark: str, figure: Figure, *, quick: bool) -> Record:
 
 
 def keep(line: Record, *, folder: Path = RESULTS) -> None:
-    """Writes a line to its benchmark's results in place of the one it repeats."""
+    """Writes a line to its benchmark's results in place of the one it repeats.
+
+    A figure that was not run leaves an earlier one as it is.
+    """
     lines = {old["figure"]: old for old in read(line["benchmark"], folder=folder)}
+    if line["value"] is None and line["figure"] in lines:
+        return  # "not run" takes no measured figure's place
     lines[line["figure"]] = line
     folder.mkdir(exist_ok=True)
     path = folder / f"{line['benchmark']}.jsonl"
