@@ -15,7 +15,7 @@ from zscape.recipes import vae
 from zscape.study.batches import Batches, InOrder
 from zscape.study.training import fit, measure
 
-EPOCHS, EXAMPLES, SEEDS = 20, 10_000, 3
+EPOCHS, EXAMPLES, SEEDS = 10, 10_000, 2
 
 
 def parity(network: str) -> Part:
