@@ -51,7 +51,7 @@ def fit(
         labels: one class per example; for colours and splits, never trained on.
         label: the column of a table that holds the class.
         **settings: options of the recipe (`latent=16`) and of training (`epochs=100`,
-            `batch_size=128`, `learning_rate=1e-3`, `seed=0`; see `train_on`).
+            `learning_rate=1e-3`, `seed=0`; see `train_on`).
 
     Raises:
         DataError: data that cannot be used.
@@ -174,8 +174,8 @@ def train_on(
 
 def resolve_precision(name: str, model: nn.Module, device: str) -> str:
     """What "auto" means for a model on a device: "float32" or "bfloat16"."""
-    # Convolutions gain about 1.8 times from bfloat16 where the processor has it, and lose nothing
-    # that the parity benchmark resolves; elsewhere it is slower than float32.
+    # Convolutions gain about 1.3 times from bfloat16 where the processor has it, and lose nothing
+    # that the parity benchmark resolves.
     if name != "auto":
         return name
     has_conv = any(isinstance(module, nn.Conv2d) for module in model.modules())
