@@ -8,11 +8,8 @@ from tests.contracts.space import digits_space, table_space
 from torch import nn
 
 from zscape.errors import SpecError
+from zscape.measures.figure import BINARISED, DENSITY, NATS, Figure
 from zscape.measures.likelihood import (
-    BINARISED,
-    DENSITY,
-    NATS,
-    Figure,
     active_units,
     bits_per_dimension,
     elbo,

@@ -24,7 +24,7 @@ def show(study: Folder, /, *, json: Json = False, recipe: Own = "") -> None:
     """Say what a study is: data, recipe, options that differ from the defaults, figures, files."""
     trained = opened(study, recipe)
     space = trained.space()
-    measured = figures(trained, space)
+    measured = figures(space)
     asked = trained.asked
     changed = _changed(trained.recipe, asked["options"]) | _changed(train_on, asked["training"])
     files = {

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from zscape.errors import SpecError, StorageError
-from zscape.measures.likelihood import Figure
+from zscape.measures.figure import Figure
 from zscape.modalities.found import printable
 from zscape.modalities.modality import Rows
 from zscape.space.pictures import blocks, png

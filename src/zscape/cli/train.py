@@ -171,7 +171,7 @@ def _train_to_end(study: Study) -> None:
 
 def _say_end(study: Study, seen: Data, *, json: bool) -> None:
     space = study.space()
-    measured = figures(study, space)
+    measured = figures(space)
     log = study.log()
     path = shlex.quote(str(study.path))
     if json:

@@ -18,7 +18,7 @@ from zscape.space.pictures import captioned, grid, pairs
 from zscape.space.scatter import MOST_CLASSES, class_colour, class_name, scatter
 from zscape.space.space import Space, encode_stored
 from zscape.space.tables import table_picture
-from zscape.study.figures import held_out
+from zscape.space.units import measuring_items
 from zscape.study.items import item, stored_item, write_things
 from zscape.study.spec import find_recipe
 from zscape.study.study import Study
@@ -72,10 +72,9 @@ def reconstruct(
     recipe: Own = "",
 ) -> None:
     """Show things above what the study makes of them; without items, held-out examples."""
-    opened_study = opened(study, recipe)
-    space = opened_study.space()
+    space = opened(study, recipe).space()
     stored = [stored_item(space, name) for name in items]
-    x = torch.cat(stored) if stored else held_out(opened_study, space)[:SHOWN]
+    x = torch.cat(stored) if stored else measuring_items(space, SHOWN)[0]
     codes = encode_stored(space.model, space.modality, x)
     made = space.decode_tensor(codes)
     before, after = space.modality.show(space.modality.prepare(x)), space.modality.show(made)

@@ -6,13 +6,13 @@ draw under a seed of their own, and leave the caller's randomness as it was.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
 from zscape.errors import SpecError
+from zscape.measures.figure import BINARISED, DENSITY, NATS, Figure, mean, undefined
 from zscape.model.bound import distortion, has_rate, log_weights, rate_per_unit, sum_rates
 from zscape.model.model import Model
 from zscape.model.trace import Trace
@@ -32,32 +32,7 @@ AT_ONCE = 8192  # codes in one walk, draws times batch
 # Draws must not repeat the noise that data was made of under the same small seed.
 STREAM = 0x5EED0B5E
 
-NATS = "nats"
-DENSITY = "nats (density)"
-BINARISED = "nats (binarised)"  # grey under coins: of the picture binarised at random
 _DENSITIES = (ContinuousBernoulli, DiagonalGaussian, OptimalGaussian)
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A number that says what it is.
-
-    Attributes:
-        name: what was measured.
-        value: per example where the unit is nats; None where it is undefined.
-        unit: "nats"; "nats (density)" where values are continuous, so that it depends on their
-            scale and an NLL may be negative; "bits per dimension"; "units".
-        kind: "exact", "bound", "estimate", "surrogate" or "undefined".
-        error: the standard error over examples, in the same unit, where there is one.
-        source: where the definition comes from.
-    """
-
-    name: str
-    value: float | None
-    unit: str
-    kind: str
-    error: float | None = None
-    source: str = ""
 
 
 @torch.inference_mode()
@@ -84,12 +59,12 @@ def elbo(model: Model, x: Tensor, *, seed: int = 0) -> tuple[Figure, Figure, Fig
                 rates.append(sum_rates(trace).expand(1, len(part))[0])
     unit, (rate_kind, kind) = _unit(trace.likelihood, x), _kinds(trace)
     source = "Kingma and Welling 2014, eq. 3"
-    kept = _mean("distortion", torch.cat(spent), unit, kind, source)
+    kept = mean("distortion", torch.cat(spent), unit, kind, source)
     if not rates:
-        return _undefined("ELBO", unit, source), _undefined("rate", NATS, source), kept
+        return undefined("ELBO", unit, source), undefined("rate", NATS, source), kept
     return (
-        _mean("ELBO", -torch.cat(spent) - torch.cat(rates), unit, "bound", source),
-        _mean("rate", torch.cat(rates), NATS, rate_kind, source),
+        mean("ELBO", -torch.cat(spent) - torch.cat(rates), unit, "bound", source),
+        mean("rate", torch.cat(rates), NATS, rate_kind, source),
         kept,
     )
 
@@ -106,7 +81,7 @@ def kl_per_dimension(model: Model, x: Tensor) -> list[Figure]:
         return []
     source = "Kingma and Welling 2014, appendix B"
     return [
-        _mean(f"KL of unit {d}", unit, NATS, "exact", source)
+        mean(f"KL of unit {d}", unit, NATS, "exact", source)
         for d, unit in enumerate(rates.unbind(1))
     ]
 
@@ -141,9 +116,9 @@ def importance_nll(
         for part in _batches(x, batch):
             trace = model(part)
             if not has_rate(trace):
-                return _undefined(name, _unit(trace.likelihood, x), source)
+                return undefined(name, _unit(trace.likelihood, x), source)
             bounds.append(_log_mean_weight(model, part, draws))
-    return _mean(name, -torch.cat(bounds), _unit(trace.likelihood, x), "bound", source)
+    return mean(name, -torch.cat(bounds), _unit(trace.likelihood, x), "bound", source)
 
 
 def bits_per_dimension(figure: Figure, dimensions: int) -> Figure:
@@ -158,7 +133,7 @@ def bits_per_dimension(figure: Figure, dimensions: int) -> Figure:
     """
     name = f"{figure.name} in bits"
     if figure.value is None or figure.unit != NATS:
-        return _undefined(name, "bits per dimension", figure.source)
+        return undefined(name, "bits per dimension", figure.source)
     bits = math.log(2) * dimensions
     error = None if figure.error is None else figure.error / bits
     unit = "bits per dimension"
@@ -173,7 +148,7 @@ def active_units(model: Model, x: Tensor) -> tuple[Figure, Figure]:
     Source: Burda et al. 2016, section 2 (Var_x E[z | x] > 0.01), arXiv:1509.00519.
     """
     codes, rates = _encoded(model, x)
-    by_rate = _undefined("active units by rate", "units", "")
+    by_rate = undefined("active units by rate", "units", "")
     if rates is not None:
         count = float((rates.mean(0) > ACTIVE).sum())
         by_rate = Figure("active units by rate", count, "units", "estimate")
@@ -206,16 +181,6 @@ def _encoded(model: Model, x: Tensor) -> tuple[Tensor, Tensor | None]:
 
 def _batches(x: Tensor, size: int) -> Iterator[Tensor]:
     return (x[start : start + size] for start in range(0, len(x), size))
-
-
-def _mean(name: str, values: Tensor, unit: str, kind: str, source: str) -> Figure:
-    values = values.double()
-    error = (values.std() / len(values) ** 0.5).item() if len(values) > 1 else None
-    return Figure(name, values.mean().item(), unit, kind, error, source)
-
-
-def _undefined(name: str, unit: str, source: str) -> Figure:
-    return Figure(name, None, unit, "undefined", None, source)
 
 
 def _kinds(trace: Trace) -> tuple[str, str]:

@@ -7,11 +7,9 @@ from typing import Any
 import torch
 
 from zscape.measures.charts import Bar, Line, bar_chart, line_chart, short
+from zscape.measures.figure import BINARISED, DENSITY, Figure
 from zscape.measures.likelihood import (
     ACTIVE,
-    BINARISED,
-    DENSITY,
-    Figure,
     active_units,
     bits_per_dimension,
     elbo,
@@ -26,7 +24,7 @@ from zscape.measures.showcase import (
     traversal_part,
 )
 from zscape.space.space import Space
-from zscape.space.units import MOST_MEASURED, some_items
+from zscape.space.units import measuring_items
 
 COLLAPSED = 0.9  # share of unused units above which a person should know
 MOST_CHARTS = 6
@@ -40,7 +38,6 @@ def report(
     *,
     study: Mapping[str, Any],
     notes: Sequence[str] = (),
-    held_out: torch.Tensor | None = None,
 ) -> str:
     """One self-contained HTML page about a trained space; it asks no network and runs no script.
 
@@ -53,16 +50,15 @@ def report(
         study: what was asked: `recipe`, `options`, `training`, `data`, `zscape`, `versions`,
             `seed`; each may be missing.
         notes: what was found in the data, a line each.
-        held_out: stored examples that only measured, `[M, *shape]`; none: all kept ones are used.
     """
-    stored = some_items(space, MOST_MEASURED) if held_out is None else held_out
+    stored, were_held_out = measuring_items(space)
     x = space.modality.prepare(stored)
     bound = elbo(space.model, x)
     units = kl_per_dimension(space.model, x)
     has_prior = bound[1].kind != "undefined"
     body = [
         _header(space, study, notes),
-        _figures_part(space, x, bound, over=_over(len(x), held_out)),
+        _figures_part(space, x, bound, over=_over(len(x), were_held_out)),
         _asked_part(study, notes),
         _training_part(log),
         _units_part(units, has_prior),
@@ -122,8 +118,8 @@ def _figures_part(
     return section("In numbers", lead, *parts, *_collapse_warning(used, size))
 
 
-def _over(count: int, held_out: torch.Tensor | None) -> str:
-    if held_out is None:
+def _over(count: int, were_held_out: bool) -> str:
+    if not were_held_out:
         return f"{count:,} of the study's examples, training ones among them"
     return f"{count:,} examples that were held out of training"
 

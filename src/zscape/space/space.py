@@ -34,6 +34,7 @@ class Space:
         labels: class of each example, `[N]`, or None.
         label_names: name of each class.
         attributes: further known columns of the data, each `[N]`.
+        held_out: which items only measured and never trained, bool `[M]`; None where unknown.
     """
 
     model: Model
@@ -44,6 +45,7 @@ class Space:
     labels: np.ndarray | None = None
     label_names: tuple[str, ...] = ()
     attributes: dict[str, np.ndarray] = field(default_factory=dict)
+    held_out: Tensor | None = None
 
     def __repr__(self) -> str:
         """How many codes of what, in a line."""

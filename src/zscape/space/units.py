@@ -28,12 +28,32 @@ def unit_rates(space: Space) -> Tensor | None:
     return torch.stack(sums).sum(0) / len(items)
 
 
+def measuring_items(space: Space, most: int = MOST_MEASURED) -> tuple[Tensor, bool]:
+    """Stored examples `[M, *shape]` to measure on, and whether they were held out of training.
+
+    The held-out ones that were kept, or all kept ones where none was held out.
+
+    Args:
+        space: a space.
+        most: how many at most.
+    """
+    places = measuring_places(space, most)
+    return space.items[places], _has_held_out(space)
+
+
+def measuring_places(space: Space, most: int = MOST_MEASURED) -> Tensor:
+    """Where `measuring_items` stand among the kept items, `[M]`, rising.
+
+    `space.kept[places]` are their indices into the codes and labels.
+    """
+    if space.held_out is not None and _has_held_out(space):
+        return space.held_out.nonzero().flatten()[:most]
+    return _spread_places(len(space.items), most)
+
+
 def some_items(space: Space, most: int) -> Tensor:
     """Stored examples, at most so many of the kept ones, evenly spread, `[M, *shape]`."""
-    if len(space.items) <= most:
-        return space.items
-    places = torch.linspace(0, len(space.items) - 1, most, dtype=torch.float64).round().long()
-    return space.items[places]
+    return space.items[_spread_places(len(space.items), most)]
 
 
 def spread(space: Space) -> Tensor:
@@ -64,3 +84,13 @@ def rates_of(trace: Trace) -> Tensor | None:
     per_level = [rate_per_unit(latent) for latent in trace.latents]
     known = [rates.flatten(1) for rates in per_level if rates is not None]
     return torch.cat(known, dim=1) if len(known) == len(per_level) else None
+
+
+def _has_held_out(space: Space) -> bool:
+    return space.held_out is not None and bool(space.held_out.any())
+
+
+def _spread_places(count: int, most: int) -> Tensor:
+    if count <= most:
+        return torch.arange(count)
+    return torch.linspace(0, count - 1, most, dtype=torch.float64).round().long()

@@ -68,7 +68,7 @@ def fit(
     model, objective = _seeded_build(function, seen, chosen, training["seed"])
     for _ in displayed(train_on(model, objective, seen, **training)):
         pass
-    return gather(model, seen, encode_stored(model, seen.modality, seen.x))
+    return gather(model, seen, encode_stored(model, seen.modality, seen.x), training)
 
 
 def prepare(data: Any, *, recipe: str | Recipe = "vae", out: str | Path, **settings: Any) -> Study:
@@ -229,7 +229,8 @@ def _finish(study: Study, model: Model, data: Data) -> None:
     """Writes what a training run leaves; weights that left the finite numbers are not kept."""
     if not all(bool(tensor.isfinite().all()) for tensor in model.parameters()):
         return
-    space = gather(model, data, encode_stored(model, data.modality, data.x))
+    codes = encode_stored(model, data.modality, data.x)
+    space = gather(model, data, codes, study.asked["training"])
     study.save(space)
     pictures = {f"{PICTURES}/{verb}.png": image for verb, image in gallery(space).items()}
     study.add(pictures | {REPORT: report_page(study, space).encode()})

@@ -24,6 +24,7 @@ from zscape.space.space import Space
 from zscape.study.data import Data
 from zscape.study.folder import has_file, read_file, refuse_busy, write_file, write_folder
 from zscape.study.spec import our_recipe, settle
+from zscape.study.split import split
 
 SPEC = "study.toml"
 WEIGHTS = "weights.safetensors"
@@ -149,13 +150,19 @@ class Study:
             ) from error
         items = load(read_file(self.path, ITEMS))
         known = {name: tensor.numpy() for name, tensor in items.items()}
+        codes, kept, labels = (
+            Codes(load(read_file(self.path, CODES))),
+            items["kept"],
+            known.get("labels"),
+        )
         return Space(
             model=model.eval(),
             modality=self.modality,
-            codes=Codes(load(read_file(self.path, CODES))),
+            codes=codes,
             items=items["items"],
-            kept=items["kept"],
-            labels=known.get("labels"),
+            kept=kept,
+            labels=labels,
+            held_out=_held_out(kept, len(codes), labels, self.asked["training"]),
             label_names=tuple(self.asked["data"].get("label_names", ())),
             attributes={
                 name.removeprefix("attribute."): values
@@ -203,8 +210,15 @@ def modality_from(record: Mapping[str, Any]) -> Modality:
         ) from error
 
 
-def gather(model: Model, data: Data, codes: Codes) -> Space:
-    """The space of a model, with as many examples kept as a study holds."""
+def gather(model: Model, data: Data, codes: Codes, training: Mapping[str, Any]) -> Space:
+    """The space of a model, with as many examples kept as a study holds.
+
+    Args:
+        model: trained.
+        data: what it was trained on.
+        codes: of all of it.
+        training: the settled options of training, which say what was held out.
+    """
     bytes_each = data.x[0].numel() * data.x.element_size()
     count = min(len(data.x), max(KEPT_BYTES // bytes_each, 1))
     kept = torch.linspace(0, len(data.x) - 1, count, dtype=torch.float64).round().long()
@@ -217,7 +231,17 @@ def gather(model: Model, data: Data, codes: Codes) -> Space:
         labels=data.labels,
         label_names=data.label_names,
         attributes=dict(data.attributes),
+        held_out=_held_out(kept, len(data.x), data.labels, training),
     )
+
+
+def _held_out(
+    kept: Tensor, count: int, labels: np.ndarray | None, training: Mapping[str, Any]
+) -> Tensor:
+    """Which kept items only measured, bool `[M]`: the split is a function of its options."""
+    share, seed = training["validation"], training["seed"]
+    _, measuring = split(count, share=share, seed=seed, labels=labels)
+    return torch.isin(kept, measuring)
 
 
 def _new_folder(path: Path) -> Path:
