@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import lines, mnist_vae, precision_parity, start_up, train_speed
+from benchmarks import iwae_eval, lines, mnist_vae, precision_parity, start_up, train_speed
 from benchmarks.figures import Figure, NotRunError, Part, Settings, keep, record, table
 
 BENCHMARKS: dict[str, dict[str, Part]] = {
@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, dict[str, Part]] = {
     "train_speed": train_speed.PARTS,
     "start_up": start_up.PARTS,
     "lines": lines.PARTS,
+    "iwae_eval": iwae_eval.PARTS,
     "precision_parity": precision_parity.PARTS,
 }
 

@@ -47,8 +47,8 @@ SETTING = (
 
 def long_run(settings: Settings) -> Iterator[Figure]:
     """The published protocol in full: about 50 CPU minutes."""
-    data, epochs = _data(settings), 1 if settings.quick else 500
-    model, best = _train(data, epochs=epochs, seed=settings.seed)
+    data, epochs = digits(settings), 1 if settings.quick else 500
+    model, best = trained(data, epochs=epochs, seed=settings.seed)
     rounds = torch.stack(
         [_nll(_weights_of(model), data["test"], seed) for seed in range(_rounds(settings))]
     )
@@ -81,11 +81,11 @@ def long_run(settings: Settings) -> Iterator[Figure]:
 
 def beside_pythae(settings: Settings) -> Iterator[Figure]:
     """Twenty epochs of ours and of Pythae's trainer, same network, data and estimator."""
-    data, epochs = _data(settings), 1 if settings.quick else 20
+    data, epochs = digits(settings), 1 if settings.quick else 20
     seeds = range(settings.seed, settings.seed + (1 if settings.quick else 3))
     ours, theirs, versions = [], [], ""
     for seed in seeds:
-        model, _ = _train(data, epochs=epochs, seed=seed)
+        model, _ = trained(data, epochs=epochs, seed=seed)
         ours.append(_nll(_weights_of(model), data["test"], seed).mean())
         answer, arrays = _train_pythae(data, epochs=epochs, seed=seed)
         theirs.append(_nll(_weights_from(arrays), data["test"], seed).mean())
@@ -109,7 +109,7 @@ def beside_pythae(settings: Settings) -> Iterator[Figure]:
 
 def floors(settings: Settings) -> Iterator[Figure]:
     """What no network reaches for: independent pixels, and a mixture of Bernoullis."""
-    data = _data(settings)
+    data = digits(settings)
     nll = independent_pixels_nll(data["train"], data["test"])
     said = f"training means of single pixels, {len(nll)} test pictures; {machine()}"
     mean = nll.mean().item()
@@ -132,7 +132,8 @@ PARTS = {
 }
 
 
-def _data(settings: Settings) -> dict[str, Tensor]:
+def digits(settings: Settings) -> dict[str, Tensor]:
+    """The parts of static binarized MNIST, uint8 `[N, 784]`."""
     rows = 2000 if settings.quick else None
     return {name: torch.from_numpy(part[:rows]) for name, part in binarized_digits().items()}
 
@@ -141,7 +142,7 @@ def _rounds(settings: Settings) -> int:
     return 1 if settings.quick else ROUNDS
 
 
-def _train(data: dict[str, Tensor], *, epochs: int, seed: int) -> tuple[Model, int]:
+def trained(data: dict[str, Tensor], *, epochs: int, seed: int) -> tuple[Model, int]:
     """A model trained by `fit`, and its best epoch."""
     torch.manual_seed(seed)
     model = _model()
@@ -208,7 +209,7 @@ def _train_pythae(
             "epochs": epochs,
             "seed": seed,
         }
-        answer = peers.train("pythae", request)
+        answer = peers.ask("pythae", request)
         arrays = {k: torch.from_numpy(v) for k, v in np.load(request["weights"]).items()}
     return answer, arrays
 

@@ -107,8 +107,8 @@ def _compare(
     ours, theirs = [], []
     for number in range(1 if settings.quick else setup.rounds):
         asked = request | {"seed": settings.seed + number}
-        ours.append(peers.train("zscape", asked))
-        theirs.append(peers.train(peer, asked))
+        ours.append(peers.ask("zscape", asked))
+        theirs.append(peers.ask(peer, asked))
     _refuse_unequal(ours[0]["parameters"], theirs[0]["parameters"])
     speeds = [_speed(answer) for answer in ours], [_speed(answer) for answer in theirs]
     ratios = [our / their for our, their in zip(*speeds, strict=True)]

@@ -1,8 +1,8 @@
 """Other people's libraries, as they come from the package index, each in an environment of its own.
 
-Scripts beside this file train with one library each. They are run by that library's interpreter,
-know nothing of zscape, and speak JSON: a request in the first argument, the answer in the last
-line of standard output.
+Scripts beside this file train or measure with one library each. They are run by that library's
+interpreter, know nothing of zscape, and speak JSON: a request in the first argument, the answer in
+the last line of standard output.
 """
 
 import json
@@ -35,13 +35,13 @@ NEEDS = {
 }
 
 
-def train(library: str, request: dict[str, Any]) -> dict[str, Any]:
-    """The answer of `train_<library>.py` to a request, run in that library's environment.
+def ask(library: str, request: dict[str, Any], *, task: str = "train") -> dict[str, Any]:
+    """The answer of `<task>_<library>.py` to a request, run in that library's environment.
 
     Raises:
         NotRunError: the environment cannot be made, or the library does not run.
     """
-    script = Path(__file__).parent / f"train_{library}.py"
+    script = Path(__file__).parent / f"{task}_{library}.py"
     command = [str(interpreter(library)), str(script), json.dumps(request)]
     with tempfile.TemporaryDirectory() as folder:  # some libraries write where they stand
         done = subprocess.run(

@@ -14,7 +14,9 @@ from zscape.measures.likelihood import (
     bits_per_dimension,
     elbo,
     importance_nll,
+    importance_weighted,
     kl_per_dimension,
+    rate_per_level,
 )
 from zscape.model.level import Flat
 from zscape.model.model import Decoder, Model
@@ -104,6 +106,31 @@ def test_every_draw_counts_whatever_the_batch(x, monkeypatch, batch, at_once):
     # One further draw per example tells whether there is a rate.
     assert sum(seen) == 300 * 45 + 300
     assert figure.name == "importance-weighted NLL (45 draws)"
+
+
+def test_the_effective_sample_size_is_all_draws_at_the_true_posterior(x):
+    _, size = importance_weighted(model_of(Wide(), exact_posterior()), x, draws=50)
+    assert size.value == pytest.approx(50, rel=1e-3) and size.unit == "draws"
+    _, size = importance_weighted(model_of(Wide(), prior_posterior()), x, draws=50)
+    assert 1 <= size.value < 45
+
+
+def test_the_effective_sample_size_is_that_of_its_weights(x, monkeypatch):
+    weights = iter([torch.tensor([[w]]) for w in (0.0, 2.0, 3.0)])
+    monkeypatch.setattr("zscape.measures.likelihood.AT_ONCE", 1)
+    monkeypatch.setattr("zscape.measures.likelihood.log_weights", lambda trace: next(weights))
+    nll, size = importance_weighted(model_of(Wide(), prior_posterior()), x[:1], draws=3)
+    w = torch.tensor([0.0, 2.0, 3.0]).double().exp()
+    assert nll.value == pytest.approx(-w.mean().log().item(), rel=1e-6)
+    assert size.value == pytest.approx((w.sum() ** 2 / w.square().sum()).item(), rel=1e-5)
+
+
+def test_rates_of_levels_add_up_and_name_the_level(x):
+    model = model_of(Wide(), exact_posterior())
+    (level,) = rate_per_level(model, x)
+    assert (level.name, level.kind) == ("rate of level z", "exact")
+    assert level.value == pytest.approx(elbo(model, x)[1].value, rel=1e-6)
+    assert rate_per_level(model_of(Wide(), Point(2, 2)), x) == []
 
 
 def test_draws_must_be_some(x):

@@ -13,7 +13,14 @@ from torch.distributions import Distribution
 
 from zscape.errors import SpecError
 from zscape.measures.figure import BINARISED, DENSITY, NATS, Figure, mean, undefined
-from zscape.model.bound import distortion, has_rate, log_weights, rate_per_unit, sum_rates
+from zscape.model.bound import (
+    distortion,
+    has_rate,
+    log_weights,
+    rate,
+    rate_per_unit,
+    sum_rates,
+)
 from zscape.model.model import Model
 from zscape.model.trace import Trace
 from zscape.probability.distributions import (
@@ -27,7 +34,7 @@ from zscape.space.units import rates_of
 
 ACTIVE = 0.01  # nats of rate, or variance of the posterior means, above which a unit is used
 BATCH = 256
-AT_ONCE = 8192  # codes in one walk, draws times batch
+AT_ONCE = 2048  # codes in one walk, draws times batch: their decoded pictures stay in the cache
 
 # Draws must not repeat the noise that data was made of under the same small seed.
 STREAM = 0x5EED0B5E
@@ -87,38 +94,95 @@ def kl_per_dimension(model: Model, x: Tensor) -> list[Figure]:
 
 
 @torch.inference_mode()
+def rate_per_level(model: Model, x: Tensor, *, seed: int = 0) -> list[Figure]:
+    """The mean rate of each level in nats, coarsest first; levels near zero are dead.
+
+    Exact where prior and posterior have a closed form, else an estimate from one draw per example.
+    Empty where a code is a point.
+
+    Args:
+        model: in evaluation mode.
+        x: prepared examples, `[N, *shape]`.
+        seed: of the draws.
+
+    Source: Sonderby et al. 2016, section 3.2 (KL of each layer), arXiv:1602.02282.
+    """
+    rates: dict[str, list[Tensor]] = {}
+    closed = True
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(STREAM + seed)
+        for part in _batches(x, BATCH):
+            trace = model(part)
+            if not has_rate(trace):
+                return []
+            for latent in trace.latents:
+                closed &= rate_per_unit(latent) is not None
+                spent = rate(latent).expand(1, len(part))[0]
+                rates.setdefault(latent.name, []).append(spent)
+    kind, source = "exact" if closed else "estimate", "Sonderby et al. 2016, section 3.2"
+    return [
+        mean(f"rate of level {name}", torch.cat(parts), NATS, kind, source)
+        for name, parts in rates.items()
+    ]
+
+
 def importance_nll(
     model: Model, x: Tensor, *, draws: int = 200, batch: int = BATCH, seed: int = 0
 ) -> Figure:
     """-log (1/K sum_k p(x, z_k) / q(z_k | x)), the mean over examples, in nats: a bound on the NLL.
 
-    It lies above the NLL and falls towards it as `draws` grows; each example costs `draws` decodes.
-    Undefined where the code is a point.
-
-    Args:
-        model: in evaluation mode.
-        x: prepared examples, `[N, *shape]`.
-        draws: K, used in full for every example whatever the batch.
-        batch: examples at a time; draws are split so that memory stays bounded.
-        seed: of the draws.
+    The first of `importance_weighted`, which also says how many of the draws counted.
 
     Raises:
         SpecError: fewer than one draw.
 
     Source: Burda et al. 2016, eq. 8, arXiv:1509.00519.
     """
+    return importance_weighted(model, x, draws=draws, batch=batch, seed=seed)[0]
+
+
+@torch.inference_mode()
+def importance_weighted(
+    model: Model, x: Tensor, *, draws: int = 200, batch: int = BATCH, seed: int = 0
+) -> tuple[Figure, Figure]:
+    """The importance-weighted NLL in nats, and the effective sample size in draws.
+
+    The NLL lies above the true one and falls towards it as `draws` grows; each example costs
+    `draws` decodes. The effective sample size (sum w)^2 / sum w^2, the mean over examples, is
+    between 1 and K: near 1 a single draw decides, and the bound is loose. Both are undefined where
+    the code is a point.
+
+    Args:
+        model: in evaluation mode.
+        x: prepared examples, `[N, *shape]`.
+        draws: K, used in full for every example whatever the batch.
+        batch: examples at a time at most; fewer, and the draws split, so that memory stays bounded.
+        seed: of the draws.
+
+    Raises:
+        SpecError: fewer than one draw.
+
+    Source: Burda et al. 2016, eq. 8, arXiv:1509.00519; Kong 1992 (effective sample size).
+    """
     if draws < 1:
         raise SpecError(f"draws must be at least 1, got {draws}. 200 is a usual number.")
     name, source = f"importance-weighted NLL ({draws} draws)", "Burda et al. 2016, eq. 8"
-    bounds = []
+    size, sizes_source = f"effective sample size (of {draws})", "Kong 1992"
+    bounds, sizes = [], []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(STREAM + seed)
-        for part in _batches(x, batch):
+        for part in _batches(x, min(batch, max(AT_ONCE // draws, 1))):
             trace = model(part)
             if not has_rate(trace):
-                return undefined(name, _unit(trace.likelihood, x), source)
-            bounds.append(_log_mean_weight(model, part, draws))
-    return mean(name, -torch.cat(bounds), _unit(trace.likelihood, x), "bound", source)
+                unit = _unit(trace.likelihood, x)
+                return undefined(name, unit, source), undefined(size, "draws", sizes_source)
+            total, squares = _log_sums(model, part, draws)
+            bounds.append(math.log(draws) - total)
+            sizes.append((2 * total - squares).exp())
+    return (
+        mean(name, torch.cat(bounds), _unit(trace.likelihood, x), "bound", source),
+        mean(size, torch.cat(sizes), "draws", "estimate", sizes_source),
+    )
 
 
 def bits_per_dimension(figure: Figure, dimensions: int) -> Figure:
@@ -157,15 +221,17 @@ def active_units(model: Model, x: Tensor) -> tuple[Figure, Figure]:
     return by_rate, Figure("active units by variance", used, "units", "estimate", source=source)
 
 
-def _log_mean_weight(model: Model, x: Tensor, draws: int) -> Tensor:
-    """Log (1/K sum_k w_k) of each example, `[B]`; draws are split over walks."""
-    total = x.new_full((len(x),), -math.inf)
+def _log_sums(model: Model, x: Tensor, draws: int) -> tuple[Tensor, Tensor]:
+    """Log sum_k w_k and log sum_k w_k^2 of each example, `[B]`; draws are split over walks."""
+    total = squares = x.new_full((len(x),), -math.inf)
     left, most = draws, max(AT_ONCE // len(x), 1)
     while left:
         now = min(left, most)
-        total = torch.logaddexp(total, log_weights(model(x, draws=now)).logsumexp(0))
+        weights = log_weights(model(x, draws=now))
+        total = torch.logaddexp(total, weights.logsumexp(0))
+        squares = torch.logaddexp(squares, (2 * weights).logsumexp(0))
         left -= now
-    return total - math.log(draws)
+    return total, squares
 
 
 def _encoded(model: Model, x: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
 from zscape.probability.distributions.shapes import (
     Shape,
@@ -50,7 +50,11 @@ class Bernoulli(Distribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The log-probability in nats, summed over the event."""
-        return -sum_event(self._cross_entropy(value), len(self._event_shape))
+        ndims = len(self._event_shape)
+        if not self.logits.requires_grad:
+            # Without gradients this takes half the time of the loss that is fused for them.
+            return sum_event(self.logits * value, ndims) - sum_event(softplus(self.logits), ndims)
+        return -sum_event(self._cross_entropy(value), ndims)
 
     def log_prob_per_unit(self, value: Tensor) -> Tensor:
         """The log-probability in nats of each unit, `[..., *event]`."""
