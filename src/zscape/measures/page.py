@@ -76,6 +76,7 @@ dt { color: var(--faint); } dd { margin: 0; font-variant-numeric: tabular-nums; 
 table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
 th, td { padding: 4px 12px 4px 0; text-align: left; border-bottom: 1px solid var(--line);
   white-space: nowrap; max-width: 260px; overflow: hidden; text-overflow: ellipsis; }
+td.whole { white-space: normal; max-width: 380px; }
 th { color: var(--faint); font-weight: 500; } td.number, th.number { text-align: right; }
 tr.second td, tr.second th { border-bottom-width: 2px; color: var(--accent); }
 svg { display: block; width: 100%; height: auto; overflow: visible; }

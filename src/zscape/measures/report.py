@@ -6,7 +6,9 @@ from typing import Any
 
 import torch
 
+from zscape.measures.assessment import diagnosis_part, measured_part
 from zscape.measures.charts import Bar, Line, bar_chart, line_chart, short
+from zscape.measures.doctor import Diagnosis
 from zscape.measures.figure import BINARISED, DENSITY, Figure
 from zscape.measures.likelihood import (
     ACTIVE,
@@ -16,6 +18,7 @@ from zscape.measures.likelihood import (
     kl_per_dimension,
 )
 from zscape.measures.page import definitions, document, section, text
+from zscape.measures.sections import Report
 from zscape.measures.showcase import (
     interpolation_part,
     map_part,
@@ -38,6 +41,8 @@ def report(
     *,
     study: Mapping[str, Any],
     notes: Sequence[str] = (),
+    diagnosis: Diagnosis | None = None,
+    measured: Report | None = None,
 ) -> str:
     """One self-contained HTML page about a trained space; it asks no network and runs no script.
 
@@ -50,6 +55,8 @@ def report(
         study: what was asked: `recipe`, `options`, `training`, `data`, `zscape`, `versions`,
             `seed`; each may be missing.
         notes: what was found in the data, a line each.
+        diagnosis: what the doctor found.
+        measured: the figures of `measure`.
     """
     stored, were_held_out = measuring_items(space)
     x = space.modality.prepare(stored)
@@ -59,6 +66,8 @@ def report(
     body = [
         _header(space, study, notes),
         _figures_part(space, x, bound, over=_over(len(x), were_held_out)),
+        "" if diagnosis is None else diagnosis_part(diagnosis),
+        "" if measured is None else measured_part(measured),
         _asked_part(study, notes),
         _training_part(log),
         _units_part(units, has_prior),

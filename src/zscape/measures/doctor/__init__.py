@@ -1,0 +1,57 @@
+"""The doctor of latent spaces: what is wrong, the evidence, the cause, and the flag to change.
+
+`diagnose` reads a space; retraining with what it proposes is the business of the study layer.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from zscape.measures.doctor import code_rules, fit_rules
+from zscape.measures.doctor.findings import SEVERITIES, Diagnosis, Finding, Remedy
+from zscape.measures.doctor.vitals import Vitals, measure
+from zscape.space.space import Space
+
+__all__ = ["Diagnosis", "Finding", "Remedy", "diagnose"]
+
+# Of equal severity the earlier one is told first.
+RULES: tuple[Callable[[Vitals], Finding | None], ...] = (
+    code_rules.collapse,
+    code_rules.partial_collapse,
+    code_rules.high_beta,
+    code_rules.low_beta,
+    fit_rules.likelihood,
+    fit_rules.grey_as_coins,
+    fit_rules.vanishing_variance,
+    fit_rules.prior_gap,
+    fit_rules.overfitting,
+    fit_rules.underfitting,
+    fit_rules.leaking_columns,
+    code_rules.duplicates,
+    code_rules.dead_units,
+    code_rules.few_latents,
+    fit_rules.constant_dimensions,
+    code_rules.undefined_rate,
+)
+
+
+def diagnose(
+    space: Space,
+    *,
+    log: Sequence[Mapping[str, Any]] = (),
+    asked: Mapping[str, Any] | None = None,
+) -> Diagnosis:
+    """What is wrong with a space, the worst first, with evidence, cause and one flag to change.
+
+    Measures at most 1,024 held-out and as many training examples under its own seed: the same
+    space is told the same. Takes seconds for small models.
+
+    Args:
+        space: a trained space.
+        log: records of its training run, for causes that only they show.
+        asked: `recipe`, `options` and `training` as in study.toml; without them remedies may name
+            options that its recipe has not.
+    """
+    vitals = measure(space, log=log, asked=asked)
+    found = [finding for rule in RULES if (finding := rule(vitals)) is not None]
+    ordered = sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
+    return Diagnosis(tuple(ordered), vitals.figures())

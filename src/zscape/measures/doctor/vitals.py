@@ -1,0 +1,184 @@
+"""What the doctor measures of a space, once, before any rule looks at it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zscape.measures.aggregate import Draws, draw_codes, mutual_information, two_sample_test
+from zscape.measures.collapse import code_gain
+from zscape.measures.doctor.fidelity import Fidelity, fidelity
+from zscape.measures.figure import Figure
+from zscape.measures.likelihood import ACTIVE, active_units, elbo, kl_per_dimension
+from zscape.space.space import Space
+from zscape.space.units import measuring_places
+
+MOST = 1024  # examples of either kind that are measured
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """ELBO, rate and distortion over the same examples."""
+
+    elbo: Figure
+    rate: Figure
+    distortion: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """What was measured of a space, on held-out examples where there are some.
+
+    Attributes:
+        space: the space.
+        recipe: its name, "" where unknown.
+        options: of the recipe, settled; empty where unknown.
+        training: options of training, settled; empty where unknown.
+        log: records of the training run.
+        x: the measured examples as the model sees them, `[N, *shape]`.
+        trained_x: as many that it was trained on; empty where none was held out.
+        held: over the measured examples.
+        trained: over those it was trained on; None where none was held out.
+        rates: mean rate of each unit in nats, `[D]`; None where it has no closed form.
+        means: posterior centres of the measured examples, `[N, D]`.
+        active: how many units are used.
+        gain: what the decoder gains from the code.
+        information: a lower bound of I_q(x; z).
+        divergence: an upper bound of KL(q(z) || p(z)).
+        draws: of the aggregate posterior, of all these examples, and of the prior.
+        told: how well the two are told apart.
+        fidelity: how much of the data comes back, beside PCA.
+    """
+
+    space: Space
+    recipe: str
+    options: Mapping[str, Any]
+    training: Mapping[str, Any]
+    log: Sequence[Mapping[str, Any]]
+    x: Tensor
+    trained_x: Tensor
+    held: Bound
+    trained: Bound | None
+    rates: Tensor | None
+    means: Tensor
+    active: Figure
+    gain: Figure
+    information: Figure
+    divergence: Figure
+    draws: Draws
+    told: Figure
+    fidelity: Fidelity
+
+    @property
+    def latent(self) -> int:
+        """D, the size of the code."""
+        return self.means.shape[1]
+
+    @property
+    def alive(self) -> Tensor:
+        """Which units are used, bool `[D]`: they vary between examples and cost something."""
+        varies = self.means.var(0, correction=0) > ACTIVE
+        return varies if self.rates is None else varies & (self.rates > ACTIVE)
+
+    @property
+    def share_alive(self) -> float:
+        """The share of the units that are used."""
+        return self.alive.double().mean().item()
+
+    @property
+    def beta(self) -> float:
+        """What a nat of the rate cost at the end: of the log, else as asked, else 1."""
+        for record in reversed(self.log):
+            if "beta" in record["parts"]:
+                return float(record["parts"]["beta"])
+        asked = self.options.get("beta", 1.0)
+        return asked if isinstance(asked, float) else 1.0
+
+    @property
+    def steps(self) -> int | None:
+        """Optimiser steps that were made; None where unknown."""
+        return int(self.log[-1]["step"]) if self.log else None
+
+    def figures(self) -> tuple[Figure, ...]:
+        """All that was measured, for the end of a diagnosis."""
+        gap = [self.trained.elbo] if self.trained else []
+        return (
+            self.held.elbo,
+            self.held.rate,
+            self.held.distortion,
+            *(_renamed(figure, f"{figure.name} over training examples") for figure in gap),
+            self.active,
+            self.gain,
+            self.information,
+            self.divergence,
+            self.told,
+            *self.fidelity.figures(),
+        )
+
+
+def measure(
+    space: Space,
+    *,
+    log: Sequence[Mapping[str, Any]] = (),
+    asked: Mapping[str, Any] | None = None,
+) -> Vitals:
+    """Measures a space: a few thousand encodes and decodes, seconds for small models.
+
+    Args:
+        space: the space.
+        log: records of its training run.
+        asked: what was asked, as in study.toml.
+    """
+    asked = asked or {}
+    x, trained_x = _examples(space)
+    model = space.model
+    by_rate, by_variance = active_units(model, x)
+    rates = [unit.value or 0.0 for unit in kl_per_dimension(model, x)]
+    draws = draw_codes(model, torch.cat([x, trained_x]))
+    information, divergence = mutual_information(model, x)
+    return Vitals(
+        space=space,
+        recipe=str(asked.get("recipe", "")),
+        options=dict(asked.get("options", {})),
+        training=dict(asked.get("training", {})),
+        log=log,
+        x=x,
+        trained_x=trained_x,
+        held=Bound(*elbo(model, x)),
+        trained=Bound(*elbo(model, trained_x)) if len(trained_x) else None,
+        rates=torch.tensor(rates) if rates else None,
+        means=_means(space, x),
+        active=by_variance if by_rate.value is None else by_rate,
+        gain=code_gain(model, x),
+        information=information,
+        divergence=divergence,
+        draws=draws,
+        told=two_sample_test(draws.codes, draws.prior),
+        fidelity=fidelity(space, x, trained_x if len(trained_x) else x),
+    )
+
+
+def _examples(space: Space) -> tuple[Tensor, Tensor]:
+    """Held-out examples, and training ones, `[N, *shape]`; without held-out ones all are both."""
+    places = measuring_places(space, MOST)
+    x = space.modality.prepare(space.items[places])
+    if space.held_out is None or not bool(space.held_out.any()):
+        return x, x[:0]
+    others = (~space.held_out).nonzero().flatten()
+    chosen = torch.linspace(0, len(others) - 1, min(MOST, len(others))).round().long()
+    return x, space.modality.prepare(space.items[others[chosen]])
+
+
+@torch.inference_mode()
+def _means(space: Space, x: Tensor) -> Tensor:
+    parts = []
+    for part in x.split(256):
+        latents = space.model.encode(part).latents
+        parts.append(torch.cat([latent.z.flatten(1) for latent in latents], dim=1))
+    return torch.cat(parts)
+
+
+def _renamed(figure: Figure, name: str) -> Figure:
+    return Figure(name, figure.value, figure.unit, figure.kind, figure.error, figure.source)
