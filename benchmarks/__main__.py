@@ -9,15 +9,28 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import iwae_eval, lines, mnist_vae, precision_parity, start_up, train_speed
+from benchmarks import (
+    auto_beta,
+    collapse,
+    iwae_eval,
+    lines,
+    mnist_vae,
+    precision_parity,
+    smile,
+    start_up,
+    train_speed,
+)
 from benchmarks.figures import Figure, NotRunError, Part, Settings, keep, record, table
 
 BENCHMARKS: dict[str, dict[str, Part]] = {
+    "collapse": collapse.PARTS,
     "mnist_vae": mnist_vae.PARTS,
     "train_speed": train_speed.PARTS,
     "start_up": start_up.PARTS,
     "lines": lines.PARTS,
     "iwae_eval": iwae_eval.PARTS,
+    "smile": smile.PARTS,
+    "auto_beta": auto_beta.PARTS,
     "precision_parity": precision_parity.PARTS,
 }
 

@@ -1,9 +1,14 @@
 """The data sets of the benchmarks, read from the folder that `ZSCAPE_DATA` names."""
 
+import io
 import os
+import zipfile
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from benchmarks.figures import NotRunError
 
@@ -21,6 +26,31 @@ def sprites() -> np.ndarray:
     """20,000 random dSprites pictures, uint8 0 or 1, `[20000, 1, 64, 64]`."""
     stored = np.load(_file("dsprites_random20000.npz"))
     return np.unpackbits(stored["imgs"], axis=1).reshape(-1, 1, 64, 64)
+
+
+def pen_digits(number: int) -> np.ndarray:
+    """Rows of ADBench's pendigits, 16 numbers between 0 and 1, in a random order."""
+    with zipfile.ZipFile(_file("adbench_classical.zip")) as archive:
+        rows = np.load(io.BytesIO(archive.read("28_pendigits.npz")))["X"]
+    return rows[np.random.default_rng(0).permutation(len(rows))[:number]]
+
+
+def molecules(number: int) -> Any:
+    """Computed properties of molecules as a DataFrame: five numbers and a category."""
+    import pandas as pd
+
+    frame = pd.read_csv(_file("molecules_props.csv.gz")).drop(columns="smiles")
+    return frame.sample(number, random_state=0).reset_index(drop=True)
+
+
+def smiling_faces() -> tuple[np.ndarray, np.ndarray]:
+    """SMILEs: grey faces, uint8 `[13165, 64, 64]`, and whether each smiles, `[13165]`."""
+    bank = np.load(_file("smiles_faces64.npz"))
+    content, offsets = bank["jpeg"].tobytes(), bank["offset"]
+    faces = [
+        np.asarray(Image.open(io.BytesIO(content[start:end]))) for start, end in pairwise(offsets)
+    ]
+    return np.stack(faces), bank["smiling"]
 
 
 def _file(name: str) -> Path:

@@ -51,10 +51,10 @@ def smile(settings: Settings) -> Iterator[Figure]:
     protocol = (
         f"SMILEs, {SIDE}x{SIDE} grey, splits and models of seeds {seeds}, {TRAINING} train, the "
         f"rest judges; vae {options} trained without labels on faces and mirror images; codes "
-        f"averaged with the mirror image's, turned to their {AXES} principal axes; best unit chosen by the "
-        f"training labels; directions by logistic regression, {DRAWS} draws of {LABELS} labels, "
-        f"half of each class; settings chosen on a split of another seed; error over seeds; "
-        f"{machine()}"
+        f"averaged with the mirror image's, turned to their {AXES} principal axes; best unit "
+        f"chosen by the training labels; directions by logistic regression, {DRAWS} draws of "
+        f"{LABELS} labels, half of each class; settings chosen on a split of another seed; error "
+        f"over seeds; {machine()}"
     )
     for name, values in scores.items():
         error = standard_error(torch.tensor(values)) if len(values) > 1 else None

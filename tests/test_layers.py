@@ -69,6 +69,11 @@ def test_no_drawer_modules():
     assert not {path.stem for path in FILES} & DRAWERS
 
 
+# Foreign weights that come as a .pth: their bytes are checked by a hash first, and nothing but
+# tensors is read (docs/decisions/0007).
+HASHED = {("measures/pretrained.py", "torch.load")}
+
+
 def test_the_library_never_unpickles():
     banned = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
     for path in FILES:
@@ -79,7 +84,9 @@ def test_the_library_never_unpickles():
             elif isinstance(node, ast.ImportFrom) and node.module:
                 assert node.module.split(".")[0] not in banned, path
             elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-                assert (node.value.id, node.attr) not in {("torch", "load"), ("torch", "save")}
+                called = f"{node.value.id}.{node.attr}"
+                if (str(path.relative_to(ROOT)), called) not in HASHED:
+                    assert called not in {"torch.load", "torch.save"}, path
 
 
 def _docstring_lines(node: ast.FunctionDef) -> int:

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zscape.estimator import LatentTransformer
+    from zscape.measures.doctor import diagnose
+    from zscape.measures.measurement import measure
     from zscape.space.maps import map_codes
     from zscape.space.paths import interpolate, traverse, walk
     from zscape.space.space import Space, reconstruct
+    from zscape.study.comparison import compare
     from zscape.study.data import look
     from zscape.study.run import fit, open, prepare, train
     from zscape.study.study import Study
+    from zscape.study.sweep import sweep
 
 __version__ = "0.1.0"
 
@@ -24,13 +28,17 @@ _HOMES = {
     "LatentTransformer": "zscape.estimator",
     "Space": "zscape.space.space",
     "Study": "zscape.study.study",
+    "compare": "zscape.study.comparison",
+    "diagnose": "zscape.measures.doctor",
     "fit": "zscape.study.run",
     "interpolate": "zscape.space.paths",
     "look": "zscape.study.data",
     "map_codes": "zscape.space.maps",
+    "measure": "zscape.measures.measurement",
     "open": "zscape.study.run",
     "prepare": "zscape.study.run",
     "reconstruct": "zscape.space.space",
+    "sweep": "zscape.study.sweep",
     "train": "zscape.study.run",
     "traverse": "zscape.space.paths",
     "walk": "zscape.space.paths",
@@ -40,13 +48,17 @@ __all__ = [
     "LatentTransformer",
     "Space",
     "Study",
+    "compare",
+    "diagnose",
     "fit",
     "interpolate",
     "look",
     "map_codes",
+    "measure",
     "open",
     "prepare",
     "reconstruct",
+    "sweep",
     "train",
     "traverse",
     "walk",

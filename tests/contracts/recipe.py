@@ -45,6 +45,8 @@ def _rows():
     return x
 
 
+PICTURES_ONLY = {"pixel_vae"}  # its decoder goes from pixel to pixel
+PICTURES = ("bits", "grey", "colour")
 MIXED = (("gaussian", 1), ("categorical", 3), ("bernoulli", 1), ("negative_binomial", 1))
 DATA = {
     "bits": (Plain((1, 8, 8), "bernoulli", "mlp"), _bits(1, 8, 8)),
@@ -61,12 +63,24 @@ DATA = {
 
 def checks_for(recipe: Callable) -> Iterator[tuple[str, Callable[[], None]]]:
     """Named checks of one recipe."""
-    for name, (data, draw) in DATA.items():
+    for name, (data, draw) in _fitting(recipe).items():
         yield f"walks-{name}", partial(_walks, recipe, data, draw)
         yield f"learns-{name}", partial(_learns, recipe, data, draw)
         yield f"repeats-{name}", partial(_repeats, recipe, data, draw)
+    for name in [name for name in DATA if name not in _fitting(recipe)]:
+        yield f"refuses-{name}", partial(_refuses, recipe, DATA[name][0])
     yield "alone", partial(_alone, recipe)
     yield "options", partial(_options, recipe)
+
+
+def _fitting(recipe):
+    names = PICTURES if recipe.__name__ in PICTURES_ONLY else DATA
+    return {name: DATA[name] for name in names}
+
+
+def _refuses(recipe, data):
+    with pytest.raises(SpecError, match="must have pictures"):
+        recipe(data, latent=3)
 
 
 def _walks(recipe, data, draw):
@@ -118,7 +132,7 @@ def _repeats(recipe, data, draw):
 
 def _alone(recipe):
     """An answer does not depend on its co-batch."""
-    for data, draw in DATA.values():
+    for data, draw in _fitting(recipe).values():
         model, _ = recipe(data, latent=3)
         model.eval()
         x = draw()

@@ -7,7 +7,9 @@ import torch
 from tests.contracts.conditional import Case, Check, Points, checks_for
 from torch import Tensor, nn
 
+from zscape.networks.masked import Masked
 from zscape.probability import likelihoods, posteriors, priors
+from zscape.probability.autoregressive import Autoregressive
 
 
 def every(*axes: Tensor) -> Points:
@@ -57,6 +59,7 @@ HALF_LEVEL = "the mean of a discretized logistic is within half a level"
 CLASSES = "an average of class numbers means nothing"
 NO_MEAN = "a flow has no closed form of its mean"
 POINT = "a point has no density"
+GREEDY = "one picture without chance stands for a mean, which would be a blur"
 
 
 def vamp() -> priors.Vamp:
@@ -64,6 +67,12 @@ def vamp() -> priors.Vamp:
     posterior = posteriors.Gaussian(4, 2)
     encode = nn.Sequential(nn.Linear(3, 4), nn.Tanh())
     return priors.Vamp(encode, posterior, shape=(3,), components=5)
+
+
+def pixels() -> Autoregressive:
+    network = Masked(1, 1, context=2, depth=2, width=4)
+    pixel = likelihoods.Bernoulli
+    return Autoregressive(network, (1, 2, 2), pixel=pixel, levels=2, context=2)
 
 
 CASES = [
@@ -157,6 +166,20 @@ CASES = [
         lambda: every(FINE),
         central="none",
         reason=NO_MEAN,
+    ),
+    Case(
+        "normalised_posterior",
+        lambda: posteriors.NormalisedGaussian(4, 2, mean_scale=0.6),
+        (4,),
+        plane,
+    ),
+    Case(
+        "autoregressive",
+        pixels,
+        (2, 2, 2),
+        lambda: binary(1, 2, 2),
+        central="none",
+        reason=GREEDY,
     ),
     Case("standard", lambda: priors.Standard(2), (0,), plane),
     Case("mixture", lambda: priors.Mixture(2, 3), (0,), plane),

@@ -19,6 +19,8 @@ MEMBERS = [
     *(("conv:8,8,16", shape) for shape in PICTURES),
     *(("residual:8", shape) for shape in (*PICTURES, (3, 109, 89))),
     *(("residual:8,16", shape) for shape in PICTURES),
+    *(("coordinate:8,16", shape) for shape in PICTURES),
+    ("coordinate", (1, 28, 28)),
 ]
 
 

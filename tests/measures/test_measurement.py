@@ -80,7 +80,7 @@ def test_factors_of_ones_own_are_scored_beside_principal_components():
     [
         ({"labels": [1, 2, 3]}, ShapeError, "labels must have a value for each of the 200 things"),
         ({"factors": np.zeros((7, 2))}, ShapeError, "factor 'factor 0' must have a value for each"),
-        ({"factors": {"a": [None] * 200}}, DataError, "'a' must have a value in every row"),
+        ({"factors": {"a": [None] * 200}}, DataError, "'a' must be known in every row"),
         ({"draws": 0}, SpecError, "draws must be at least 1"),
     ],
 )

@@ -8,20 +8,28 @@ from zscape.study.spec import find_recipe, options, our_recipe, settle
 
 def test_the_signature_is_the_configuration():
     assert options(vae)["latent"].default == 16
-    assert options(vae)["beta"].kind is float
-    assert settle(vae, {"beta": 2}) == {
-        "latent": 16,
-        "beta": 2.0,
-        "likelihood": "auto",
-        "network": "auto",
-    }
+    assert options(vae)["latent"].kind is int
+    assert options(vae)["beta"].kind == float | str
+    settled = settle(RECIPES["tc_vae"], {"beta": 2})
+    assert settled == {"latent": 16, "beta": 2.0, "likelihood": "auto", "network": "auto"}
+    assert type(settled["beta"]) is float
+
+
+def test_a_union_takes_each_of_its_types():
+    assert settle(vae, {"beta": "auto"})["beta"] == "auto"
+    assert type(settle(vae, {"beta": 2})["beta"]) is float
+    with pytest.raises(SpecError, match="beta must be float or str, got True"):
+        settle(vae, {"beta": True})
+    with pytest.raises(SpecError, match="beta must be float or str, got None"):
+        settle(vae, {"beta": None})
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_option_has_a_plain_type_and_a_default(name):
     for option in options(RECIPES[name]).values():
-        assert option.kind in (int, float, str, bool)
-        assert type(option.default) is option.kind
+        assert option.kind in (int, float, str, bool, float | str)
+        assert isinstance(option.default, option.kind)
+        assert isinstance(option.default, bool) == (option.kind is bool)
 
 
 def test_no_option_is_both_the_recipe_s_and_training_s():

@@ -7,8 +7,9 @@ from torch import nn
 from zscape.errors import DivergedError, SpecError
 from zscape.model.level import Flat
 from zscape.model.model import Decoder, Model
-from zscape.objective.objective import Objective, Reconstruction, Sum
+from zscape.objective.objective import Objective, Reconstruction, Sum, Turn
 from zscape.objective.rate import Rate
+from zscape.objective.steering import Geco, Steered, tell_beta
 from zscape.probability.likelihoods import Gaussian as GaussianLikelihood
 from zscape.probability.posteriors import Gaussian, Point
 from zscape.probability.priors import Standard
@@ -170,3 +171,74 @@ def test_batches_are_a_permutation_keyed_by_seed_and_epoch():
 
 def test_fewer_examples_than_a_batch_still_make_one():
     assert [len(b) for b in Batches(torch.zeros(5, 1), size=30)] == [5]
+
+
+def test_a_turn_changes_the_model_between_two_steps():
+    seen = []
+
+    def change(turned, x):
+        seen.append((turned.training, x.shape))
+        turned.decoder.network = nn.Linear(2, 4)  # parameters that the first optimiser never knew
+
+    objective = Sum(Reconstruction(), Rate(), turns=(Turn(25, change),))
+    trained, x = model(), data()
+    batches = Batches(x, size=32, prepare=lambda b: b)
+    list(fit(trained, objective, batches, epochs=2))
+    assert seen == []
+    list(fit(trained, objective, batches, epochs=3))
+    assert seen == [(False, (26 * 32, 4))]
+    before = trained.decoder.network.weight.detach().clone()
+    fresh = Sum(Reconstruction(), Rate(), turns=(Turn(0, change),))
+    list(fit(trained, fresh, batches, epochs=2, ema=0.9))
+    assert not torch.equal(trained.decoder.network.weight, before)
+
+
+def test_a_best_from_before_a_turn_is_forgotten_and_patience_waits_for_the_last():
+    def worsen(turned, x):
+        with torch.no_grad():
+            turned.decoder.network.bias.fill_(30.0)
+
+    x = data()
+    held = InOrder(x, prepare=lambda b: b)
+    objective = Sum(Reconstruction(), Rate(), turns=(Turn(100, worsen),))
+    batches = Batches(x, size=32, prepare=lambda b: b)
+    trained = model()
+    records = list(
+        fit(trained, objective, batches, epochs=14, validation=held, patience=1, learning_rate=1e-6)
+    )
+    assert records[-1].epoch > 10
+    assert trained.decoder.network.bias.min() > 29
+
+
+def test_a_turn_sees_few_of_many_examples():
+    seen = []
+    objective = Sum(Reconstruction(), turns=(Turn(30, lambda _, x: seen.append(x)),))
+    batches = [torch.full((500, 4), float(n)) for n in range(31)]
+    list(fit(model(), objective, batches, epochs=1))
+    assert len(seen[0]) == 4096
+    assert seen[0][-1, 0] == 30
+
+
+def test_listeners_hear_of_every_validation():
+    heard = []
+    objective = Sum(Reconstruction(), Rate())
+    objective.listeners = (heard.append,)
+    x = data()
+    held = InOrder(x, prepare=lambda b: b)
+    batches = Batches(x, size=32, prepare=lambda b: b)
+    records = list(fit(model(), objective, batches, epochs=3, validation=held))
+    told = [r.parts["validation_elbo"] for r in records if "validation_elbo" in r.parts]
+    assert [figures["validation_elbo"] for figures in heard] == told
+
+
+def test_the_records_say_where_a_controller_has_beta():
+    x = data(96)
+    objective = Steered(Geco(), rate=Rate())
+    batches = Batches(x, size=32, prepare=lambda b: b)
+    held = InOrder(torch.randn(64, 4) * 3, prepare=lambda b: b)  # training makes these worse
+    options = {"validation": held, "patience": 0, "learning_rate": 0.02}
+    records = list(fit(model(), objective, batches, epochs=60, **options))
+    betas = [r.parts["beta"] for r in records]
+    assert betas[0] == 1.0
+    assert min(betas) < 1.0 or max(betas) > 1.0
+    assert tell_beta([r.parts for r in records]).startswith("beta = ")

@@ -12,6 +12,7 @@ import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -23,7 +24,11 @@ USAGE, INTERNAL, MEMORY, DISK, BROKEN_PIPE = 64, 70, 71, 74, 141
 
 COMMANDS = {
     "train": "Train a recipe on data and keep it as a study.",
+    "sweep": "Train a family over the values of one option; draw its curve, name its knee.",
+    "compare": "Set studies side by side: figures, differences with intervals, options.",
     "show": "Say what a study is: data, recipe, options, figures, files.",
+    "measure": "Say how good it is: likelihood, code, samples, usefulness, factors.",
+    "doctor": "Say what is wrong with a study, why, and the flag to change; --fix retrains.",
     "sample": "Draw new things.",
     "reconstruct": "Show things beside what the study makes of them.",
     "interpolate": "Go from one thing to another.",
@@ -36,7 +41,11 @@ COMMANDS = {
 
 HOMES = {
     "train": "zscape.cli.train:train_command",
+    "sweep": "zscape.cli.sweep:sweep_command",
+    "compare": "zscape.cli.compare:compare_",
     "show": "zscape.cli.lists:show",
+    "measure": "zscape.cli.measure:measure",
+    "doctor": "zscape.cli.doctor:doctor",
     "sample": "zscape.cli.verbs:sample",
     "reconstruct": "zscape.cli.verbs:reconstruct",
     "interpolate": "zscape.cli.verbs:interpolate",
@@ -46,6 +55,8 @@ HOMES = {
     "recipes": "zscape.cli.lists:recipes",
     "data": "zscape.cli.lists:data",
 }
+
+WITH_RECIPE = ("train", "sweep")  # made for the words typed: their flags are those of a recipe
 
 
 class Terminated(BaseException):
@@ -133,10 +144,10 @@ def _app(words: list[str]) -> Any:
         suppress_keyboard_interrupt=False,
     )
     for name, what in COMMANDS.items():
-        if name == "train" == words[0]:
-            from zscape.cli.train import train_command
-
-            app.command(train_command(words[1:]), name=name, help=what)
+        if name == words[0] and name in WITH_RECIPE:
+            module, _, function = HOMES[name].partition(":")
+            make = getattr(import_module(module), function)
+            app.command(make(words[1:]), name=name, help=what)
         else:
             app.command(HOMES[name], name=name, help=what)
     return app

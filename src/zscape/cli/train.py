@@ -37,23 +37,39 @@ def train_command(words: list[str]) -> Callable[..., None]:
     Raises:
         SpecError: no such recipe.
     """
+    return training_command(words, _own_parameters(), _train)
+
+
+def training_command(
+    words: list[str], parameters: list[inspect.Parameter], run: Callable[..., None]
+) -> Callable[..., None]:
+    """A command of these parameters and the flags of training and of the recipe that is named.
+
+    Args:
+        words: what was typed.
+        parameters: the command's own.
+        run: called with what was given, by name.
+
+    Raises:
+        SpecError: no such recipe.
+    """
     name = recipe_named(words)
     if ":" in name:
         sys.path.append(str(Path.cwd()))  # a module beside the person who types its name
     function = find_recipe(name)
     own = Group(f"Options of {name}", help=summary(function), sort_key=1)
     training = Group("Options of training", sort_key=2)
-    parameters = {parameter.name: parameter for parameter in _own_parameters()}
+    all_of_them = {parameter.name: parameter for parameter in parameters}
     for parameter in (*flags(function, own), *flags(train_on, training)):
-        parameters.setdefault(parameter.name, parameter)
-    signature = inspect.Signature(list(parameters.values()))
+        all_of_them.setdefault(parameter.name, parameter)
+    signature = inspect.Signature(list(all_of_them.values()))
 
     def command(*arguments: Any, **settings: Any) -> None:
         given = signature.bind(*arguments, **settings).arguments
-        _train(**given)
+        run(**given)
 
     command.__signature__ = signature  # type: ignore[attr-defined]
-    command.__annotations__ = {p.name: p.annotation for p in parameters.values()}
+    command.__annotations__ = {p.name: p.annotation for p in all_of_them.values()}
     return command
 
 

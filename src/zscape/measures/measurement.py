@@ -118,19 +118,7 @@ def _factors(space: Space, factors: Any) -> dict[str, np.ndarray]:
         columns = {str(name): np.asarray(factors[name]) for name in factors}
     for name, column in columns.items():
         _same_length(f"factor {name!r}", len(column), space)
-    return {name: _numbers(name, column) for name, column in columns.items()}
-
-
-def _numbers(name: str, column: np.ndarray) -> np.ndarray:
-    """Numbers as they are, words as the ranks of their classes."""
-    if column.dtype.kind in "biuf":
-        return column
-    if any(value is None or value != value for value in column.tolist()):
-        raise DataError(
-            f"Factor {name!r} must have a value in every row, and misses some. "
-            "Leave these rows out, or the factor."
-        )
-    return np.unique(column.astype(str), return_inverse=True)[1].reshape(-1)
+    return columns
 
 
 def _same_length(what: str, length: int, space: Space) -> None:
@@ -218,7 +206,9 @@ def _disentangled(
     space: Space, factors: Mapping[str, np.ndarray], seed: int, *, chosen: bool
 ) -> Section | None:
     codes = space.codes.flat.double().numpy()
-    table = np.stack([column.astype(float) for column in factors.values()], axis=1)
+    table = np.empty((len(codes), len(factors)), dtype=object)  # each column keeps its type
+    for place, column in enumerate(factors.values()):
+        table[:, place] = column
     try:
         scores = disentanglement(codes, table, tuple(factors), seed=seed)
     except DataError:

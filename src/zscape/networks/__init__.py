@@ -1,8 +1,8 @@
 """Networks: shapes in, shapes out; what their outputs mean is the business of probability.
 
-A word names a network: 'mlp', 'conv' or 'residual', with sizes after a colon where wanted:
-'mlp:400' is one hidden layer of 400, 'conv:32' starts with 32 channels, 'conv:32,32,64,64'
-is four strided convolutions of these widths.
+A word names a network: 'mlp', 'conv', 'residual' or 'coordinate', with sizes after a colon where
+wanted: 'mlp:400' is one hidden layer of 400, 'conv:32' starts with 32 channels, 'conv:32,32,64,64'
+is four strided convolutions of these widths, 'coordinate:32,32' asks two layers of each pixel.
 """
 
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from zscape.errors import SpecError, unknown
 from zscape.networks.cells import Cells, LogCounts
 from zscape.networks.conv import conv_decoder, conv_encoder, residual_decoder, residual_encoder
+from zscape.networks.coordinate import coordinate_decoder, coordinate_encoder
 from zscape.networks.mlp import mlp_decoder, mlp_encoder
 
 __all__ = ["Encoder", "decoder", "encoder"]
@@ -43,7 +44,7 @@ def encoder(word: str, shape: Shape, *, columns: Columns = (), counts: bool = Fa
     """The encoder that a word names, for data of this event shape.
 
     Args:
-        word: 'mlp', 'conv' or 'residual', with sizes after a colon where wanted.
+        word: 'mlp', 'conv', 'residual' or 'coordinate', with sizes after a colon where wanted.
         shape: event shape of the data; pictures are `(C, H, W)`.
         columns: (likelihood word, number of classes or 1) per column of a table with mixed
             columns, where a missing cell is nan.
@@ -101,10 +102,12 @@ _ENCODERS: dict[str, Callable[[Shape, Shape], tuple[nn.Module, int]]] = {
     "mlp": mlp_encoder,
     "conv": conv_encoder,
     "residual": residual_encoder,
+    "coordinate": coordinate_encoder,
 }
 
 _DECODERS: dict[str, Callable[[int, Shape, Shape], nn.Module]] = {
     "mlp": mlp_decoder,
     "conv": conv_decoder,
     "residual": residual_decoder,
+    "coordinate": coordinate_decoder,
 }

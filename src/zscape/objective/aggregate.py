@@ -5,8 +5,10 @@ import math
 import torch
 from torch import Tensor
 
+from zscape.errors import SpecError
 from zscape.model.trace import Latent, Trace
 from zscape.objective.objective import Part, Term
+from zscape.probability.distributions import Delta
 
 
 class TotalCorrelation(Term):
@@ -93,6 +95,26 @@ def total_correlation(latent: Latent, num_examples: int) -> Tensor:
     joint = per_unit.sum(-1).logsumexp(1) - offset
     product = (per_unit.logsumexp(1) - offset).sum(-1)
     return (joint - product).mean()
+
+
+def mutual_information(latent: Latent) -> Tensor:
+    """I(x; z) under q of a batch, in nats: mean log q(z | x) - log mean_x' q(z | x').
+
+    Minibatch estimate from one draw per example; never above log B.
+    Source: Hoffman and Johnson 2016, eq. 5; Dieng et al. 2019, section 2.1, arXiv:1807.04863.
+
+    Raises:
+        SpecError: the code is a point, which says all.
+    """
+    if isinstance(latent.q, Delta) or latent.q is None:
+        raise SpecError(
+            "The mutual information must be of codes that are drawn, got a point. "
+            "Use a recipe with a Gaussian posterior, or --encoder-steps 0."
+        )
+    z = latent.z[0]
+    # Expanded by hand: flows do not broadcast a code over their contexts.
+    each = latent.q.log_prob(z[:, None].expand(len(z), *z.shape))
+    return (each.diagonal() - each.logsumexp(1)).mean() + math.log(len(z))
 
 
 def maximum_mean_discrepancy(left: Tensor, right: Tensor) -> Tensor:

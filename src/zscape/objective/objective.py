@@ -1,13 +1,14 @@
 """The interface of objectives and the sum of terms that most of them are."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from zscape.model.bound import distortion, log_weights
+from zscape.model.model import Model
 from zscape.model.trace import Trace
 
 
@@ -28,10 +29,32 @@ class Part:
     cost: Tensor
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A change of the model in the midst of its training, after which the best starts anew.
+
+    Attributes:
+        step: the optimiser steps done before it; an objective's turns stand in this order.
+        change: alters the model in place, given up to 4,096 examples x `[N, *shape]` of those that
+            it was trained on; called in evaluation mode, before the step is made.
+    """
+
+    step: int
+    change: Callable[[Model, Tensor], None]
+
+
 class Objective(ABC):
-    """A number read off a trace."""
+    """A number read off a trace.
+
+    Attributes:
+        draws: S, how many codes a trace must hold per example.
+        turns: changes of the model that training makes on its way.
+        listeners: called with the figures of every validation, `validation_elbo` among them.
+    """
 
     draws: int
+    turns: tuple[Turn, ...] = ()
+    listeners: tuple[Callable[[Mapping[str, float]], None], ...] = ()
 
     @abstractmethod
     def __call__(self, trace: Trace, step: int) -> Loss:
@@ -49,8 +72,9 @@ class Term(ABC):
 class Sum(Objective):
     """The sum of its terms' costs."""
 
-    def __init__(self, *terms: Term) -> None:
+    def __init__(self, *terms: Term, turns: tuple[Turn, ...] = ()) -> None:
         self.terms = terms
+        self.turns = turns
         self.draws = 1
 
     def __call__(self, trace: Trace, step: int) -> Loss:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from zscape.errors import SpecError
-from zscape.model.bound import rate_per_unit, sum_rates
+from zscape.model.bound import rate, rate_per_unit, sum_rates
 from zscape.model.trace import Trace
 from zscape.objective.objective import Part, Term
 from zscape.objective.schedules import Schedule, at
@@ -15,8 +15,10 @@ class Rate(Term):
 
     Args:
         weight: beta; a number or a schedule (Higgins et al. 2017).
-        floor: free bits, in nats per unit, below which a unit's mean rate costs nothing more
-            (Kingma et al. 2016, eq. 15, arXiv:1606.04934). Needs a prior that factorises.
+        floor: free bits, in nats, below which a mean rate costs nothing more
+            (Kingma et al. 2016, eq. 15, arXiv:1606.04934).
+        per: whether the floor is of each "unit", which needs a prior that factorises, or of each
+            "level" as a whole.
         capacity: a target C in nats; the cost is weight * |rate - C|
             (Burgess et al. 2018, eq. 8, arXiv:1804.03599).
     """
@@ -26,10 +28,12 @@ class Rate(Term):
         weight: float | Schedule = 1.0,
         *,
         floor: float = 0.0,
+        per: str = "unit",
         capacity: float | Schedule | None = None,
     ) -> None:
         self.weight = weight
         self.floor = floor
+        self.per = per
         self.capacity = capacity
 
     def __call__(self, trace: Trace, step: int) -> Part:
@@ -43,9 +47,17 @@ class Rate(Term):
         return Part("rate", value, at(self.weight, step) * cost)
 
     def _floored(self, trace: Trace) -> tuple[Tensor, Tensor]:
-        means = [_mean_per_unit(rate_per_unit(latent)) for latent in trace.latents]
-        per_unit = torch.cat(means)
-        return per_unit.sum(), per_unit.clamp(min=self.floor).sum()
+        measured = _means_per_unit if self.per == "unit" else _means_per_level
+        means = measured(trace)
+        return means.sum(), means.clamp(min=self.floor).sum()
+
+
+def _means_per_unit(trace: Trace) -> Tensor:
+    return torch.cat([_mean_per_unit(rate_per_unit(latent)) for latent in trace.latents])
+
+
+def _means_per_level(trace: Trace) -> Tensor:
+    return torch.stack([rate(latent).mean() for latent in trace.latents])
 
 
 def _mean_per_unit(per_unit: Tensor | None) -> Tensor:

@@ -11,16 +11,16 @@ from zscape.recipes.flat import (
     capacity_vae,
     cyclical_vae,
     dip_vae,
-    flow_vae,
     free_bits_vae,
     info_vae,
     iwae,
-    mixture_vae,
     tc_vae,
     vae,
-    vamp_vae,
     wae,
 )
+from zscape.recipes.ica import ica_vae
+from zscape.recipes.pixels import pixel_vae
+from zscape.recipes.priors import flow_vae, mixture_vae, vamp_vae
 
 __all__ = [
     "RECIPES",
@@ -33,9 +33,11 @@ __all__ = [
     "dip_vae",
     "flow_vae",
     "free_bits_vae",
+    "ica_vae",
     "info_vae",
     "iwae",
     "mixture_vae",
+    "pixel_vae",
     "tc_vae",
     "vae",
     "vamp_vae",
@@ -62,5 +64,7 @@ RECIPES: dict[str, Recipe] = {
         flow_vae,
         vamp_vae,
         mixture_vae,
+        ica_vae,
+        pixel_vae,
     )
 }

@@ -31,6 +31,11 @@ def standard(encoder: Encoder, posterior: Conditional, latent: int) -> Condition
     return priors.Standard(latent)
 
 
+def plain_head(word: str, data: Modality) -> Conditional:
+    """The likelihood that a word names, for these data."""
+    return likelihood_of(word, data.shape, data.columns)
+
+
 def flat(
     data: Modality,
     latent: int,
@@ -39,6 +44,7 @@ def flat(
     *,
     posterior: Callable[[int, int], Conditional] = posteriors.Gaussian,
     prior: Prior = standard,
+    head: Callable[[str, Modality], Conditional] = plain_head,
 ) -> Model:
     """A model of one level `z`, shaped by the data.
 
@@ -49,6 +55,7 @@ def flat(
         network: a word, or "auto".
         posterior: from (features, latent).
         prior: from (encoder, posterior, latent).
+        head: from the word of a likelihood and the data to that likelihood.
 
     Raises:
         SpecError: an option that cannot be, or a likelihood of other values than these.
@@ -56,12 +63,12 @@ def flat(
     latent = int(at_least("latent", latent, 1, start="16"))
     word = _likelihood_word(data, likelihood)
     network = data.network if network == "auto" else network
-    head = likelihood_of(word, data.shape, data.columns)
+    said = head(word, data)
     front = encoder(network, data.shape, columns=data.columns, counts=word in _COUNTS)
     q = posterior(front.features, latent)
     level = Flat("z", prior=prior(front, q, latent), posterior=q)
-    features = cast(tuple[int, ...], head.features)
-    return Model(front, [level], Decoder(decoder(network, latent, features), head))
+    features = cast(tuple[int, ...], said.features)
+    return Model(front, [level], Decoder(decoder(network, latent, features), said))
 
 
 def one_of(option: str, word: str, choices: Mapping[str, T]) -> T:

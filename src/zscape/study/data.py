@@ -101,6 +101,30 @@ def look(
     )
 
 
+def things_like(modality: Modality, data: Any, *, label: str = "") -> tuple[Any, Any]:
+    """Things of a kind that is known, as they came, and their labels or None.
+
+    Args:
+        modality: what the things must be; pictures from a folder are brought to its size.
+        data: as for `look`.
+        label: the column of a table that holds the class.
+
+    Raises:
+        DataError: data that cannot be read.
+        SpecError: the name of built-in data that does not exist.
+    """
+    sides = modality.shape[1:]
+    size = sides[0] if len(sides) == 2 and sides[0] == sides[1] and _is_folder(data) else None
+    raw = _labelled(_open(data, size=size, strict=False, label=label), label)
+    if not raw.label_names or raw.labels is None:
+        return raw.things, raw.labels
+    return raw.things, [raw.label_names[int(label)] for label in raw.labels]
+
+
+def _is_folder(data: Any) -> bool:
+    return isinstance(data, str | os.PathLike) and Path(data).is_dir()
+
+
 def _open(data: Any, *, size: int | None, strict: bool, label: str) -> Raw:
     if not isinstance(data, (str, os.PathLike)):
         return from_python(data, size=size)

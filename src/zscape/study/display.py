@@ -7,10 +7,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from zscape.study.training import Progress as Record
+from zscape.study.watch import Watch
 
 
 def displayed(records: Iterable[Record], *, always: bool = False) -> Iterator[Record]:
     """The same records; while they pass, a bar on stderr when that is a terminal.
+
+    Where something is shown, a code that collapses is told as soon as its records show it.
 
     Args:
         records: as `train` yields them.
@@ -56,7 +59,7 @@ def _with_bar(records: Iterable[Record], console: Console) -> Iterator[Record]:
         console=console,
         transient=False,
     )
-    active = ""
+    active, watch = "", Watch()
     with bar:
         task = bar.add_task("train", total=1.0, epoch=0, figures="")
         for record in records:
@@ -66,12 +69,17 @@ def _with_bar(records: Iterable[Record], console: Console) -> Iterator[Record]:
             if "active" not in record.parts:
                 figures += active
             bar.update(task, completed=record.share, epoch=record.epoch, figures=figures)
+            if note := watch.note(record):
+                console.print(f"! {note}", style="yellow", markup=False, highlight=False)
             yield record
 
 
 def _with_lines(records: Iterable[Record]) -> Iterator[Record]:
+    watch = Watch()
     for record in records:
         if any(name.startswith("validation_") for name in record.parts):
             line = f"epoch {record.epoch}  {summary(record)}  nats per example  "
             print(f"{line}{record.seconds:.0f} s", file=sys.stderr, flush=True)
+        if note := watch.note(record):
+            print(f"! {note}", file=sys.stderr, flush=True)
         yield record

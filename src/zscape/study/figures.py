@@ -1,5 +1,6 @@
 """The figures of a trained study and its report, made anew from what the folder holds."""
 
+from zscape.measures.doctor import diagnose
 from zscape.measures.figure import Figure
 from zscape.measures.likelihood import active_units, elbo
 from zscape.measures.report import report
@@ -24,4 +25,11 @@ def report_page(study: Study, space: Space) -> str:
         space: its space.
     """
     notes = [str(note) for note in study.asked["data"].get("notes", ())]
-    return report(space, study.log(), study=dict(study.asked), notes=notes)
+    return report(
+        space,
+        study.log(),
+        study=dict(study.asked),
+        notes=notes,
+        diagnosis=diagnose(space, log=study.log(), asked=study.asked),
+        measured=study.measures(),
+    )

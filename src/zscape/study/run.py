@@ -129,6 +129,7 @@ def train_on(
     learning_rate: float = 1e-3,
     patience: int = 10,
     ema: float = 0.999,
+    encoder_steps: int = 0,
     validation: float = 0.1,
     precision: str = "auto",
     device: str = "auto",
@@ -145,6 +146,8 @@ def train_on(
         learning_rate: Adam's.
         patience: epochs without a better validation ELBO before the end; 0 never stops early.
         ema: decay of the average of weights; 0 keeps the plain weights.
+        encoder_steps: of the encoder alone before each step of everything, in the first epochs,
+            while the code still learns to say more; 0: none.
         validation: share of the examples that only measure.
         precision: "float32", "bfloat16", or "auto".
         device: "cpu", "cuda", or "auto".
@@ -166,6 +169,7 @@ def train_on(
         validation=InOrder(held, prepare=prepare_x) if len(held) else None,
         patience=patience,
         ema=ema,
+        encoder_steps=encoder_steps,
         precision=resolve_precision(precision, model, where),
         device=where,
     )
@@ -190,7 +194,7 @@ def settle_training(given: Mapping[str, Any]) -> dict[str, Any]:
         SpecError: a name is unknown, or a value cannot be.
     """
     settled = settle(train_on, given)
-    least = {"epochs": 1, "batch_size": 0, "patience": 0, "seed": 0}
+    least = {"epochs": 1, "batch_size": 0, "patience": 0, "encoder_steps": 0, "seed": 0}
     for name, value in least.items():
         if settled[name] < value:
             raise SpecError(

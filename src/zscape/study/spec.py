@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from zscape.errors import SpecError, unknown
 from zscape.recipes import RECIPES, Recipe
@@ -13,10 +13,10 @@ from zscape.recipes import RECIPES, Recipe
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One keyword-only argument of a recipe."""
+    """One keyword-only argument of a recipe; its kind is a type, or a union as `float | str`."""
 
     name: str
-    kind: type
+    kind: Any
     default: Any
 
 
@@ -77,13 +77,14 @@ def settle(recipe: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, An
 
 
 def _typed(option: Option, value: Any) -> Any:
+    kinds = get_args(option.kind) or (option.kind,)
     is_bool = isinstance(value, bool)
-    if option.kind is float and isinstance(value, int) and not is_bool:
+    if float in kinds and isinstance(value, int) and not is_bool:
         return float(value)
-    if isinstance(value, option.kind) and is_bool == (option.kind is bool):
+    if isinstance(value, kinds) and is_bool == (bool in kinds):
         return value
     raise SpecError(
-        f"{option.name} must be {option.kind.__name__}, got {value!r}. "
+        f"{option.name} must be {' or '.join(kind.__name__ for kind in kinds)}, got {value!r}. "
         f"Its default is {option.default!r}."
     )
 

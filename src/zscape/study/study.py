@@ -15,6 +15,7 @@ from torch import Tensor
 
 from zscape import __version__
 from zscape.errors import StorageError, StudyError
+from zscape.measures.sections import Report, from_json
 from zscape.modalities import MODALITIES, Modality
 from zscape.model.codes import Codes
 from zscape.model.model import Model
@@ -33,6 +34,7 @@ ITEMS = "items.safetensors"
 LOG = "training.jsonl"
 SKIPPED = "skipped.jsonl"
 REPORT = "report.html"
+MEASURES = "measures.json"
 PICTURES = "pictures"
 KEPT_BYTES = 64 * 2**20  # of the data, so that a study shows its own examples anywhere
 
@@ -182,6 +184,18 @@ class Study:
     def report(self) -> bytes | None:
         """The report as written, or None."""
         return read_file(self.path, REPORT) if has_file(self.path, REPORT) else None
+
+    def measures(self) -> Report | None:
+        """What `zscape measure` found last, or None."""
+        if not has_file(self.path, MEASURES):
+            return None
+        try:
+            return from_json(json.loads(read_file(self.path, MEASURES)))
+        except (KeyError, TypeError, ValueError) as error:
+            raise StudyError(
+                f"{MEASURES} must be as zscape wrote it, and is not ({error}). "
+                "Measure the study again."
+            ) from error
 
     def _skipped(self) -> tuple[tuple[str, str], ...]:
         return () if self.data is None else self.data.skipped

@@ -15,9 +15,11 @@ from zscape.model.model import Model
 from zscape.objective.objective import Objective
 from zscape.objective.schedules import Schedule, at
 from zscape.study.averaging import Average
+from zscape.study.lagging import EncoderFirst
 
 LOG_EVERY = 50  # steps between two records; each costs one wait for the device
 ACTIVE = 0.01  # nats above which a unit counts as used
+SEEN_BY_A_TURN = 4096  # examples at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ def fit(
     validation: Iterable[Tensor] | None = None,
     patience: int = 10,
     ema: float = 0.999,
+    encoder_steps: int = 0,
     precision: str = "float32",
     device: str = "cpu",
 ) -> Iterator[Progress]:
@@ -60,6 +63,9 @@ def fit(
     Every pass over `batches` is an epoch with a record at its end. There the validation ELBO of
     the averaged weights is measured (the objective itself where the rate is undefined), and the
     best weights so far are kept; training ends after `patience` epochs without a better one.
+
+    A turn of the objective changes the model, after which optimiser, average, best and patience
+    begin anew: a best from before it belongs to another model. No run stops early before the last.
 
     Args:
         model: trained in place.
@@ -70,64 +76,73 @@ def fit(
         validation: batches to measure on; none: all epochs are run and the last weights kept.
         patience: epochs without improvement before the end; 0 never stops early.
         ema: decay of the exponential moving average of weights; 0 keeps the plain weights.
+        encoder_steps: steps of the encoder alone before each step of everything, in the first
+            epochs, while the code still learns to say more; 0: none.
         precision: "float32" or "bfloat16" (networks only; likelihoods stay in float32).
         device: where to train, "cpu" or "cuda".
 
     Raises:
         DivergedError: the loss left the finite numbers.
     """
-    model.to(device).train()
-    average = Average(model, decay=ema)
-    loop = _Loop(model, objective, _adam(model, learning_rate, device), learning_rate)
-    loop.autocast = _autocast(precision, device)
-    best, waited, planned = math.inf, 0, epochs * _length(batches)
+    loop = _Loop(model, objective, learning_rate, ema, _autocast(precision, device), device)
+    loop.lagging = EncoderFirst(encoder_steps)
+    planned = epochs * _length(batches)
     try:
         for epoch in range(1, epochs + 1):
             for x in batches:
                 loop.advance(x.to(device, non_blocking=True))
-                average.follow(loop.step)
                 if loop.step % LOG_EVERY == 0:
                     yield loop.progress(epoch, planned, {})
-            if validation is None:
-                yield loop.progress(epoch, planned, {})
-                continue
-            with average.weights():
-                measured = measure(model, objective, validation, step=loop.step, device=device)
-            waited = 0 if measured["validation_loss"] < best else waited + 1
-            if waited == 0:
-                best = measured["validation_loss"]
-                average.remember()
+            loop.end_epoch(x)
+            measured = loop.validate(validation) if validation is not None else {}
             yield loop.progress(epoch, planned, measured)
-            if patience and waited >= patience:
+            if measured and patience and loop.waited >= patience and not loop.turns:
                 break
     finally:
-        average.settle()
+        loop.average.settle()
         model.eval()
 
 
 class _Loop:
-    """The state of one run: step, sums since the last record, and the optimiser."""
+    """The state of one run: step, sums since the last record, optimiser, average and best."""
 
     def __init__(
         self,
         model: Model,
         objective: Objective,
-        optimizer: torch.optim.Optimizer,
         learning_rate: float | Schedule,
+        ema: float,
+        autocast: AbstractContextManager[object],
+        device: str,
     ) -> None:
         self.model = model
         self.objective = objective
-        self.optimizer = optimizer
         self.learning_rate = learning_rate
-        self.autocast: AbstractContextManager[object] = nullcontext()
+        self.ema = ema
+        self.autocast = autocast
+        self.device = device
+        self.lagging = EncoderFirst(0)
+        self.turns = list(objective.turns)
+        self.recent: list[Tensor] = []
         self.step = 0
         self.sums: dict[str, Tensor] = {}
         self.counted = 0
         self.means: dict[str, float] = {}
         self.start = time.monotonic()
+        self.start_anew()
+
+    def start_anew(self) -> None:
+        """A fresh optimiser and average for the model as it is, and no best so far."""
+        self.model.to(self.device).train()
+        self.optimizer = _adam(self.model, self.learning_rate, self.device)
+        self.average = Average(self.model, decay=self.ema)
+        self.begun = self.step
+        self.best, self.waited = math.inf, 0
 
     def advance(self, x: Tensor) -> None:
         """One optimiser step; nothing here waits for the device."""
+        if self.turns:
+            self._turn(x)
         if callable(self.learning_rate):
             for group in self.optimizer.param_groups:
                 group["lr"] = self.learning_rate(self.step)
@@ -135,13 +150,35 @@ class _Loop:
             trace = self.model(x, draws=self.objective.draws)
         loss = self.objective(trace, self.step)
         loss.total.backward()
+        self.lagging.hold(self.model, self.step)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
         self.counted += 1
+        self.average.follow(self.step - self.begun)
         self._add("loss", loss.total.detach())
         for name, value in loss.parts.items():
             self._add(name, value)
+
+    def end_epoch(self, x: Tensor) -> None:
+        """Hears of the last batch whether the encoder still catches up."""
+        if self.lagging.active:
+            with torch.random.fork_rng(devices=[]), torch.no_grad():
+                self.lagging.hear(self.model, x.to(self.device))
+
+    def validate(self, batches: Iterable[Tensor]) -> dict[str, float]:
+        """The figures of the averaged weights, which are kept when they are the best so far."""
+        with self.average.weights():
+            measured = measure(
+                self.model, self.objective, batches, step=self.step, device=self.device
+            )
+        self.waited += 1
+        if measured["validation_loss"] < self.best:
+            self.best, self.waited = measured["validation_loss"], 0
+            self.average.remember()
+        for listen in self.objective.listeners:
+            listen(measured)
+        return measured
 
     def progress(self, epoch: int, planned: int, measured: Mapping[str, float]) -> Progress:
         """The record of what happened since the last one."""
@@ -156,6 +193,18 @@ class _Loop:
         seconds = time.monotonic() - self.start
         share = self.step / planned if planned else 0.0
         return Progress(self.step, epoch, share, loss, means | dict(measured), seconds)
+
+    def _turn(self, x: Tensor) -> None:
+        """Keeps what was seen of late, and makes the changes whose step has come."""
+        self.recent.append(x)
+        while sum(len(batch) for batch in self.recent[1:]) >= SEEN_BY_A_TURN:
+            del self.recent[0]
+        while self.turns and self.turns[0].step <= self.step:
+            self.model.eval()
+            self.turns.pop(0).change(self.model, torch.cat(self.recent)[-SEEN_BY_A_TURN:])
+            self.start_anew()
+        if not self.turns:
+            self.recent.clear()
 
     def _add(self, name: str, value: Tensor) -> None:
         self.sums[name] = self.sums[name] + value if name in self.sums else value

@@ -1,0 +1,171 @@
+"""Does the doctor find planted collapses, leave sound runs alone, and cure what it finds?
+
+Planted runs are those of `planted.PLANTED` whose code really collapsed: at most a tenth of the
+units vary between examples, or the whole rate is under a quarter of a nat. Thresholds were chosen
+on other seeds and other data.
+"""
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from benchmarks.figures import Figure, Settings, machine
+from benchmarks.planted import HEALTHY, PLANTED, Case
+from zscape.measures.aggregate import mutual_information
+from zscape.measures.doctor import Diagnosis
+from zscape.measures.likelihood import elbo, importance_nll, kl_per_dimension
+from zscape.space.space import Space
+from zscape.space.units import measuring_items
+from zscape.study.doctoring import COLLAPSES, diagnose_study, fix
+from zscape.study.run import prepare, train
+from zscape.study.study import Study
+from zscape.study.watch import Watch
+
+DRAWS, MEASURED = 100, 400
+USED = 0.01  # nats of rate and variance of posterior means above which a unit is used
+DEAD, SILENT = 0.1, 0.25
+EARLY = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A trained case: the share of the plan at which the collapse was told, and the diagnosis."""
+
+    case: Case
+    study: Study
+    told: float | None
+    epoch: int
+    diagnosis: Diagnosis
+
+
+@dataclass(frozen=True, slots=True)
+class Cured:
+    """A planted run after `--fix`: living share, information in nats, and the NLL in percent."""
+
+    name: str
+    share: float
+    information: float
+    worse: float
+    error: float
+    rounds: int
+
+
+def planted(settings: Settings) -> Iterator[Figure]:
+    """Planted collapses: found, told early, cured."""
+    cases = PLANTED[:2] if settings.quick else PLANTED
+    with tempfile.TemporaryDirectory() as folder:
+        runs = [_run(case, Path(folder) / f"{i}", settings) for i, case in enumerate(cases)]
+        real = [run for run in runs if _has_collapsed(run.study.space())]
+        cured = [_cure(run, settings) for run in real]
+        left = [run.case.name for run in runs if run not in real]
+        found = [any(run.diagnosis.named(name) for name in COLLAPSES) for run in real]
+        early = [run.told is not None and (run.told <= EARLY or run.epoch == 1) for run in real]
+    said = (
+        f"{len(real)} planted collapses ({', '.join(run.case.name for run in real)}), seed "
+        f"{settings.seed}, {len(left)} planted runs left out as their code did not collapse"
+        f"{f' ({left})' if left else ''}; {machine()}"
+    )
+    yield Figure("planted_found_share", sum(found) / len(found), "share", "measured", said)
+    words = "told while training, within 5 % of the steps or the first epoch; "
+    yield Figure("planted_told_early_share", sum(early) / len(early), "share", "measured",
+                 words + said)
+    yield from _cures(cured, said)
+
+
+def healthy(settings: Settings) -> Iterator[Figure]:
+    """Sound runs, chosen before the thresholds were: nothing is to be said of them."""
+    cases = HEALTHY[:1] if settings.quick else HEALTHY
+    with tempfile.TemporaryDirectory() as folder:
+        runs = [_run(case, Path(folder) / f"{i}", settings) for i, case in enumerate(cases)]
+    alarms = [run for run in runs if not run.diagnosis.healthy]
+    told = [run for run in runs if run.told is not None]
+    names = ", ".join(run.case.name for run in runs)
+    which = "; ".join(
+        f"{run.case.name}: {', '.join(f.name for f in run.diagnosis.findings)}" for run in alarms
+    )
+    said = (
+        f"{len(runs)} sound runs ({names}), seed {settings.seed}; an alarm is any finding that is "
+        f"no mere note{f' ({which})' if which else ''}; {machine()}"
+    )
+    yield Figure("healthy_false_alarms", float(len(alarms)), "count", "measured", said)
+    words = "said of a sound run while it trained; "
+    yield Figure("healthy_told_while_training", float(len(told)), "count", "measured", words + said)
+
+
+PARTS = {"planted": planted, "healthy": healthy}
+
+
+def _cures(cured: list[Cured], said: str) -> Iterator[Figure]:
+    each = "; ".join(
+        f"{c.name}: {c.share:.2f} alive, {c.information:.2f} nats told, NLL {c.worse:+.2f} % "
+        f"+- {c.error:.2f}, round {c.rounds}"
+        for c in cured
+    )
+    said = f"after --fix, over held-out examples; {each}; {said}"
+    units = f"a unit lives when its rate and the variance of its means pass {USED}; {said}"
+    yield Figure("fixed_active_share_min", min(c.share for c in cured), "share", "measured", units)
+    draws = f"importance-weighted with {DRAWS} draws, up to {MEASURED} examples; {said}"
+    worst = max(cured, key=lambda c: c.worse)
+    yield Figure("fixed_nll_worse_percent_max", worst.worse, "%", "estimate", draws, worst.error)
+    least = min(c.information for c in cured)
+    yield Figure("fixed_information_min", least, "nats", "bound", said)
+    rounds = max(c.rounds for c in cured)
+    yield Figure("fix_rounds_max", float(rounds), "rounds", "measured", said)
+
+
+def _run(case: Case, folder: Path, settings: Settings) -> Run:
+    asked = {**case.settings, "epochs": 3} if settings.quick else case.settings
+    data = case.data(settings.seed)
+    study = prepare(data, recipe=case.recipe, out=folder, seed=settings.seed, **asked)
+    watch, told, epoch = Watch(), None, 0
+    for record in train(study):
+        if watch.note(record) and told is None:
+            told, epoch = record.share, record.epoch
+    own = case.recipe if callable(case.recipe) else None
+    trained = Study.open(folder, recipe=own)
+    run = Run(case, trained, told, epoch, diagnose_study(trained))
+    names = [finding.name for finding in run.diagnosis.findings]
+    print(f"{case.name}: {names}, told at {told}", file=sys.stderr, flush=True)
+    return run
+
+
+def _cure(run: Run, settings: Settings) -> Cured:
+    folder = run.study.path
+    cure = fix(run.study, folder=lambda number: folder.with_name(f"{folder.name}-{number}"))
+    path = cure.best.path if cure.best else folder
+    space = Study.open(path, recipe=run.study.recipe).space()
+    before, x = run.study.space(), _examples(space)
+    draws = 10 if settings.quick else DRAWS
+    old, new = (importance_nll(s.model, x, draws=draws) for s in (before, space))
+    scale = 100 / abs(old.value or 1.0)
+    worse = ((new.value or 0.0) - (old.value or 0.0)) * scale
+    error = (((new.error or 0.0) ** 2 + (old.error or 0.0) ** 2) ** 0.5) * scale
+    share = _alive(space, x).double().mean().item()
+    information = mutual_information(space.model, x)[0].value or 0.0
+    found = Cured(run.case.name, share, information, worse, error, len(cure.rounds))
+    changes = [dict(r.changes) for r in cure.rounds]
+    print(f"{found}, {changes}", file=sys.stderr, flush=True)
+    return found
+
+
+def _has_collapsed(space: Space) -> bool:
+    x = _examples(space)
+    rate = elbo(space.model, x)[1].value or 0.0
+    return _alive(space, x).double().mean().item() <= DEAD or rate < SILENT
+
+
+@torch.inference_mode()
+def _alive(space: Space, x: Tensor) -> Tensor:
+    """Which units are used, by rate and by variance of the posterior means, bool `[D]`."""
+    means = space.model.encode(x).latents[0].z
+    rates = torch.tensor([unit.value for unit in kl_per_dimension(space.model, x)])
+    return (means.var(0, correction=0) > USED) & (rates > USED)
+
+
+def _examples(space: Space) -> Tensor:
+    return space.modality.prepare(measuring_items(space, MEASURED)[0])

@@ -1,0 +1,105 @@
+"""Models of one level whose prior, or posterior, is more than a Gaussian.
+
+Options that all recipes share are told in `flat`.
+"""
+
+from zscape.modalities.modality import Modality
+from zscape.model.model import Model
+from zscape.networks import Encoder
+from zscape.objective.objective import Objective, Reconstruction, Sum
+from zscape.objective.rate import Rate
+from zscape.probability import posteriors, priors
+from zscape.probability.conditional import Conditional
+from zscape.recipes.build import at_least, flat, one_of, standard
+
+
+def flow_vae(
+    data: Modality,
+    *,
+    latent: int = 16,
+    transforms: int = 2,
+    posterior: str = "flow",
+    prior: str = "flow",
+    likelihood: str = "auto",
+    network: str = "auto",
+) -> tuple[Model, Objective]:
+    """VAE with normalizing flows of `transforms` steps as posterior, prior or both.
+
+    Args:
+        data: of the things to be modelled.
+        transforms: layers of each flow.
+        posterior: "flow" or "gaussian".
+        prior: "flow" or "standard".
+
+    Source: Rezende and Mohamed 2015, eq. 15, arXiv:1505.05770; Chen et al. 2017, arXiv:1611.02731.
+    """
+    steps = int(at_least("transforms", transforms, 1))
+
+    def flow_posterior(features: int, latent: int) -> Conditional:
+        return posteriors.Flow(features, latent, transforms=steps)
+
+    def flow_prior(encoder: Encoder, posterior: Conditional, latent: int) -> Conditional:
+        return priors.Flow(latent, transforms=steps)
+
+    choices = {"flow": flow_posterior, "gaussian": posteriors.Gaussian}
+    model = flat(
+        data,
+        latent,
+        likelihood,
+        network,
+        posterior=one_of("posterior", posterior, choices),
+        prior=one_of("prior", prior, {"flow": flow_prior, "standard": standard}),
+    )
+    return model, Sum(Reconstruction(), Rate())
+
+
+def vamp_vae(
+    data: Modality,
+    *,
+    latent: int = 16,
+    components: int = 100,
+    likelihood: str = "auto",
+    network: str = "auto",
+) -> tuple[Model, Objective]:
+    """VAE whose prior is the mean posterior of `components` learned pseudo-inputs (VampPrior).
+
+    Args:
+        data: of the things to be modelled.
+        components: learned pseudo-inputs; all are encoded at every step.
+
+    Source: Tomczak and Welling 2018, eq. 9, arXiv:1705.07120.
+    """
+    count = int(at_least("components", components, 1))
+
+    def vamp(encoder: Encoder, posterior: Conditional, latent: int) -> Conditional:
+        assert isinstance(posterior, posteriors.Gaussian)
+        # Pseudo-inputs stand behind the front, where mixed columns have become numbers.
+        return priors.Vamp(encoder.body, posterior, shape=encoder.inner, components=count)
+
+    model = flat(data, latent, likelihood, network, prior=vamp)
+    return model, Sum(Reconstruction(), Rate())
+
+
+def mixture_vae(
+    data: Modality,
+    *,
+    latent: int = 16,
+    components: int = 50,
+    likelihood: str = "auto",
+    network: str = "auto",
+) -> tuple[Model, Objective]:
+    """VAE whose prior is a learned mixture of `components` Gaussians.
+
+    Args:
+        data: of the things to be modelled.
+        components: Gaussians of the prior.
+
+    Source: Dilokthanakul et al. 2016, arXiv:1611.02648 (prior); Tomczak and Welling 2018, eq. 6.
+    """
+    count = int(at_least("components", components, 1))
+
+    def mixture(encoder: Encoder, posterior: Conditional, latent: int) -> Conditional:
+        return priors.Mixture(latent, components=count)
+
+    model = flat(data, latent, likelihood, network, prior=mixture)
+    return model, Sum(Reconstruction(), Rate())

@@ -1,0 +1,50 @@
+"""Steps that leave the decoder alone, so that a lagging encoder catches up early in training."""
+
+from torch import Tensor, nn
+
+from zscape.model.level import Level
+from zscape.model.model import Model
+from zscape.objective.aggregate import mutual_information
+
+EPOCHS = 5  # after which encoder and decoder go together whatever the code carries
+
+
+class EncoderFirst:
+    """Lets only the encoder move in `steps` of `steps` + 1 steps, while it learns to say more.
+
+    It ends with the first epoch in which the mutual information of a batch and its codes did not
+    climb, and after 5 at most.
+    Source: He et al. 2019, algorithm 1, arXiv:1901.05534 (there the number of steps is found by
+    the loss).
+
+    Args:
+        steps: encoder steps for each step of everything; 0: none.
+    """
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+        self.active = steps > 0
+        self.epochs = 0
+        self.most = 0.0
+
+    def hold(self, model: Model, step: int) -> None:
+        """Takes the gradients of everything but the encoder away, where this step is its own."""
+        if self.active and step % (self.steps + 1) < self.steps:
+            for parameter in _others(model):
+                parameter.grad = None
+
+    def hear(self, model: Model, x: Tensor) -> None:
+        """Measures, at the end of an epoch, whether the codes of x `[B, *shape]` say more of it."""
+        latents = model(x).latents
+        said = sum(mutual_information(latent).item() for latent in latents)
+        self.epochs += 1
+        self.active = said > self.most and self.epochs < EPOCHS
+        self.most = max(self.most, said)
+
+
+def _others(model: Model) -> list[nn.Parameter]:
+    encoding = {id(parameter) for parameter in model.encoder.parameters()}
+    for level in model.levels:
+        assert isinstance(level, Level)
+        encoding |= {id(parameter) for parameter in level.posterior.parameters()}
+    return [parameter for parameter in model.parameters() if id(parameter) not in encoding]
