@@ -12,8 +12,10 @@ import torch
 from benchmarks import (
     auto_beta,
     collapse,
+    dsprites,
     iwae_eval,
     lines,
+    metric_cost,
     mnist_vae,
     precision_parity,
     smile,
@@ -31,6 +33,8 @@ BENCHMARKS: dict[str, dict[str, Part]] = {
     "iwae_eval": iwae_eval.PARTS,
     "smile": smile.PARTS,
     "auto_beta": auto_beta.PARTS,
+    "dsprites": dsprites.PARTS,
+    "metric_cost": metric_cost.PARTS,
     "precision_parity": precision_parity.PARTS,
 }
 

@@ -72,8 +72,9 @@ def planted(settings: Settings) -> Iterator[Figure]:
     )
     yield Figure("planted_found_share", sum(found) / len(found), "share", "measured", said)
     words = "told while training, within 5 % of the steps or the first epoch; "
-    yield Figure("planted_told_early_share", sum(early) / len(early), "share", "measured",
-                 words + said)
+    yield Figure(
+        "planted_told_early_share", sum(early) / len(early), "share", "measured", words + said
+    )
     yield from _cures(cured, said)
 
 

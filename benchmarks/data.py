@@ -53,6 +53,16 @@ def smiling_faces() -> tuple[np.ndarray, np.ndarray]:
     return np.stack(faces), bank["smiling"]
 
 
+def sprites_grid() -> tuple[np.ndarray, np.ndarray]:
+    """46,080 dSprites pictures, uint8 0 or 1, `[N, 64, 64]`, and classes of the factors `[N, 5]`.
+
+    The factors are shape, scale, orientation (10 of 40), and both positions (16 of 32).
+    """
+    stored = np.load(_file("dsprites_grid46080.npz"))
+    pictures = np.unpackbits(stored["imgs"], axis=1).reshape(-1, 64, 64)
+    return pictures, stored["latents_classes"]
+
+
 def _file(name: str) -> Path:
     folder = os.environ.get("ZSCAPE_DATA")
     if not folder:

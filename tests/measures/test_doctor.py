@@ -156,6 +156,8 @@ def test_causes_and_remedies_of_a_collapse():
     assert "width" in cause and remedies[0] == "likelihood"
     cause, remedies = first(log=({"step": 40, "parts": {}},), training={"epochs": 2}, options={})
     assert "40 steps" in cause and remedies[0] == "epochs"
+    cause, remedies = first(options={"network": "mlp:64,64,64,64,64,64,64"})
+    assert "deep" in cause and remedies[0] == "network"
     nothing = replace(sound().fidelity, explained=Figure("e", None, "", "undefined"))
     cause, remedies = first(fidelity=nothing)
     assert "parts before it" in cause and remedies[0] == "free_bits"

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from tests.contracts.space import array_space, digits_space, table_space
 
+from zscape.measures.doctor import diagnose
+from zscape.measures.measurement import measure
 from zscape.measures.report import report
 from zscape.space.space import Space
 
@@ -188,8 +190,19 @@ def test_collapse_is_said():
     try:
         for tensor in posterior.parameters():
             tensor.data.zero_()
-        page = report(space, [], study={})
+        diagnosis = diagnose(space)
+        page = report(space, [], study={}, diagnosis=diagnosis)
     finally:
         space.model.load_state_dict(before)
-    assert "6 of 6 units carry next to nothing" in page
-    assert "carry next to nothing" not in report(space, [], study={})
+    assert diagnosis.named("posterior collapse") is not None
+    assert "serious: posterior collapse" in page and "Likely cause:" in page
+    assert "<b>0<small> of 6</small>" in page
+    assert "posterior collapse" not in report(space, [], study={})
+
+
+def test_measures_stand_in_tables_with_their_kinds_and_floors():
+    report_ = measure(table_space(), draws=2)
+    page = report(table_space(), [], study={}, measured=report_)
+    read(page)
+    assert "How good is it?" in page and "real against real" in page
+    assert page.count("<h3>Likelihood</h3>") == 1 and ">bound</td>" in page

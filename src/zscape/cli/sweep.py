@@ -91,13 +91,15 @@ def _sweep(
         points=points,
         **settings,
     )
-    runs = len(plan.values) * len(plan.seeds)
-    at_once = num_jobs(jobs, runs)
+    at_once = num_jobs(jobs, len(members(plan)))
     if out is None:
         plan = plan.at(fresh_folder(Path(STUDIES), f"{seen.source}-{recipe}-{name}-sweep"))
-    listed = ", ".join(told(value) for value in plan.values)
-    tell(f"  {runs} runs: {name} = {listed}; {seeds} each, {at_once} at a time")
+    _tell_plan(plan, at_once)
     _run_to_end(plan, at_once)
+    _say_end(plan, json=json)
+
+
+def _say_end(plan: Plan, *, json: bool) -> None:
     swept = gather_sweep(plan)
     if json:
         paths = {"page": str(plan.folder / PAGE), "curve": str(plan.folder / CURVE)}
@@ -105,6 +107,12 @@ def _sweep(
         return
     print(f"\n{swept}\n")
     print(plan.folder / PAGE)
+
+
+def _tell_plan(plan: Plan, at_once: int) -> None:
+    values = ", ".join(told(value) for value in plan.values)
+    runs, each = len(members(plan)), len(plan.seeds)
+    tell(f"  {runs} runs: {plan.option} = {values}; {each} each, {at_once} at a time")
 
 
 def _run_to_end(plan: Plan, jobs: int) -> None:

@@ -85,8 +85,6 @@ def trade_chart(found: Sequence[Point], *, knee: Choice, best: Choice, label: st
 def value_chart(found: Sequence[Point], *, knee: Choice, best: Choice, label: str) -> str:
     """The ELBO of every value with its standard error, equally spaced in the order they come.
 
-    The band is one standard error below the best: values that reach into it cannot be told from it.
-
     Args:
         found: with an ELBO each.
         knee: the value to be ringed.
@@ -96,11 +94,7 @@ def value_chart(found: Sequence[Point], *, knee: Choice, best: Choice, label: st
     up = _axis([point.elbo for point in found], HEIGHT - BOTTOM, TOP)
     pitch = (WIDTH - LEFT - RIGHT) / len(found)
     places = [(LEFT + (n + 0.5) * pitch, up.at(p.elbo.value or 0.0)) for n, p in enumerate(found)]
-    top = max(found, key=lambda point: point.elbo.value or 0.0).elbo
-    high, low = up.at(top.value or 0.0), up.at((top.value or 0.0) - (top.error or 0.0))
     drawn = [
-        f'<rect x="{LEFT}" width="{WIDTH - LEFT - RIGHT}" y="{high:.1f}" '
-        f'height="{low - high:.1f}" style="fill: var(--accent); opacity: 0.13"/>',
         _rules(up, LEFT, WIDTH - RIGHT),
         _named_axes("", "ELBO, nats"),
         _line(places, "stroke: var(--accent); stroke-width: 1.6"),

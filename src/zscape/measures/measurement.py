@@ -14,6 +14,7 @@ from zscape.errors import DataError, ShapeError
 from zscape.measures.aggregate import draw_codes, moments_gap, mutual_information, two_sample_test
 from zscape.measures.collapse import code_gain, dead_levels, duplicate_units
 from zscape.measures.disentanglement.scores import disentanglement
+from zscape.measures.features import Features, choose_features
 from zscape.measures.figure import Figure
 from zscape.measures.likelihood import (
     active_units,
@@ -71,11 +72,12 @@ def measure(
     named = _factors(view, factors)
     stored, were_held_out = measuring_items(view)
     x = view.modality.prepare(stored)
+    features = choose_features(view, seed=seed)
     sections = [
         _likelihood(view, x, draws, seed),
         _code(view, x, seed),
-        _samples(view, seed),
-        _ways(view, seed),
+        _samples(view, features, seed),
+        _ways(view, features, seed),
         _uses(view, seed),
     ]
     if named:
@@ -172,10 +174,10 @@ def _code(space: Space, x: torch.Tensor, seed: int) -> Section:
     return Section("code", lead, (Row("model", tuple(figures)),))
 
 
-def _samples(space: Space, seed: int) -> Section | None:
+def _samples(space: Space, features: Features, seed: int) -> Section | None:
     if len(measuring_places(space, 4)) < 4:
         return None  # two sets of two are the least that can be compared
-    quality = sample_quality(space, n=MOST_COMPARED, seed=seed)
+    quality = sample_quality(space, n=MOST_COMPARED, seed=seed, features=features)
     lead = (
         f"{quality.examples:,} samples beside as many real things, compared by {quality.features}. "
         "Read each column against real things (the best there is), N(0, I) and a Gaussian without "
@@ -184,14 +186,14 @@ def _samples(space: Space, seed: int) -> Section | None:
     return Section("samples", lead.strip(), quality.rows)
 
 
-def _ways(space: Space, seed: int) -> Section | None:
+def _ways(space: Space, features: Features, seed: int) -> Section | None:
     if len(measuring_places(space, 2)) < 2:
         return None
     lead = (
         "Straight ways between the codes of real things beside a cross-fade: even steps, short "
         "curves, one change of class, and a middle that is near real things."
     )
-    return Section("interpolation", lead, smoothness(space, seed=seed))
+    return Section("interpolation", lead, smoothness(space, seed=seed, features=features))
 
 
 def _uses(space: Space, seed: int) -> Section:

@@ -29,7 +29,6 @@ from zscape.measures.showcase import (
 from zscape.space.space import Space
 from zscape.space.units import measuring_items
 
-COLLAPSED = 0.9  # share of unused units above which a person should know
 MOST_CHARTS = 6
 MANY_NOTES = 8  # from here on they stand in two columns
 CHARTS = {"elbo": "ELBO", "rate": "rate", "distortion": "distortion"}
@@ -124,7 +123,7 @@ def _figures_part(
         over += " Grey is read as the chance of ink: likelihoods are of pictures binarised by it."
     parts = [_sum_line(bound), f'<div class="figures">{"".join(cards)}</div>']
     parts.append(f'<p class="faint">{text(over)}</p>')
-    return section("In numbers", lead, *parts, *_collapse_warning(used, size))
+    return section("In numbers", lead, *parts)
 
 
 def _over(count: int, were_held_out: bool) -> str:
@@ -158,17 +157,6 @@ def _number(value: float) -> str:
     """A number with the decimals that a standard error usually leaves it."""
     decimals = 1 if abs(value) >= 10 else 2
     return f"{value:,.{decimals}f}".replace("-", "\N{MINUS SIGN}")
-
-
-def _collapse_warning(used: Figure, size: int) -> list[str]:
-    count = int(used.value or 0)
-    if size - count <= COLLAPSED * size:
-        return []
-    words = (
-        f"{size - count} of {size} units carry next to nothing: the code has collapsed. A lower "
-        "beta, or the recipes free_bits_vae and annealed_vae, keep more units alive."
-    )
-    return [f'<p class="warning">{text(words)}</p>']
 
 
 def _asked_part(study: Mapping[str, Any], notes: Sequence[str]) -> str:

@@ -81,8 +81,8 @@ def _choices_part(family: Family) -> str:
     ]
     return section(
         "Which value",
-        "The best value has the highest ELBO that its error allows to tell, with the cheapest "
-        "code; the knee is where a further nat of code stops being worth it.",
+        "The best value has the highest ELBO, or the cheapest code of those that cannot be told "
+        "from it; the knee is where a further nat of code stops being worth it.",
         f'<div class="columns wide" style="margin-top: 16px">{"".join(cards)}</div>',
     )
 
@@ -104,8 +104,8 @@ def _curve_part(family: Family) -> str:
     values = value_chart(known, label=f"ELBO over {family.option}", **marks)
     lead = (
         "Each point is one value, its bars one standard error over seeds. Left: what a code "
-        "costs against what is lost in decoding. Right: minus their sum; values that reach into "
-        "the band cannot be told from the best."
+        "costs against what is lost in decoding. Right: minus their sum. Seeds share their ups "
+        "and downs, so values can differ for sure although their bars overlap."
     )
     ringed = "the knee is ringed, the best value orange"
     return section(

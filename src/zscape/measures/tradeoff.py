@@ -93,17 +93,17 @@ def knee(measured: Sequence[Measured]) -> Choice:
 def sweet_spot(measured: Sequence[Measured]) -> Choice:
     """The value of the smallest rate whose ELBO is within one standard error of the best ELBO.
 
-    The standard error is the best value's own: over seeds, or over examples where there is one
-    seed. Of values that cannot be told apart the one with the cheapest code is taken.
+    The standard error is of the shortfall, paired by seed, since seeds share their ups and downs
+    (each has its own split). Of values that cannot be told apart the one with the cheapest code is
+    taken; with one seed there is no such error, and the highest ELBO is.
 
-    Source: Breiman et al. 1984, section 3.4.3 (the one-standard-error rule).
+    Source: Breiman et al. 1984, section 3.4.3 (the one-standard-error rule; pairing is ours).
     """
     known = [point for point in points(measured) if point.elbo.value is not None]
     if not known:
         return Choice(None, "The rate is undefined (the code is a point), and so is the ELBO.")
     best = max(known, key=lambda point: point.elbo.value or 0.0)
-    least = (best.elbo.value or 0.0) - (best.elbo.error or 0.0)
-    near = [point for point in known if (point.elbo.value or 0.0) >= least]
+    near = [point for point in known if _is_near(measured, point.value, best.value)]
     chosen = min(near, key=lambda point: point.rate.value or 0.0)
     return Choice(chosen.value, _why(chosen, best, known))
 
@@ -111,6 +111,16 @@ def sweet_spot(measured: Sequence[Measured]) -> Choice:
 def told(value: Value) -> str:
     """A value of an option in few characters, such as `0.1`, `16` or `mlp:400`."""
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _is_near(measured: Sequence[Measured], value: Value, best: Value) -> bool:
+    """Whether the ELBO of a value falls short of the best by at most one standard error."""
+    reached = {run.seed: run.elbo.value or 0.0 for run in measured if run.value == value}
+    top = {run.seed: run.elbo.value or 0.0 for run in measured if run.value == best}
+    short = [top[seed] - reached[seed] for seed in top if seed in reached]
+    if value == best or len(short) < 2:
+        return value == best
+    return fmean(short) <= stdev(short) / math.sqrt(len(short))
 
 
 def _point(runs: Sequence[Measured]) -> Point:
@@ -186,13 +196,14 @@ def _agreement(measured: Sequence[Measured], value: Value) -> str:
 def _why(chosen: Point, best: Point, known: Sequence[Point]) -> str:
     over = "seeds" if len(best.seeds) > 1 else "examples"
     error = f" ± {best.elbo.error:.2g} (over {over})" if best.elbo.error else ""
-    words = f"The best held-out ELBO is {best.elbo.value:.2f}{error} nats at {told(best.value)}"
-    words += (
-        "."
-        if chosen is best
-        else f"; {told(chosen.value)} is within that error ({chosen.elbo.value:.2f}) "
-        f"and its code is cheaper: {chosen.rate.value:.1f} nats against {best.rate.value:.1f}."
-    )
+    words = f"The best held-out ELBO is {best.elbo.value:.2f}{error} nats, at {told(best.value)}"
+    if chosen is not best:
+        words += (
+            f"; {told(chosen.value)} ({chosen.elbo.value:.2f}) falls short of it by less than the "
+            f"standard error of that difference, and its code is cheaper: {chosen.rate.value:.1f} "
+            f"nats against {best.rate.value:.1f}"
+        )
+    words += "." if len(best.seeds) > 1 else "; one seed alone: how firm that is, more would say."
     if best in (known[0], known[-1]) and len(known) > 1 and not isinstance(best.value, str | bool):
         words += " It stands at the end of the range: sweep further that way."
     return words

@@ -39,8 +39,8 @@ def pixel_vae(
 ) -> tuple[Model, Objective]:
     """VAE of pictures whose decoder also sees the pixels before each: sharp samples, few nats.
 
-    Drawing is one short step per pixel. At its defaults the code is easily left unused, and the
-    remedies, which are those of `vae`, help.
+    Drawing is one short step per pixel. The deeper and wider the decoder, and the dearer the rate,
+    the sooner the code is left unused; the remedies against it are those of `vae`.
 
     Args:
         data: of pictures.

@@ -12,6 +12,7 @@ COLLAPSED = 0.1  # share of living units below which a code has collapsed (R7: 9
 HALF = 0.5  # below this share something is lost, unless as much of the data comes back as by PCA
 MISSING = 0.1  # of the variance: how far below PCA of the same size is too far
 AUDIBLE = 0.25  # nats of rate below which a code says next to nothing of any one example
+DEEP = 6  # hidden layers from which a plain network passes next to nothing on when it starts
 HARDLY = 200  # optimiser steps below which nothing has been learned yet
 LOW_BETA, HIGH_BETA = 0.5, 1.5  # outside, a beta is more than a touch of it
 FULL = 2.5  # nats a unit: five times told apart; units this full would share with others
@@ -29,7 +30,7 @@ def undefined_rate(v: Vitals) -> Finding | None:
         "The code is a point: what it costs, and so the ELBO, are undefined.",
         (v.active,),
         "an autoencoder has no posterior to measure.",
-        _known(v, [Remedy("recipe", "vae", "has a rate, and a prior to draw from")]),
+        known(v, [Remedy("recipe", "vae", "has a rate, and a prior to draw from")]),
     )
 
 
@@ -82,7 +83,7 @@ def dead_units(v: Vitals) -> Finding | None:
         f"{v.latent - count} of {v.latent} units carry next to nothing, and nothing is missing.",
         (_alive(v), v.held.rate),
         "the data need fewer units at this price of a nat.",
-        _known(v, [fitting]),
+        known(v, [fitting]),
     )
 
 
@@ -99,7 +100,7 @@ def duplicates(v: Vitals) -> Finding | None:
         f"Units {named} say the same of every example.",
         tuple(figure for _, _, figure in pairs[:3]),
         "nothing in the objective asks that units differ.",
-        _known(
+        known(
             v,
             [
                 Remedy("latent", max(v.latent - spare, 1), "leaves no room for a copy"),
@@ -123,7 +124,7 @@ def few_latents(v: Vitals) -> Finding | None:
         f"All {v.latent} units are full, and the data vary in more ways.",
         (full, v.fidelity.explained, v.fidelity.linear, v.fidelity.twice),
         "the code is smaller than what the data have to say.",
-        _known(v, [Remedy("latent", 2 * v.latent, "room for what is left out")]),
+        known(v, [Remedy("latent", 2 * v.latent, "room for what is left out")]),
     )
 
 
@@ -139,7 +140,7 @@ def high_beta(v: Vitals) -> Finding | None:
         f"At beta {v.beta:g} the code leaves out what {v.latent} principal components keep.",
         (v.fidelity.explained, v.fidelity.linear, v.held.rate),
         "a nat of the code must save more than a nat of the data to be spent.",
-        _known(v, [Remedy("beta", 1.0, "the ELBO itself")]),
+        known(v, [Remedy("beta", 1.0, "the ELBO itself")]),
     )
 
 
@@ -155,7 +156,7 @@ def low_beta(v: Vitals) -> Finding | None:
         "none: samples will look like nothing in the data.",
         (v.held.rate, v.told, v.held.elbo),
         "the objective hardly holds the codes to the prior.",
-        _known(v, [Remedy("beta", 1.0, "the ELBO itself")]),
+        known(v, [Remedy("beta", 1.0, "the ELBO itself")]),
     )
 
 
@@ -164,6 +165,8 @@ def collapse_remedies(v: Vitals) -> tuple[Remedy, ...]:
     first: list[Remedy] = []
     if v.beta > 1:
         first.append(Remedy("beta", 1.0, "a nat of the code costs a nat"))
+    if _too_deep(v):
+        first.append(Remedy("network", "mlp:256,256", "short enough for the code to get through"))
     if v.options.get("capacity", 1.0) < 1:
         first.append(Remedy("capacity", 2.0 * v.latent, "two nats for every unit to carry"))
         first.append(Remedy("recipe", "vae", "the ELBO itself, without a target"))
@@ -173,7 +176,18 @@ def collapse_remedies(v: Vitals) -> tuple[Remedy, ...]:
     if v.steps is not None and v.steps < HARDLY:
         epochs = int(v.training.get("epochs", 10))
         first.append(Remedy("epochs", _many(epochs, v.steps), "enough steps to learn something"))
-    return (*_known(v, first), *_general(v))
+    return (*known(v, first), *_general(v))
+
+
+def known(v: Vitals, remedies: list[Remedy]) -> tuple[Remedy, ...]:
+    """Those whose option the recipe or training has; all where the options are unknown.
+
+    Args:
+        v: of the space.
+        remedies: the most promising first.
+    """
+    has = {**v.options, **v.training}
+    return tuple(r for r in remedies if not has or r.option in has or r.option == "recipe")
 
 
 def _general(v: Vitals) -> tuple[Remedy, ...]:
@@ -184,22 +198,19 @@ def _general(v: Vitals) -> tuple[Remedy, ...]:
         Remedy("mean_scale", 0.6, "keeps the posterior means of every unit apart"),
         Remedy("decoder_dropout", 0.3, "the decoder cannot do without the code"),
     ]
-    known = _known(v, options)
-    if known or not v.options:
-        return known
+    found = known(v, options)
+    if found or not v.options:
+        return found
     return (Remedy("recipe", "free_bits_vae", "every unit has nats that cost nothing"),)
 
 
 def free_bits(v: Vitals) -> float:
-    """Nats of each unit to make free: some percent of the distortion, over all units."""
+    """Nats of each unit to make free: 2 % of the distortion over all units, 0.05 to 0.5 each.
+
+    So little that the likelihood hardly suffers where the code turns out to have nothing to say.
+    """
     spent = abs(v.held.distortion.value or 0.0)
     return float(f"{min(max(0.02 * spent / v.latent, SPARE), 0.5):.2g}")
-
-
-def _known(v: Vitals, remedies: list[Remedy]) -> tuple[Remedy, ...]:
-    """Those whose option the recipe or training has; all where the options are unknown."""
-    has = {**v.options, **v.training}
-    return tuple(r for r in remedies if not has or r.option in has or r.option == "recipe")
 
 
 def _cause(v: Vitals) -> str:
@@ -210,6 +221,8 @@ def _cause(v: Vitals) -> str:
         )
     if v.steps is not None and v.steps < HARDLY:
         return f"only {v.steps} steps were made: hardly anything has been learned yet."
+    if _too_deep(v):
+        return "the networks are so deep that what the code says is lost on the way."
     if v.options.get("capacity", 1.0) < 1:
         return "the capacity that the code is held at leaves it nothing to carry."
     if _too_wide(v):
@@ -223,6 +236,11 @@ def _cause(v: Vitals) -> str:
             "to do without the code."
         )
     return "the decoder learned to do without the code before the code said anything."
+
+
+def _too_deep(v: Vitals) -> bool:
+    name, _, sizes = str(v.options.get("network", "")).partition(":")
+    return name == "mlp" and sizes.count(",") + 1 >= DEEP
 
 
 def _too_wide(v: Vitals) -> bool:

@@ -2,8 +2,9 @@
 
 import torch
 
+from zscape.measures.aggregate import moments_gap
 from zscape.measures.doctor.amortisation import amortisation_gap
-from zscape.measures.doctor.code_rules import HARDLY, MISSING, _known
+from zscape.measures.doctor.code_rules import HARDLY, MISSING, known
 from zscape.measures.doctor.columns import copies, one_hot_groups
 from zscape.measures.doctor.findings import NOTE, WARNING, Finding, Remedy
 from zscape.measures.doctor.vitals import Vitals
@@ -20,11 +21,10 @@ def prior_gap(v: Vitals) -> Finding | None:
     """Reconstructions are good and samples are noise: prior draws are unlike any code."""
     if (v.told.value or 0.0) < APART or v.share_alive == 0:
         return None
-    point = v.held.rate.value is None
-    cause = (
-        "an autoencoder holds its codes to no prior."
-        if point
-        else "the codes of the data have a shape that the prior has not."
+    _, variances = moments_gap(v.draws)
+    ratio = sorted(1 + (figure.value or 0.0) for figure in variances)[len(variances) // 2]
+    width = Figure(
+        "variance of the codes over the prior's, of the median unit", ratio, "", "estimate"
     )
     options = [
         Remedy("recipe", "vamp_vae", "its prior is learned from the posteriors"),
@@ -36,10 +36,20 @@ def prior_gap(v: Vitals) -> Finding | None:
         WARNING,
         "Reconstructions are fine but samples are not: a classifier tells draws of the prior from "
         "codes of the data, so the decoder has never seen what samples are made of.",
-        (v.told, v.divergence) if v.divergence.value is not None else (v.told,),
-        cause,
+        (v.told, width, *((v.divergence,) if v.divergence.value is not None else ())),
+        _shape_of_codes(v, ratio),
         tuple(r for r in options if r.value != v.recipe),
     )
+
+
+def _shape_of_codes(v: Vitals, ratio: float) -> str:
+    if v.held.rate.value is None:
+        return "an autoencoder holds its codes to no prior."
+    if ratio < 0.5:
+        return "the codes fill a small part of the prior, which draws mostly from the rest."
+    if ratio > 2:
+        return "the codes are spread wider than the prior, which draws only from their middle."
+    return "the codes of the data have a shape that the prior has not."
 
 
 def likelihood(v: Vitals) -> Finding | None:
@@ -55,7 +65,7 @@ def likelihood(v: Vitals) -> Finding | None:
             f"The counts vary {value:.2g} times as much as a Poisson likelihood says.",
             (dispersion,),
             "counts that come in bursts vary more than their mean.",
-            _known(v, [Remedy("likelihood", "negative_binomial", "learns how much they vary")]),
+            known(v, [Remedy("likelihood", "negative_binomial", "learns how much they vary")]),
         )
     if word == "gaussian" and not UNDER <= value <= OVER:
         width = "wide" if value < 1 else "narrow"
@@ -67,7 +77,7 @@ def likelihood(v: Vitals) -> Finding | None:
             f"{value:.2g} of the variance it states, which weighs the rate wrongly.",
             (dispersion,),
             "the unit of the data is not the unit of the fixed width.",
-            _known(v, [learned, Remedy("likelihood", "auto", "what suits the data")]),
+            known(v, [learned, Remedy("likelihood", "auto", "what suits the data")]),
         )
     return None
 
@@ -86,7 +96,7 @@ def grey_as_coins(v: Vitals) -> Finding | None:
         "Most pixels are grey, and a Bernoulli likelihood knows only black and white.",
         (share,),
         "the cross entropy of grey is dominated by noise that no model can predict.",
-        _known(v, [Remedy("likelihood", "discretized_logistic", "knows 256 levels of grey")]),
+        known(v, [Remedy("likelihood", "discretized_logistic", "knows 256 levels of grey")]),
     )
 
 
@@ -102,7 +112,7 @@ def vanishing_variance(v: Vitals) -> Finding | None:
         "their density outweighs everything else.",
         (tight, v.held.distortion),
         "columns that are copies of others, or take few values, under a density.",
-        _known(v, [Remedy("likelihood", "gaussian_optimal", "one width for all dimensions")]),
+        known(v, [Remedy("likelihood", "gaussian_optimal", "one width for all dimensions")]),
     )
 
 
@@ -164,7 +174,7 @@ def overfitting(v: Vitals) -> Finding | None:
             "comes back when their codes are improved one by one.",
             (difference, of_encoder),
             "the encoder learned its examples by heart.",
-            _known(v, [*_restraints(v), Remedy("encoder_steps", 0, "fewer steps of the encoder")]),
+            known(v, [*_restraints(v), Remedy("encoder_steps", 0, "fewer steps of the encoder")]),
         )
     return Finding(
         "overfitting",
@@ -172,7 +182,7 @@ def overfitting(v: Vitals) -> Finding | None:
         f"Held-out examples are {gap:.3g} nats worse than those it was trained on.",
         (difference, v.gain, *((of_encoder,) if of_encoder else ())),
         "the decoder learned its examples by heart.",
-        _known(v, [*_restraints(v), Remedy("latent", max(v.latent // 2, 1), "less to hold by")]),
+        known(v, [*_restraints(v), Remedy("latent", max(v.latent // 2, 1), "less to hold by")]),
     )
 
 
@@ -194,7 +204,7 @@ def underfitting(v: Vitals) -> Finding | None:
         f"Less comes back than from {v.latent} principal components, although the code is used.",
         (v.fidelity.explained, v.fidelity.linear),
         "too few steps were made." if few else "the networks are too small, or not trained enough.",
-        _known(v, [longer, larger] if few else [larger, longer]),
+        known(v, [longer, larger] if few else [larger, longer]),
     )
 
 
