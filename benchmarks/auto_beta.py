@@ -72,14 +72,14 @@ def rendered(number: int) -> np.ndarray:
 
 SETUPS = {
     "mnist": Setup(
-        "10,000 static binarized MNIST digits, mlp:400", digits, 10_000, 40, {"network": "mlp:400"}
+        "10,000 static binarized MNIST digits, mlp:200", digits, 10_000, 40, {"network": "mlp:200"}
     ),
     "sprites": Setup(
-        "4,000 rendered sprites 32x32, conv, latent 8", rendered, 4_000, 14, {"latent": 8}
+        "4,000 rendered sprites 32x32, conv, latent 8", rendered, 4_000, 10, {"latent": 8}
     ),
-    "pendigits": Setup("4,870 rows x 16 of ADBench pendigits, mlp", pen_digits, 4_870, 60, {}),
+    "pendigits": Setup("4,870 rows x 16 of ADBench pendigits, mlp", pen_digits, 4_870, 50, {}),
     "molecules": Setup(
-        "5,000 rows of molecule properties (5 numbers, 1 category), mlp", molecules, 5_000, 60, {}
+        "5,000 rows of molecule properties (5 numbers, 1 category), mlp", molecules, 5_000, 50, {}
     ),
 }
 

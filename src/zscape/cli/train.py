@@ -18,6 +18,7 @@ from zscape.cli import Terminated
 from zscape.cli.options import flag, flags, summary
 from zscape.cli.output import figure_lines, found, record_of, say, tell
 from zscape.errors import StorageError
+from zscape.objective.steering import tell_beta
 from zscape.space.space import Space
 from zscape.study.data import Data, look
 from zscape.study.display import displayed
@@ -199,6 +200,7 @@ def _say_end(study: Study, seen: Data, *, json: bool) -> None:
                 "notes": list(seen.notes),
                 "epochs": log[-1]["epoch"] if log else 0,
                 "seconds": log[-1]["seconds"] if log else 0.0,
+                "beta": tell_beta([record["parts"] for record in log]) or None,
                 "figures": [record_of(figure) for figure in measured],
                 "report": str(study.path / REPORT),
             }
@@ -207,6 +209,8 @@ def _say_end(study: Study, seen: Data, *, json: bool) -> None:
     print(f"\nThe study is in {study.path}. Over its held-out examples:")
     for line in figure_lines(measured, space.codes.flat.shape[1]):
         print(f"  {line}")
+    if chosen := tell_beta([record["parts"] for record in log]):
+        print(f"\n{chosen}")
     steps = log[-1]["step"] if log else 0
     if steps < FEW_STEPS:
         tell(f"! Only {steps} steps were made, so this is hardly trained: try more --epochs.")

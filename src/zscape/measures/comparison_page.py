@@ -12,7 +12,6 @@ from zscape.measures.page import definitions, document, section, table, text, ti
 from zscape.measures.sweep_page import number
 from zscape.modalities.modality import Pictures, Rows
 from zscape.space.space import Space, encode_stored
-from zscape.space.units import measuring_items
 
 SHOWN = 14  # things in a row
 MINUS = "\N{MINUS SIGN}"
@@ -134,7 +133,7 @@ def _plain(value: Any) -> str:
 
 
 def _pictures_part(groups: Sequence[Group], spaces: Sequence[Space]) -> str:
-    stored, _ = measuring_items(spaces[0], SHOWN)
+    stored = drawn_items(spaces[0], SHOWN)
     before = _tiles(spaces[0], spaces[0].modality.prepare(stored))
     if before is None or len({group.data for group in groups}) > 1:
         return ""

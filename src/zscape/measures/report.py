@@ -26,6 +26,7 @@ from zscape.measures.showcase import (
     sample_part,
     traversal_part,
 )
+from zscape.objective.steering import tell_beta
 from zscape.space.space import Space
 from zscape.space.units import measuring_items
 
@@ -186,10 +187,12 @@ def _training_part(log: Sequence[Mapping[str, Any]]) -> str:
     charts = [_chart(log, name) for name in order[:MOST_CHARTS]]
     if not any(charts):
         return ""
+    chosen = tell_beta([record.get("parts", {}) for record in log])
     return section(
         "Training",
         "The curves should level off; where validation gets worse while training still improves, "
         "the model has begun to learn its examples by heart.",
+        f"<p>{text(chosen)}</p>" if chosen else "",
         f'<div class="columns">{"".join(charts)}</div>',
     )
 

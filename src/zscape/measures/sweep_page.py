@@ -15,7 +15,6 @@ from zscape.measures.page import definitions, document, section, table, text, ti
 from zscape.measures.tradeoff import Choice, Point, Value, told
 from zscape.modalities.modality import Pictures, Rows
 from zscape.space.space import Space, encode_stored
-from zscape.space.units import measuring_items
 
 SHOWN = 14  # things in a row
 
@@ -66,7 +65,8 @@ def _title(family: Family) -> str:
 def _header(family: Family) -> str:
     runs = sum(len(point.seeds) for point in family.points)
     seeds = max(len(point.seeds) for point in family.points)
-    each = "one seed" if seeds == 1 else f"up to {seeds} seeds"
+    least = min(len(point.seeds) for point in family.points)
+    each = "one seed" if seeds == 1 else f"{'' if least == seeds else 'up to '}{seeds} seeds"
     lead = (
         f"{family.notes[0] if family.notes else 'The data'}. Trained {runs} times: "
         f"{len(family.points)} values of {family.option} with {each} each."
@@ -160,7 +160,7 @@ def _pictures_part(family: Family) -> str:
     if not family.spaces:
         return ""
     space = next(iter(family.spaces.values()))
-    stored, _ = measuring_items(space, SHOWN)
+    stored = drawn_items(space, SHOWN)
     before = space.modality.show(space.modality.prepare(stored))
     if not isinstance(before, Pictures):
         return ""
@@ -197,11 +197,13 @@ def _rows(rows: Sequence[np.ndarray], names: Sequence[str], columns: int, label:
 def _asked_part(family: Family) -> str:
     data = {"source": family.asked["data"]["source"]}
     data["examples"] = f"{family.asked['data']['num_examples']:,}"
-    settings = {"recipe": family.asked["recipe"], **family.asked["settings"]}
+    settings = list({"recipe": family.asked["recipe"], **family.asked["settings"]}.items())
+    half = (len(settings) + 1) // 2
+    halves = (definitions(dict(part)) for part in (settings[:half], settings[half:]))
     return section(
         "What was asked",
         f"All runs share these; {family.option} and the seed vary. Each is a study of its own in "
         "the folder of this page.",
-        f'<div class="columns"><div><h3>Settings</h3>{definitions(settings)}</div>'
-        f"<div><h3>Data</h3>{definitions(data)}</div></div>",
+        "<h3>Settings and data</h3>",
+        f'<div class="columns">{"".join(halves)}{definitions(data)}</div>',
     )
