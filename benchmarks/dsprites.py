@@ -26,7 +26,7 @@ GROUPS = 100_000  # pictures that the groups of the votes are drawn from
 TEST_SEED = 10_000
 SEEDS = 5
 EXAMPLES = 64_000
-TRAINING = {"epochs": 6, "batch_size": 64, "learning_rate": 2e-3, "patience": 0, "validation": 0.0}
+TRAINING = {"epochs": 3, "batch_size": 32, "learning_rate": 2e-3, "patience": 0, "validation": 0.0}
 OPTIONS = {"latent": 10, "beta": 0.3, "final_beta": 1.0, "steps": 3000}
 PLAIN = {"latent": 10, "beta": 1.0, "network": "coordinate"}
 
@@ -174,9 +174,7 @@ def _figures(
         error = standard_error(values) if len(values) > 1 else None
         listed = f"a seed: {', '.join(f'{value:.3f}' for value in values)}; {protocol}"
         words = listed if len(values) > 1 else protocol
-        yield Figure(
-            f"{before}{name}{suffix}", values.mean().item(), "-", "estimate", words, error
-        )
+        yield Figure(f"{before}{name}{suffix}", values.mean().item(), "-", "estimate", words, error)
 
 
 def _rates(space: zs.Space) -> np.ndarray:

@@ -136,8 +136,14 @@ def digits(seed: int, *, count: int = 3000) -> np.ndarray:
 
 def small_digits(seed: int) -> np.ndarray:
     """The same digits at 14 pixels a side, binarised after shrinking."""
-    grey = digits(seed).reshape(-1, 14, 2, 14, 2).mean((2, 4)) / 255
+    grey = digits(seed, count=2000).reshape(-1, 14, 2, 14, 2).mean((2, 4)) / 255
     return (255 * (grey > np.random.default_rng(seed).random(grey.shape))).astype(np.uint8)
+
+
+def tiny_digits(seed: int) -> np.ndarray:
+    """The same digits at 7 pixels a side, in four levels of grey, row after row."""
+    grey = digits(seed, count=4000).reshape(-1, 7, 4, 7, 4).mean((2, 4)) / 256
+    return (4 * grey).astype(np.int64).reshape(-1, 49)
 
 
 def rendered_sprites(seed: int, *, count: int = 3000) -> Any:
@@ -209,8 +215,8 @@ def _choose(chances: np.ndarray, draw: np.random.Generator) -> np.ndarray:
 
 _SHORT = {"epochs": 30, "network": "mlp:256"}
 _CAUSAL = {"epochs": 25, "latent": 8}
-_HUGE = {"epochs": 12, "latent": 8, "network": "mlp:" + ",".join(["256"] * 12)}
-_PIXELS = {"epochs": 15, "latent": 8, "network": "mlp:128", "depth": 6, "width": 24}
+_HUGE = {"epochs": 12, "latent": 8, "network": "mlp:" + ",".join(["128"] * 20)}
+_PIXELS = {"latent": 8, "network": "mlp:128", "depth": 6, "learning_rate": 3e-4, "epochs": 15}
 
 PLANTED = (
     Case("beta 1000, digits", digits, settings={**_SHORT, "epochs": 10, "beta": 1000.0}),
@@ -223,7 +229,7 @@ PLANTED = (
     ),
     Case("causal decoder, sentences", sentences, causal_vae, {**_CAUSAL, "classes": 12}),
     Case("one-hot leakage, rows", one_hot_rows, causal_vae, {**_CAUSAL, "classes": 4}),
-    Case("pixel decoder, small digits", small_digits, "pixel_vae", _PIXELS),
+    Case("pixel decoder, small digits", small_digits, "pixel_vae", {**_PIXELS, "batch_size": 64}),
     Case("pixel decoder, scikit-learn's digits", lambda seed: "digits", "pixel_vae", _PIXELS),
     Case("huge decoder, digits", digits, settings=_HUGE),
     Case(

@@ -101,6 +101,18 @@ def test_a_run_that_was_broken_off_is_trained_anew(digits, tmp_path):
     assert [run.epochs for run in found.runs] == [2, 2]
 
 
+def test_a_sweep_that_died_in_its_first_run_goes_on(digits, tmp_path):
+    plan = plan_sweep(digits, over={"beta": [1, 4]}, out=tmp_path, seeds=1, **SMALL)
+    (tmp_path / ".data").mkdir()
+    (tmp_path / "study.lock").touch()
+    records = run_sweep(plan)
+    next(records)
+    assert not (tmp_path / "sweep.json").exists()
+    records.close()
+    assert not (tmp_path / ".data").exists()
+    assert len([news for _, news in run_sweep(plan) if isinstance(news, Run)]) == 2
+
+
 def test_another_sweep_or_a_full_folder_is_refused(digits, swept, tmp_path):
     with pytest.raises(StudyError, match="the same settings"):
         sweep(digits, over={"beta": BETAS}, out=swept.path, **SMALL | {"latent": 3})
@@ -204,7 +216,7 @@ def test_words_that_mean_no_values(words):
 def test_jobs_are_a_number_or_the_free_cores(monkeypatch):
     assert num_jobs("3", 10) == 3
     assert num_jobs("3", 2) == 2
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(8))
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
     monkeypatch.setattr(os, "getloadavg", lambda: (2.2, 0, 0))
     assert num_jobs("auto", 100) == 6
     monkeypatch.setattr(os, "getloadavg", lambda: (20.0, 0, 0))
@@ -229,7 +241,7 @@ def dying(how):
 def test_work_that_raises_is_told():
     said = list(done_together(counting, {"a": (2,), "b": (5,), "c": (1,)}, jobs=1))
     told = [("a", 0), ("a", 1), ("b", 0), ("b", 1), ("b", 2)]
-    assert said == [*told, ("b", Failed("three is too many")), ("c", 0)]
+    assert said == [*told, ("b", Failed("ValueError: three is too many")), ("c", 0)]
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from zscape.measures.comparison import Difference, Group
 from zscape.measures.curves import Interval, interval_chart
 from zscape.measures.figure import DENSITY
 from zscape.measures.page import definitions, document, section, table, text, tiles
-from zscape.measures.sweep_page import number
+from zscape.measures.sweep_page import number, shown_items
 from zscape.modalities.modality import Pictures, Rows
 from zscape.space.space import Space, encode_stored
 
@@ -133,7 +133,7 @@ def _plain(value: Any) -> str:
 
 
 def _pictures_part(groups: Sequence[Group], spaces: Sequence[Space]) -> str:
-    stored = drawn_items(spaces[0], SHOWN)
+    stored = shown_items(spaces[0], SHOWN)
     before = _tiles(spaces[0], spaces[0].modality.prepare(stored))
     if before is None or len({group.data for group in groups}) > 1:
         return ""

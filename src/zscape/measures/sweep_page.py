@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from zscape.measures.curves import trade_chart, value_chart
 from zscape.measures.figure import DENSITY, Figure
@@ -15,6 +16,7 @@ from zscape.measures.page import definitions, document, section, table, text, ti
 from zscape.measures.tradeoff import Choice, Point, Value, told
 from zscape.modalities.modality import Pictures, Rows
 from zscape.space.space import Space, encode_stored
+from zscape.space.units import measuring_items
 
 SHOWN = 14  # things in a row
 
@@ -151,6 +153,12 @@ def number(figure: Figure) -> str:
     return f"{figure.value:.2f}{error}".replace("-", "\N{MINUS SIGN}")
 
 
+def shown_items(space: Space, most: int) -> Tensor:
+    """Held-out examples that were kept, at most so many and evenly spread, `[M, *shape]`."""
+    stored, _ = measuring_items(space)
+    return stored[:: max(len(stored) // most, 1)][:most]
+
+
 def _marks(point: Point, family: Family) -> str:
     marks = {"best": family.best, "knee": family.knee}
     return ", ".join(name for name, choice in marks.items() if choice.value == point.value)
@@ -160,7 +168,7 @@ def _pictures_part(family: Family) -> str:
     if not family.spaces:
         return ""
     space = next(iter(family.spaces.values()))
-    stored = drawn_items(space, SHOWN)
+    stored = shown_items(space, SHOWN)
     before = space.modality.show(space.modality.prepare(stored))
     if not isinstance(before, Pictures):
         return ""

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from zscape.errors import SpecError
+from zscape.errors import SpecError, ZscapeError
 
 Work = Callable[..., Iterator[Any]]
 
@@ -37,7 +37,7 @@ def num_jobs(asked: str, pieces: int) -> int:
         SpecError: neither.
     """
     if asked == "auto":
-        free = len(os.sched_getaffinity(0)) - round(os.getloadavg()[0])
+        free = (os.cpu_count() or 1) - round(os.getloadavg()[0])
         on_device = torch.cuda.is_available()  # one device does not gain from several runs
         return 1 if on_device else max(1, min(free, pieces))
     if not asked.isdecimal() or int(asked) < 1:
@@ -117,4 +117,7 @@ def _guarded(work: Work, arguments: tuple[Any, ...]) -> Iterator[Any]:
     try:
         yield from work(*arguments)
     except Exception as error:
-        yield Failed(" ".join(str(error).split()) or type(error).__name__)
+        words = " ".join(str(error).split())
+        yield Failed(
+            words if isinstance(error, ZscapeError) else f"{type(error).__name__}: {words}"
+        )

@@ -153,12 +153,17 @@ def kept_runs(plan: Plan) -> dict[str, Run]:
 
 
 def _refuse_full(folder: Path) -> None:
+    """Refuses a folder that holds more than a sweep leaves whose first run did not end."""
     held = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
-    ours = [name for name in held if name == LOCK or (folder / name / SPEC).is_file()]
-    if len(ours) < len(held):
+    strange = [
+        name
+        for name in held
+        if name != LOCK and not name.startswith(".") and not (folder / name / SPEC).is_file()
+    ]
+    if strange:
         raise StudyError(
             f"A sweep must go to a new folder, or to one of the same sweep, but {str(folder)!r} "
-            f"holds {next(name for name in held if name not in ours)!r}. Choose another."
+            f"holds {strange[0]!r}. Choose another."
         )
 
 

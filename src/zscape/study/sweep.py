@@ -7,6 +7,7 @@ ended, so that the same sweep on the same folder goes on where it stopped.
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ from zscape.study.study import SPEC, Study
 from zscape.study.training import Progress
 
 PAGE, CURVE = "sweep.html", "curve.svg"
+ASIDE = ".data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +147,9 @@ def run_sweep(plan: Plan, *, jobs: int | str = 1) -> Iterator[tuple[str, Progres
     """
     kept = kept_runs(plan)
     plan.folder.mkdir(parents=True, exist_ok=True)
-    with locked(plan.folder), tempfile.TemporaryDirectory(dir=plan.folder) as aside:
+    with locked(plan.folder), _shared(plan) as x:
         yield from kept.items()
         runs = read_record(plan)
-        x = Path(aside) / "x.npy"
-        np.save(x, plan.data.x.numpy())
         pieces = _pieces(plan, x, done=kept)
         messages = done_together(_train_one, pieces, jobs=num_jobs(str(jobs), len(pieces)))
         for name, message in messages:
@@ -190,6 +190,18 @@ def gather_sweep(plan: Plan) -> Sweep:
         chart = trade_chart(found.points, knee=found.knee, best=found.best, label=label)
         write_file(plan.folder / CURVE, standalone(chart).encode())
     return found
+
+
+@contextmanager
+def _shared(plan: Plan) -> Iterator[Path]:
+    """A file of the stored examples in the sweep's folder, gone at the end."""
+    aside = plan.folder / ASIDE
+    aside.mkdir(exist_ok=True)
+    try:
+        np.save(aside / "x.npy", plan.data.x.numpy())
+        yield aside / "x.npy"
+    finally:
+        shutil.rmtree(aside)
 
 
 def _train_one(

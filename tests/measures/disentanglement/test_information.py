@@ -170,10 +170,7 @@ def literal_infomec(codes, factors):
     kept = [d for d in range(codes.shape[1]) if ranges[d] > ranges.max() / 20]
     known = np.array(
         [
-            [
-                literal_neighbour_information(codes[:, d], s, 10) / literal_entropy(s)
-                for d in kept
-            ]
+            [literal_neighbour_information(codes[:, d], s, 10) / literal_entropy(s) for d in kept]
             for s in factors.T
         ]
     )

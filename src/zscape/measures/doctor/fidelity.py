@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from zscape.measures.figure import Figure, undefined
+from zscape.measures.linear import components
 from zscape.probability import distributions
 from zscape.space.space import Space
 
@@ -154,14 +155,9 @@ def _by_components(base: Tensor, data: Tensor, count: int) -> float:
     Its posterior means decoded: W (W'W + sigma^2)^-1 W' shrinks component i by 1 - sigma^2 / l_i.
     Source: Tipping and Bishop 1999, eqs. 7 and 8.
     """
-    centre = base.mean(0)
-    _, singular, basis = torch.linalg.svd(base - centre, full_matrices=False)
-    variances = singular.square() / len(base)
-    left = max(base.shape[1] - count, 1)
-    noise = variances[count:].sum() / left
-    kept = (1 - noise / variances[:count].clamp(min=1e-12)).clamp(min=0)
-    centred = data - centre
-    return _share(data, centred - (centred @ basis[:count].T * kept) @ basis[:count], base)
+    found = components(base, count)
+    kept = (1 - found.rest**2 / found.scale.square().clamp(min=1e-12)).clamp(min=0)
+    return _share(data, data - found.decode(found.encode(data) * kept), base)
 
 
 def _by_factors(base: Tensor, data: Tensor, count: int) -> float:
