@@ -18,6 +18,7 @@ from benchmarks.figures import Figure, Settings, machine
 from benchmarks.planted import HEALTHY, PLANTED, Case
 from zscape.measures.aggregate import mutual_information
 from zscape.measures.doctor import Diagnosis
+from zscape.measures.doctor.findings import SERIOUS
 from zscape.measures.likelihood import elbo, importance_nll, kl_per_dimension
 from zscape.space.space import Space
 from zscape.space.units import measuring_items
@@ -83,17 +84,21 @@ def healthy(settings: Settings) -> Iterator[Figure]:
     cases = HEALTHY[:1] if settings.quick else HEALTHY
     with tempfile.TemporaryDirectory() as folder:
         runs = [_run(case, Path(folder) / f"{i}", settings) for i, case in enumerate(cases)]
-    alarms = [run for run in runs if not run.diagnosis.healthy]
+    alarms = [run for run in runs if _is_alarm(run.diagnosis)]
+    warned = [run for run in runs if not run.diagnosis.healthy and run not in alarms]
     told = [run for run in runs if run.told is not None]
     names = ", ".join(run.case.name for run in runs)
     which = "; ".join(
-        f"{run.case.name}: {', '.join(f.name for f in run.diagnosis.findings)}" for run in alarms
+        f"{run.case.name}: {', '.join(f.name for f in run.diagnosis.findings)}"
+        for run in (*alarms, *warned)
     )
     said = (
-        f"{len(runs)} sound runs ({names}), seed {settings.seed}; an alarm is any finding that is "
-        f"no mere note{f' ({which})' if which else ''}; {machine()}"
+        f"{len(runs)} sound runs ({names}), seed {settings.seed}; an alarm is a collapse, partial "
+        f"or whole, or any other serious finding; warnings are counted apart"
+        f"{f' ({which})' if which else ''}; {machine()}"
     )
     yield Figure("healthy_false_alarms", float(len(alarms)), "count", "measured", said)
+    yield Figure("healthy_warnings", float(len(warned)), "count", "measured", said)
     words = "said of a sound run while it trained; "
     yield Figure("healthy_told_while_training", float(len(told)), "count", "measured", words + said)
 
@@ -152,6 +157,10 @@ def _cure(run: Run, settings: Settings) -> Cured:
     changes = [dict(r.changes) for r in cure.rounds]
     print(f"{found}, {changes}", file=sys.stderr, flush=True)
     return found
+
+
+def _is_alarm(diagnosis: Diagnosis) -> bool:
+    return any(f.severity == SERIOUS or f.name in COLLAPSES for f in diagnosis.findings)
 
 
 def _has_collapsed(space: Space) -> bool:

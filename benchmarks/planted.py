@@ -215,8 +215,9 @@ def _choose(chances: np.ndarray, draw: np.random.Generator) -> np.ndarray:
 
 _SHORT = {"epochs": 30, "network": "mlp:256"}
 _CAUSAL = {"epochs": 25, "latent": 8}
-_HUGE = {"epochs": 12, "latent": 8, "network": "mlp:" + ",".join(["128"] * 20)}
-_PIXELS = {"latent": 8, "network": "mlp:128", "depth": 6, "learning_rate": 3e-4, "epochs": 15}
+_TINY = {"epochs": 9, "latent": 8, "classes": 4}
+_HUGE = {"epochs": 12, "latent": 8, "network": "mlp:" + ",".join(["128"] * 32)}
+_PIXELS = {"latent": 8, "network": "mlp:16", "depth": 8, "width": 24, "learning_rate": 3e-3}
 
 PLANTED = (
     Case("beta 1000, digits", digits, settings={**_SHORT, "epochs": 10, "beta": 1000.0}),
@@ -229,8 +230,19 @@ PLANTED = (
     ),
     Case("causal decoder, sentences", sentences, causal_vae, {**_CAUSAL, "classes": 12}),
     Case("one-hot leakage, rows", one_hot_rows, causal_vae, {**_CAUSAL, "classes": 4}),
-    Case("pixel decoder, small digits", small_digits, "pixel_vae", {**_PIXELS, "batch_size": 64}),
-    Case("pixel decoder, scikit-learn's digits", lambda seed: "digits", "pixel_vae", _PIXELS),
+    Case("recurrent decoder, tiny digits", tiny_digits, causal_vae, _TINY),
+    Case(
+        "pixel decoder, small digits",
+        small_digits,
+        "pixel_vae",
+        {**_PIXELS, "epochs": 10, "batch_size": 64},
+    ),
+    Case(
+        "pixel decoder, scikit-learn's digits",
+        lambda seed: "digits",
+        "pixel_vae",
+        {**_PIXELS, "width": 32, "epochs": 15},
+    ),
     Case("huge decoder, digits", digits, settings=_HUGE),
     Case(
         "width above the data's, digits",

@@ -3,10 +3,14 @@
 Options that all recipes share are told in `flat`.
 """
 
+import torch
+from torch import Tensor
+
 from zscape.modalities.modality import Modality
+from zscape.model.level import Level
 from zscape.model.model import Model
 from zscape.networks import Encoder
-from zscape.objective.objective import Objective, Reconstruction, Sum
+from zscape.objective.objective import Objective, Reconstruction, Sum, Turn
 from zscape.objective.rate import Rate
 from zscape.probability import posteriors, priors
 from zscape.probability.conditional import Conditional
@@ -85,6 +89,7 @@ def mixture_vae(
     *,
     latent: int = 16,
     components: int = 50,
+    refit_at: int = 0,
     likelihood: str = "auto",
     network: str = "auto",
 ) -> tuple[Model, Objective]:
@@ -93,13 +98,46 @@ def mixture_vae(
     Args:
         data: of the things to be modelled.
         components: Gaussians of the prior.
+        refit_at: steps as a plain VAE, after which the prior alone is fitted to its codes, all else
+            as it is; 0 learns the prior with the rest.
 
     Source: Dilokthanakul et al. 2016, arXiv:1611.02648 (prior); Tomczak and Welling 2018, eq. 6.
+    Refitting: Dai and Wipf 2019, section 4 (a second stage on the codes), arXiv:1903.05789.
     """
-    count = int(at_least("components", components, 1))
+    count, begin = (
+        int(at_least("components", components, 1)),
+        int(at_least("refit_at", refit_at, 0)),
+    )
 
     def mixture(encoder: Encoder, posterior: Conditional, latent: int) -> Conditional:
         return priors.Mixture(latent, components=count)
 
     model = flat(data, latent, likelihood, network, prior=mixture)
-    return model, Sum(Reconstruction(), Rate())
+    if begin:
+        _standardise(_prior(model))
+    turns = (Turn(begin, _fit_prior_alone),) if begin else ()
+    return model, Sum(Reconstruction(), Rate(), turns=turns)
+
+
+def _prior(model: Model) -> priors.Mixture:
+    (level,) = model.levels
+    assert isinstance(level, Level) and isinstance(level.prior, priors.Mixture)
+    return level.prior
+
+
+@torch.no_grad()
+def _standardise(prior: priors.Mixture) -> None:
+    """Holds the prior at N(0, I): every component is."""
+    prior.requires_grad_(False)
+    prior.loc.zero_()
+
+
+@torch.no_grad()
+def _fit_prior_alone(model: Model, x: Tensor) -> None:
+    """Freezes all but the prior, whose components begin at codes, half as wide as all of them."""
+    codes, prior = model(x).latents[0].z[0], _prior(model)  # draws: they fill what centres leave
+    prior.loc.copy_(codes[torch.randint(len(codes), (len(prior.loc),))])
+    spread = codes.var(0, correction=0).clamp(min=1e-4) / 4
+    prior.log_variance.copy_(spread.log().expand_as(prior.log_variance))
+    model.requires_grad_(False)
+    prior.requires_grad_(True)

@@ -85,9 +85,7 @@ def test_the_trees_agree_with_gradient_boosting(seed):
     codes = np.concatenate([factors[:, :2] + 0.2 * codes[:, :2], codes], 1)
     matrix = np.stack(
         [
-            GradientBoostingClassifier(random_state=0)
-            .fit(codes, classes)
-            .feature_importances_
+            GradientBoostingClassifier(random_state=0).fit(codes, classes).feature_importances_
             for classes in factors.T
         ],
         1,

@@ -39,10 +39,10 @@ def dci(codes: np.ndarray, factors: np.ndarray, *, seed: int = 0) -> Dci:
     1 - H_F(R_d. / sum) weighted by the unit's importance, 1 where each serves one factor;
     completeness is the same over factors, 1 where each is served by one unit; informativeness is
     the accuracy on rows that were not fitted. Importances are the impurity decreases of gradient
-    boosting in 10 rounds at rate 0.5, each on a quarter of the rows or 1,500: up to 40 times cheaper
-    than the 100 rounds at rate 0.1 of published figures, whose scores it meets to about 0.05. (Forests are
-    as cheap, but spread importance over units that only fit noise.) Disentanglement is undefined
-    for one factor, completeness for one unit.
+    boosting in 10 rounds at rate 0.5, each on a quarter of the rows or 1,500: up to 40 times
+    cheaper than the 100 rounds at rate 0.1 of published figures, whose scores it meets to about
+    0.05. (Forests are as cheap, but spread importance over units that only fit noise.)
+    Disentanglement is undefined for one factor, completeness for one unit.
 
     Args:
         codes: `[N, D]`.
