@@ -1,9 +1,9 @@
 """SMILEs faces: is the smile one unit found without labels, a direction found from 50 labels?
 
 A VAE is trained without labels on 10,165 faces of 13,165 and their mirror images. The code of a
-face is averaged with that of its mirror image, which takes the pose out; a unit is one of this code,
-of its principal axes or of its independent components. All is judged on the 3,000 other faces. The same is done with pixels: what
-does not beat that is no merit of the model.
+face is averaged with that of its mirror image, which takes the pose out; a unit is one of this
+code, of its principal axes or of its independent components. All is judged on the 3,000 other
+faces. The same is done with pixels: what does not beat that is no merit of the model.
 """
 
 from collections.abc import Iterator
@@ -53,10 +53,10 @@ def smile(settings: Settings) -> Iterator[Figure]:
         f"SMILEs, {SIDE}x{SIDE} grey, splits and models of seeds {seeds}, {TRAINING} train, the "
         f"rest judges; vae {options} trained without labels on faces and mirror images; codes "
         f"averaged with the mirror image's; unit: the best of its own, its principal axes and "
-        f"independent components of {AXES} of these, chosen by the training labels; {DRAWS} draws of {LABELS} labels, half of "
-        f"each class, logistic regression, then {EM_STEPS} steps of EM over all training faces; "
-        f"from all labels by logistic regression; settings chosen on splits and models of other "
-        f"seeds; error over seeds; {machine()}"
+        f"independent components of {AXES} of these, chosen by the training labels; {DRAWS} draws "
+        f"of {LABELS} labels, half of each class, logistic regression, then {EM_STEPS} steps of EM "
+        f"over all training faces; from all labels by logistic regression; settings chosen on "
+        f"splits and models of other seeds; error over seeds; {machine()}"
     )
     for name, values in scores.items():
         error = standard_error(torch.tensor(values)) if len(values) > 1 else None

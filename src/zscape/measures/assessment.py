@@ -53,9 +53,7 @@ def _table(rows: Sequence[Row]) -> str:
     names = f"<tr><th></th>{head}<th>kind</th></tr>" if len(rows) > 1 else ""
     lines = []
     for place, figure in enumerate(rows[0].figures):
-        cells = "".join(
-            f'<td class="number">{_value(row.figures[place])}</td>' for row in rows
-        )
+        cells = "".join(f'<td class="number">{_value(row.figures[place])}</td>' for row in rows)
         name = f'<td class="whole">{text(label_text(figure))}</td>'
         lines.append(f'<tr>{name}{cells}<td class="faint">{text(figure.kind)}</td></tr>')
     return f'<div class="scroll"><table>{names}{"".join(lines)}</table></div>'

@@ -70,7 +70,8 @@ class Sweep:
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join(c.rjust(w) for c, w in zip(r, widths, strict=True)) for r in rows]
         unit = self.points[0].distortion.unit if self.points else "nats"
-        lines.append(f"held-out, in {unit} per example: mean ± standard error over seeds")
+        over = "seeds" if any(len(point.seeds) > 1 for point in self.points) else "examples"
+        lines.append(f"held-out, in {unit} per example: mean ± standard error over {over}")
         lines += [f"{name}: {_said(choice)}" for name, choice in self._choices()]
         return "\n".join(lines)
 

@@ -29,7 +29,7 @@ def prior_gap(v: Vitals) -> Finding | None:
     options = [
         Remedy("recipe", "vamp_vae", "its prior is learned from the posteriors"),
         Remedy("recipe", "flow_vae", "its prior can take any shape"),
-        Remedy("recipe", "mixture_vae", "its prior has clusters"),
+        Remedy("recipe", "mixture_vae", "its prior has clusters; --refit-at fits it afterwards"),
     ]
     return Finding(
         "prior gap",
