@@ -140,6 +140,9 @@ def test_few_living_units_are_a_collapse_only_if_something_is_missing():
 def test_a_rate_of_nothing_is_a_collapse_whatever_the_means():
     silent = vitals(held=Bound(sound().held.elbo, fig(0.01), sound().held.distortion))
     assert code_rules.collapse(silent).severity == SERIOUS
+    few = replace(silent, means=silent.means * torch.tensor([1.0, 0, 0, 0]))
+    few = replace(few, fidelity=fidelity(explained=0.0, linear=0.6))
+    assert code_rules.collapse(few) is not None and code_rules.partial_collapse(few) is None
     assert code_rules.collapse(sound()) is None
 
 

@@ -58,7 +58,7 @@ def collapse(v: Vitals) -> Finding | None:
 
 def partial_collapse(v: Vitals) -> Finding | None:
     """Fewer than half of the units are used, and what they could say is missing."""
-    if not COLLAPSED < v.share_alive < HALF or not _misses_something(v):
+    if not COLLAPSED < v.share_alive < HALF or not _misses_something(v) or collapse(v):
         return None
     count = int(v.alive.sum())
     return Finding(
