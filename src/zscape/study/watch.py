@@ -2,7 +2,7 @@
 
 from zscape.study.training import Progress
 
-SILENT = 0.1  # nats of rate; sound starts dip to half a nat and rise, collapses go through this
+SILENT = 0.25  # nats of rate; sound starts dip to half a nat and rise, collapses go through this
 ALIVE = 1.0  # nats at which a code that was silent has come back
 RISING = 1.2  # times the record before, above which a low rate is on its way up
 PATIENCE = 2  # low records in a row, where the number of active units is not told
@@ -11,7 +11,7 @@ PATIENCE = 2  # low records in a row, where the number of active units is not to
 class Watch:
     """Looks at the records of one run in turn and says once when its code collapses.
 
-    A record is low when the rate is under 0.1 nat and not rising. One low record without active
+    A record is low when the rate is under 0.25 nat and not rising. One low record without active
     units is told, or two in a row: at the end of the first epoch at the latest, which is within
     the first 5 % of the steps of any run of 20 epochs.
     """

@@ -67,6 +67,8 @@ def literal_neighbour_information(unit, classes, k):
         near = min(k, len(own))
         reach = sorted(own)[near - 1]
         inside = sum(abs(unit[j] - unit[i]) < reach or unit[j] == unit[i] for j in kept)
+        # Of continuous numbers that is k: the example itself and k - 1 nearer than the k-th.
+        near = 1 + sum(distance < reach or distance == 0 for distance in own)
         terms.append(psi(near) - psi(len(own) + 1) - psi(inside))
     return max(0.0, psi(len(kept)) + sum(terms) / len(terms))
 
@@ -163,6 +165,17 @@ def test_information_without_bins_is_that_of_scikit_learn():
         )
         found = [neighbour_information(unit, classes, 10) for unit in codes.T]
         np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+def test_numbers_that_repeat_are_known_as_classes_are():
+    # A perfect code of few values tells the factor, and nothing of the other.
+    known = [
+        [neighbour_information(unit, classes, 10) for unit in GRID.T.astype(float)]
+        for classes in GRID.T
+    ]
+    np.testing.assert_allclose(known, math.log(4) * np.eye(3), atol=0.05)
+    found = infomec(GRID.repeat(20, axis=0) + 0.0, GRID.repeat(20, axis=0))
+    assert found.infom.value > 0.99 and found.infoc.value > 0.99
 
 
 def literal_infomec(codes, factors):

@@ -162,20 +162,19 @@ def neighbour_information(unit: np.ndarray, classes: np.ndarray, neighbours: int
     # An example alone in its class has no neighbour, and is left out.
     sizes = np.bincount(classes)
     ordered = np.sort(unit[sizes[classes] > 1])
-    near, repeated = [], []
+    terms = []
     for number in np.flatnonzero(sizes > 1):
         own = np.sort(unit[classes == number])
         k = min(neighbours, len(own) - 1)
         # The reach is open by more than the sums round, but the same number is always near.
         rounding = 4 * np.finfo(np.float64).eps * np.abs(own).max()
         reach = np.maximum(_kth_distance(own, k) - rounding, 0.0)
-        above = np.searchsorted(ordered, own + reach, side="right")
-        near.append(above - np.searchsorted(ordered, own - reach, side="left"))
-        repeated.append((len(own), k))
-    members, ks = np.array(repeated).T
-    value = _digamma(np.array([len(ordered)]))[0]
-    value += ((_digamma(ks) - _digamma(members)) @ members) / len(ordered)
-    return max(0.0, float(value - _digamma(np.concatenate(near)).mean()))
+        # k of its own class but where numbers repeat, which then count on both sides.
+        among_own, among_all = _within(own, own, reach), _within(ordered, own, reach)
+        terms.append(_digamma(among_own) - _digamma(among_all))
+        terms[-1] -= _digamma(np.array([len(own)]))
+    value = _digamma(np.array([len(ordered)]))[0] + np.concatenate(terms).mean()
+    return max(0.0, float(value))
 
 
 def _binned(codes: np.ndarray, bins: int) -> np.ndarray:
@@ -261,6 +260,12 @@ def _kth_distance(own: np.ndarray, k: int) -> np.ndarray:
         reach = np.maximum(middle - low, high - middle)
         np.minimum(best[place : place + windows], reach, out=best[place : place + windows])
     return best
+
+
+def _within(ordered: np.ndarray, points: np.ndarray, reach: np.ndarray | float) -> np.ndarray:
+    """How many of sorted numbers lie within the reach of each point."""
+    above = np.searchsorted(ordered, points + reach, side="right")
+    return above - np.searchsorted(ordered, points - reach, side="left")
 
 
 def _digamma(x: np.ndarray) -> np.ndarray:
