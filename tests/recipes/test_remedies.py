@@ -51,7 +51,7 @@ def test_other_words_are_no_beta():
     for name in ("warmup", "free_bits", "target_rate", "mean_scale", "warm_start"):
         with pytest.raises(SpecError, match=f"{name} must be at least 0, got -1"):
             vae(BITS, **{name: -1})
-    with pytest.raises(SpecError, match="decoder_dropout must be between 0 and 0.99, got 1.5"):
+    with pytest.raises(SpecError, match=r"decoder_dropout must be between 0 and 0\.99, got 1\.5"):
         vae(BITS, decoder_dropout=1.5)
 
 

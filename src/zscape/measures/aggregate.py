@@ -6,7 +6,7 @@ caller's randomness as it was.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -86,8 +86,8 @@ def mutual_information(
     aggregate = _log_mixture(posteriors, torch.cat(codes)) - math.log(len(x))
     ratio = (torch.cat(own) - aggregate).double()
     return (
-        mean(names[0], ratio, NATS, "bound", source),
-        mean(names[1], torch.cat(rates).double() - ratio, NATS, "bound", source),
+        _at_least_zero(mean(names[0], ratio, NATS, "bound", source)),
+        _at_least_zero(mean(names[1], torch.cat(rates).double() - ratio, NATS, "bound", source)),
     )
 
 
@@ -133,9 +133,14 @@ def two_sample_test(codes: Tensor, prior: Tensor, *, seed: int = 0) -> Figure:
         network = _classifier(both[train].clone(), labels[train])
     with torch.no_grad():
         right = (network(both[judged].clone())[:, 0] > 0) == labels[judged].bool()
-    name = "codes told from prior draws (two-sample test)"
+    name = f"codes told from prior draws (two-sample test, {len(codes):,} of each)"
     source = "Lopez-Paz and Oquab 2017, section 3"
     return mean(name, right.double(), "accuracy", "estimate", source)
+
+
+def _at_least_zero(figure: Figure) -> Figure:
+    """Neither information nor a divergence is below 0, though the mean of few draws may be."""
+    return replace(figure, value=max(figure.value or 0.0, 0.0))
 
 
 def _information_names(count: int) -> tuple[str, str]:

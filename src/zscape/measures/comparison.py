@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from zscape.measures.figure import Figure
-from zscape.measures.likelihood import BATCH, STREAM, active_units, elbo
+from zscape.measures.likelihood import BATCH, STREAM, active_units, draws_for, elbo
 from zscape.measures.tradeoff import over_seeds
 from zscape.model.bound import distortion, has_rate, sum_rates
 from zscape.model.model import Model
@@ -121,10 +121,10 @@ def bound_values(model: Model, x: Tensor, *, seed: int = 0) -> dict[str, np.ndar
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(STREAM + seed)
         for part in x.split(BATCH):
-            trace = model(part)
-            spent.append(distortion(trace)[0].double())
+            trace = model(part, draws=draws_for(len(x)))
+            spent.append(distortion(trace).mean(0).double())
             if has_rate(trace):
-                rates.append(sum_rates(trace).expand(1, len(part))[0].double())
+                rates.append(sum_rates(trace).expand(-1, len(part)).mean(0).double())
     lost = torch.cat(spent).numpy()
     if not rates:
         return {"distortion": lost}

@@ -139,7 +139,7 @@ def trained_features(x: Tensor, labels: Tensor, *, seed: int = 0) -> Features:
         # At this scale the kernel of KID weighs its three powers alike.
         unit = (hidden.var(0).mean() + hidden.mean(0).square().mean()).sqrt()
     name = f"a network trained on {len(labels.unique())} classes (seed {seed})"
-    note = f"it tells {right:.1%} of {len(apart):,} pictures kept apart from its training"
+    note = f"That network tells the class of {right:.1%} of {len(apart):,} pictures it never saw."
     return Features(name, lambda pictures: network.features(pictures) / unit, note)
 
 

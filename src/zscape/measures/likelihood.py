@@ -34,6 +34,7 @@ from zscape.space.units import rates_of
 
 ACTIVE = 0.01  # nats of rate, or variance of the posterior means, above which a unit is used
 BATCH = 256
+MOST_DRAWS, ENOUGH = 64, 2048  # draws of an example, and of all together, for an ELBO
 AT_ONCE = 2048  # codes in one walk, draws times batch: their decoded pictures stay in the cache
 
 # Draws must not repeat the noise that data was made of under the same small seed.
@@ -46,8 +47,9 @@ _DENSITIES = (ContinuousBernoulli, DiagonalGaussian, OptimalGaussian)
 def elbo(model: Model, x: Tensor, *, seed: int = 0) -> tuple[Figure, Figure, Figure]:
     """The ELBO, the rate and the distortion, where ELBO = -(rate + distortion); nats per example.
 
-    One draw per example. The rate is the closed form where there is one. Where the code is a
-    point, rate and ELBO are undefined.
+    One draw per example, and more where examples are few, so that the noise of the draws does not
+    count. The rate is the closed form where there is one. Where the code is a point, rate and ELBO
+    are undefined.
 
     Args:
         model: in evaluation mode.
@@ -60,10 +62,10 @@ def elbo(model: Model, x: Tensor, *, seed: int = 0) -> tuple[Figure, Figure, Fig
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(STREAM + seed)
         for part in _batches(x, BATCH):
-            trace = model(part)
-            spent.append(distortion(trace)[0])
+            trace = model(part, draws=draws_for(len(x)))
+            spent.append(distortion(trace).mean(0))
             if has_rate(trace):
-                rates.append(sum_rates(trace).expand(1, len(part))[0])
+                rates.append(sum_rates(trace).expand(-1, len(part)).mean(0))
     unit, (rate_kind, kind) = _unit(trace.likelihood, x), _kinds(trace)
     source = "Kingma and Welling 2014, eq. 3"
     kept = mean("distortion", torch.cat(spent), unit, kind, source)
@@ -74,6 +76,11 @@ def elbo(model: Model, x: Tensor, *, seed: int = 0) -> tuple[Figure, Figure, Fig
         mean("rate", torch.cat(rates), NATS, rate_kind, source),
         kept,
     )
+
+
+def draws_for(count: int) -> int:
+    """How many draws an example gets where `count` of them are measured: 1 to 64."""
+    return max(1, min(MOST_DRAWS, ENOUGH // max(count, 1)))
 
 
 @torch.inference_mode()

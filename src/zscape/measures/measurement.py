@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from zscape.errors import DataError, ShapeError
+from zscape.errors import DataError, ShapeError, SpecError
 from zscape.measures.aggregate import draw_codes, moments_gap, mutual_information, two_sample_test
 from zscape.measures.collapse import code_gain, dead_levels, duplicate_units
 from zscape.measures.disentanglement.scores import disentanglement
@@ -34,6 +34,7 @@ from zscape.space.units import MOST_MEASURED, measuring_items, measuring_places
 
 MOST_WEIGHED = 256  # examples whose likelihood is weighed by importance: each costs all the draws
 DRAWS = 200
+FEWEST = 10  # things of one's own, below which figures say nothing
 MOST_COMPARED = 1024  # things in each set that samples are judged by
 
 
@@ -66,6 +67,11 @@ def measure(
         DataError: things, or factors, that cannot be measured.
         SpecError: fewer than one draw.
     """
+    if not isinstance(space, Space):
+        raise SpecError(
+            f"measure must be given a space, got {type(space).__name__}. Open the study first: "
+            "zs.measure(zs.open(path))."
+        )
     view = space if data is None else _view(space, data)
     if labels is not None:
         view = _labelled(view, labels)
@@ -89,6 +95,11 @@ def measure(
 def _view(space: Space, data: Any) -> Space:
     """The same model with other things in place of its own."""
     stored = space.modality.encode(data)
+    if len(stored) < FEWEST:
+        raise DataError(
+            f"There must be at least {FEWEST} things to measure on, got {len(stored)}. "
+            "A few hundred give figures that mean something."
+        )
     return replace(
         space,
         codes=encode_stored(space.model, space.modality, stored),
@@ -181,7 +192,8 @@ def _samples(space: Space, features: Features, seed: int) -> Section | None:
     lead = (
         f"{quality.examples:,} samples beside as many real things, compared by {quality.features}. "
         "Read each column against real things (the best there is), N(0, I) and a Gaussian without "
-        f"a model. {quality.note}"
+        "a model; where N(0, I) is the prior, that column differs from the samples' by chance "
+        f"alone. {quality.note}"
     )
     return Section("samples", lead.strip(), quality.rows)
 

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from textwrap import wrap
 from typing import Any
 
 from zscape.measures.figure import Figure
 from zscape.measures.row import Row
+
+WIDTH = 96  # of the words between tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class Report:
         kind = "held-out examples" if self.held_out else "examples, training ones among them"
         lines = [f"measured on {self.examples:,} {kind}"]
         for section in self.sections:
-            lines += ["", section.name, *_table(section.rows)]
+            lines += ["", section.name.upper(), *wrap(section.lead, WIDTH), *_table(section.rows)]
         return "\n".join(lines)
 
 

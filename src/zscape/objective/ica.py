@@ -17,10 +17,11 @@ from zscape.objective.objective import Turn
 from zscape.probability.posteriors import Gaussian
 
 INFORMATIVE = 1.0  # nats of mean rate, above which a unit is unmixed; components of noise are noise
+RESTING = 0.05  # nats of mean rate, up to which a unit is put to rest
 
 
 def ica_turn(model: Model, *, step: int, least: float = INFORMATIVE) -> Turn:
-    """The turn that, after so many steps, unmixes the informative units and rests the others.
+    """The turn that, after so many steps, unmixes the informative units and rests unused ones.
 
     Args:
         model: which training will give it back; only its build is looked at here.
@@ -34,7 +35,7 @@ def ica_turn(model: Model, *, step: int, least: float = INFORMATIVE) -> Turn:
 
     def change(model: Model, x: Tensor) -> None:
         if fold_ica(model, x, least=least):
-            rest_units(model, x, least=least)
+            rest_units(model, x)
 
     return Turn(step, change)
 
@@ -82,7 +83,7 @@ def fold_ica(model: Model, x: Tensor, *, least: float = INFORMATIVE) -> int:
 
 
 @torch.no_grad()
-def rest_units(model: Model, x: Tensor, *, least: float = INFORMATIVE) -> int:
+def rest_units(model: Model, x: Tensor, *, least: float = RESTING) -> int:
     """Sets units of little mean rate to the prior, for good; returns how many those are.
 
     The decoder forgets them, but for their mean, and for as long as these parameters are trained

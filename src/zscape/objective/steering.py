@@ -178,7 +178,8 @@ def tell_beta(history: Sequence[Mapping[str, float]]) -> str:
     beta, last, best = heard[chosen]["beta"], heard[-1]["beta"], heard[chosen]
     said = (
         f"beta = {beta:.2g}: with it the held-out ELBO was best, {best['validation_elbo']:.4g} "
-        f"nats (rate {best['validation_rate']:.3g}, validation {chosen + 1} of {len(heard)})."
+        f"nats (rate {best['validation_rate']:.3g}), after epoch {chosen + 1} of {len(heard)}, "
+        "whose weights are kept."
     )
     if 0.95 < last / beta < 1.05:
         return f"{said} It rested there: the distortion was what held-out data supports."

@@ -54,7 +54,10 @@ class Comparison:
         for group in self.groups:
             figures = (number(figure) for figure in group.figures)
             rows.append((group.name, str(len(group.members)), *figures))
-        lines = [*_aligned(rows), _errors_words(self.groups)]
+        lines = [*_aligned(rows), _errors_words(self.groups), "", "studies"]
+        lines += _aligned([(group.name, ", ".join(group.studies)) for group in self.groups])
+        if len({group.data for group in self.groups}) > 1:
+            lines += ["", "These studies are of different data: their figures do not compare."]
         for group, each in zip(self.groups[1:], self.differences, strict=True):
             lines += ["", f"{group.name} minus {self.groups[0].name}, with 95 % interval"]
             lines += _aligned([("", *_told(difference)) for difference in each])

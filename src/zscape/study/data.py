@@ -132,6 +132,7 @@ def _open(data: Any, *, size: int | None, strict: bool, label: str) -> Raw:
     if name.startswith("hf:"):
         return from_hub(name.removeprefix("hf:"), size=size, label=label)
     if name in BUILT_IN:
+        _refuse_label(label, name)
         return named(name, size=size)
     path = Path(name)
     if path.is_dir():
@@ -144,6 +145,14 @@ def _open(data: Any, *, size: int | None, strict: bool, label: str) -> Raw:
     if path.suffix or len(path.parts) > 1:
         raise DataError(f"There must be a file or folder {shown}, got none. Check the path.")
     return named(name)
+
+
+def _refuse_label(label: str, name: str) -> None:
+    if label:
+        raise SpecError(
+            f"label names a column of a table, got {label!r} for {name}, which is none. Leave it "
+            "out: classes that built-in data have are known."
+        )
 
 
 def _open_file(path: Path) -> Raw:

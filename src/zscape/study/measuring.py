@@ -61,6 +61,10 @@ def keep(study: Study, report: Report) -> None:
 
 
 def _table(path: Path) -> Any:
+    if not path.exists():
+        raise SpecError(
+            f"--factors must be a file, got none at {printable(str(path))!r}. Check it."
+        )
     if not path.is_file() or kind_of(path) not in TABLE_SUFFIXES:
         raise SpecError(
             f"--factors must be a file of the kinds {', '.join(TABLE_SUFFIXES)}, got "

@@ -32,7 +32,8 @@ def labelled(codes: np.ndarray, factors: np.ndarray, names: Sequence[str] = ()) 
     """Codes and factors as a checked table.
 
     Whole numbers, booleans and texts are classes. Reals are classes too where they take at most
-    as many values as there are bins; otherwise they are cut at their quantiles into ten bins.
+    as many values as there are bins; otherwise, and where whole numbers hardly repeat, they are
+    cut at their quantiles into ten bins, fewer of few rows.
 
     Args:
         codes: `[N, D]`.
@@ -69,6 +70,8 @@ def _classes(column: np.ndarray, name: str) -> np.ndarray:
     _refuse_missing(column, values, name)
     if values.dtype.kind in "iu":
         classes = _renumbered(values)
+        if (int(classes.max()) + 1) * _ROWS_A_CLASS > len(column):
+            classes = _quantile_bins(values)
     else:
         found, classes = np.unique(values, return_inverse=True)
         if values.dtype.kind == "f" and len(found) > FACTOR_BINS:
@@ -81,7 +84,7 @@ def _classes(column: np.ndarray, name: str) -> np.ndarray:
     if count * _ROWS_A_CLASS > len(column):
         raise DataError(
             f"Factor {name!r} must repeat its values, got {count:,} of them in {len(column):,} "
-            "rows. Leave it out, or give it as real numbers, which are binned."
+            "rows. Leave it out, or give it as numbers, which are binned."
         )
     return classes
 
@@ -96,7 +99,7 @@ def _refuse_missing(column: np.ndarray, values: np.ndarray, name: str) -> None:
     if missing:
         raise DataError(
             f"Factor {name!r} must be known in every row, got {missing:,} missing of "
-            f"{len(column):,}. Leave out those rows, or the factor."
+            f"{len(column):,}. Fill them in, or leave the factor out."
         )
 
 
@@ -111,5 +114,6 @@ def _renumbered(values: np.ndarray) -> np.ndarray:
 
 
 def _quantile_bins(values: np.ndarray) -> np.ndarray:
-    cuts = np.quantile(values, np.linspace(0, 1, FACTOR_BINS + 1)[1:-1])
+    bins = max(min(FACTOR_BINS, len(values) // _ROWS_A_CLASS), 2)
+    cuts = np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1])
     return np.unique(np.searchsorted(cuts, values, side="right"), return_inverse=True)[1]

@@ -6,6 +6,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from zscape.errors import SpecError
 from zscape.measures.doctor import code_rules, fit_rules
 from zscape.measures.doctor.findings import SEVERITIES, Diagnosis, Finding, Remedy
 from zscape.measures.doctor.vitals import Vitals, measure
@@ -30,6 +31,7 @@ RULES: tuple[Callable[[Vitals], Finding | None], ...] = (
     code_rules.dead_units,
     code_rules.few_latents,
     fit_rules.constant_dimensions,
+    fit_rules.hardly_trained,
     code_rules.undefined_rate,
 )
 
@@ -51,6 +53,11 @@ def diagnose(
         asked: `recipe`, `options` and `training` as in study.toml; without them remedies may name
             options that its recipe has not.
     """
+    if not isinstance(space, Space):
+        raise SpecError(
+            f"diagnose must be given a space, got {type(space).__name__}. Open the study first: "
+            "zs.diagnose(zs.open(path))."
+        )
     vitals = measure(space, log=log, asked=asked)
     found = [finding for rule in RULES if (finding := rule(vitals)) is not None]
     ordered = sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))

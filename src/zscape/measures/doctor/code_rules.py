@@ -17,6 +17,7 @@ HARDLY = 200  # optimiser steps below which nothing has been learned yet
 LOW_BETA, HIGH_BETA = 0.5, 1.5  # outside, a beta is more than a touch of it
 FULL = 2.5  # nats a unit: five times told apart; units this full would share with others
 SPARE = 0.05  # nats a unit that a living code gives away when so much is made free
+ENOUGH = 30  # examples, of which a correlation means something
 SHARED = 0.05  # of the variance: below it a linear code has nothing to say either
 
 
@@ -74,7 +75,9 @@ def partial_collapse(v: Vitals) -> Finding | None:
 def dead_units(v: Vitals) -> Finding | None:
     """Some units are not used, and nothing is missing without them."""
     count = int(v.alive.sum())
-    if count == v.latent or not v.alive.any() or collapse(v) or partial_collapse(v):
+    if count == v.latent or not v.alive.any() or _misses_something(v):
+        return None
+    if collapse(v) or partial_collapse(v):
         return None
     fitting = Remedy("latent", count, "as many units as are used")
     return Finding(
@@ -89,7 +92,8 @@ def dead_units(v: Vitals) -> Finding | None:
 
 def duplicates(v: Vitals) -> Finding | None:
     """Two units say the same."""
-    pairs = duplicate_units(v.means)
+    living = [(a, b, figure) for a, b, figure in duplicate_units(v.means) if v.alive[[a, b]].all()]
+    pairs = living if len(v.means) >= ENOUGH else []
     if not pairs:
         return None
     named = ", ".join(f"{a} and {b}" for a, b, _ in pairs[:3])
@@ -175,7 +179,7 @@ def collapse_remedies(v: Vitals) -> tuple[Remedy, ...]:
         first.append(Remedy("likelihood", "gaussian_optimal", why))
     if v.steps is not None and v.steps < HARDLY:
         epochs = int(v.training.get("epochs", 10))
-        first.append(Remedy("epochs", _many(epochs, v.steps), "enough steps to learn something"))
+        first.append(Remedy("epochs", many(epochs, v.steps), "enough steps to learn something"))
     return (*known(v, first), *_general(v))
 
 
@@ -253,7 +257,8 @@ def _third(v: Vitals) -> int:
     return 2000 if v.steps is None else min(max(round(v.steps / 300) * 100, 100), 2000)
 
 
-def _many(epochs: int, steps: int) -> int:
+def many(epochs: int, steps: int) -> int:
+    """Epochs that come to ten times the fewest steps, where so many epochs made `steps`."""
     return epochs * math.ceil(10 * HARDLY / max(steps, 1))
 
 

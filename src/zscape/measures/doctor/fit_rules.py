@@ -4,7 +4,7 @@ import torch
 
 from zscape.measures.aggregate import moments_gap
 from zscape.measures.doctor.amortisation import amortisation_gap
-from zscape.measures.doctor.code_rules import HARDLY, MISSING, known
+from zscape.measures.doctor.code_rules import HARDLY, MISSING, known, many
 from zscape.measures.doctor.columns import copies, one_hot_groups
 from zscape.measures.doctor.findings import NOTE, WARNING, Finding, Remedy
 from zscape.measures.doctor.vitals import Vitals
@@ -186,6 +186,23 @@ def overfitting(v: Vitals) -> Finding | None:
     )
 
 
+def hardly_trained(v: Vitals) -> Finding | None:
+    """So few steps were made that nothing can be said of the model yet."""
+    if v.steps is None or v.steps >= HARDLY:
+        return None
+    steps = Figure("steps of training", float(v.steps), "steps", "exact")
+    epochs = int(v.training.get("epochs", 10))
+    more = Remedy("epochs", many(epochs, v.steps), "enough steps to learn something")
+    return Finding(
+        "hardly trained",
+        NOTE,
+        f"Only {v.steps} steps were made: what is found here may be gone after more.",
+        (steps,),
+        "the run was short.",
+        known(v, [more]),
+    )
+
+
 def underfitting(v: Vitals) -> Finding | None:
     """Less of the data comes back than from as many principal components."""
     explained, linear = v.fidelity.explained.value, v.fidelity.linear.value
@@ -201,7 +218,7 @@ def underfitting(v: Vitals) -> Finding | None:
     return Finding(
         "underfitting decoder",
         WARNING,
-        f"Less comes back than from {v.latent} principal components, although the code is used.",
+        f"Less comes back than from a linear code of {v.latent} units, although the code is used.",
         (v.fidelity.explained, v.fidelity.linear),
         "too few steps were made." if few else "the networks are too small, or not trained enough.",
         known(v, [longer, larger] if few else [larger, longer]),
