@@ -110,7 +110,9 @@ def test_a_diagnosis_is_plain_values_and_repeats():
     assert again.to_json() == found.to_json()
 
 
-@pytest.mark.parametrize("space", [table_space, array_space, digits_space], ids=str)
+@pytest.mark.parametrize(
+    "space", [table_space, array_space, digits_space], ids=["rows", "array", "digits"]
+)
 def test_any_space_can_be_diagnosed(space):
     found = diagnose(space())
     assert found.figures
