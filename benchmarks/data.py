@@ -18,19 +18,19 @@ def binarized_digits() -> dict[str, np.ndarray]:
 
     Source: Salakhutdinov and Murray 2008, doi:10.1145/1390156.1390266.
     """
-    stored = np.load(_file("mnist_static_binarized.npz"))
+    stored = np.load(file_of("mnist_static_binarized.npz"))
     return {part: np.unpackbits(stored[part], axis=1) for part in ("train", "valid", "test")}
 
 
 def sprites() -> np.ndarray:
     """20,000 random dSprites pictures, uint8 0 or 1, `[20000, 1, 64, 64]`."""
-    stored = np.load(_file("dsprites_random20000.npz"))
+    stored = np.load(file_of("dsprites_random20000.npz"))
     return np.unpackbits(stored["imgs"], axis=1).reshape(-1, 1, 64, 64)
 
 
 def pen_digits(number: int) -> np.ndarray:
     """Rows of ADBench's pendigits, 16 numbers between 0 and 1, in a random order."""
-    with zipfile.ZipFile(_file("adbench_classical.zip")) as archive:
+    with zipfile.ZipFile(file_of("adbench_classical.zip")) as archive:
         rows = np.load(io.BytesIO(archive.read("28_pendigits.npz")))["X"]
     return rows[np.random.default_rng(0).permutation(len(rows))[:number]]
 
@@ -39,13 +39,13 @@ def molecules(number: int) -> Any:
     """Computed properties of molecules as a DataFrame: five numbers and a category."""
     import pandas as pd
 
-    frame = pd.read_csv(_file("molecules_props.csv.gz")).drop(columns="smiles")
+    frame = pd.read_csv(file_of("molecules_props.csv.gz")).drop(columns="smiles")
     return frame.sample(number, random_state=0).reset_index(drop=True)
 
 
 def smiling_faces() -> tuple[np.ndarray, np.ndarray]:
     """SMILEs: grey faces, uint8 `[13165, 64, 64]`, and whether each smiles, `[13165]`."""
-    bank = np.load(_file("smiles_faces64.npz"))
+    bank = np.load(file_of("smiles_faces64.npz"))
     content, offsets = bank["jpeg"].tobytes(), bank["offset"]
     faces = [
         np.asarray(Image.open(io.BytesIO(content[start:end]))) for start, end in pairwise(offsets)
@@ -58,12 +58,13 @@ def sprites_grid() -> tuple[np.ndarray, np.ndarray]:
 
     The factors are shape, scale, orientation (10 of 40), and both positions (16 of 32).
     """
-    stored = np.load(_file("dsprites_grid46080.npz"))
+    stored = np.load(file_of("dsprites_grid46080.npz"))
     pictures = np.unpackbits(stored["imgs"], axis=1).reshape(-1, 64, 64)
     return pictures, stored["latents_classes"]
 
 
-def _file(name: str) -> Path:
+def file_of(name: str) -> Path:
+    """The path of a data file in the folder that `ZSCAPE_DATA` names."""
     folder = os.environ.get("ZSCAPE_DATA")
     if not folder:
         raise NotRunError("ZSCAPE_DATA must name the folder of the data sets, got nothing")

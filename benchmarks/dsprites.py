@@ -27,8 +27,8 @@ TEST_SEED = 10_000
 SEEDS = 5
 EXAMPLES = 64_000
 TRAINING = {"epochs": 3, "batch_size": 32, "learning_rate": 2e-3, "patience": 0, "validation": 0.0}
-OPTIONS = {"latent": 10, "beta": 0.3, "final_beta": 1.0, "steps": 3000}
-PLAIN = {"latent": 10, "beta": 1.0, "network": "coordinate"}
+OPTIONS = {"latent": 6, "beta": 0.3, "final_beta": 1.0, "steps": 3000}
+PLAIN = {"latent": 6, "beta": 1.0, "network": "coordinate"}
 
 Scores = Mapping[str, float]
 

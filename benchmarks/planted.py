@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from benchmarks.data import _file
+from benchmarks.data import file_of
 from zscape.modalities.modality import Modality
 from zscape.model.level import Flat
 from zscape.model.model import Decoder, Model
@@ -29,12 +29,16 @@ WIDTH = 64
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A run: what it is called, its data by a seed, its recipe and settings."""
+    """A run: what it is called, its data by a seed, its recipe and settings.
+
+    `renewed` says that another seed draws other data of the same kind.
+    """
 
     name: str
     data: Callable[[int], Any]
     recipe: str | Recipe = "vae"
     settings: dict[str, Any] = field(default_factory=dict)
+    renewed: bool = True
 
 
 class Tokens(Distribution):
@@ -127,7 +131,7 @@ def causal_vae(
 
 def digits(seed: int, *, count: int = 3000) -> np.ndarray:
     """Digits of MNIST, binarised; a slice of its own for every seed."""
-    pictures = np.load(_file("mnist.npz"))["train_images"]
+    pictures = np.load(file_of("mnist.npz"))["train_images"]
     start = (seed * count) % (len(pictures) - count)
     grey = pictures[start : start + count] / 255
     on = np.random.default_rng(seed).random(grey.shape) < grey
@@ -156,7 +160,7 @@ def rows(name: str) -> Callable[[int], np.ndarray]:
     """The rows of a table of ADBench, without its labels."""
 
     def read(seed: int) -> np.ndarray:
-        with zipfile.ZipFile(_file("adbench_classical.zip")) as archive:
+        with zipfile.ZipFile(file_of("adbench_classical.zip")) as archive:
             inside = next(n for n in archive.namelist() if name in n)
             return np.load(io.BytesIO(archive.read(inside)))["X"][:4000]
 
@@ -221,7 +225,12 @@ _PIXELS = {"latent": 8, "network": "mlp:16", "depth": 8, "width": 24, "learning_
 
 PLANTED = (
     Case("beta 1000, digits", digits, settings={**_SHORT, "epochs": 10, "beta": 1000.0}),
-    Case("beta 1000, rows", rows("cardio"), settings={"epochs": 15, "latent": 8, "beta": 1000.0}),
+    Case(
+        "beta 1000, rows",
+        rows("cardio"),
+        settings={"epochs": 15, "latent": 8, "beta": 1000.0},
+        renewed=False,
+    ),
     Case(
         "beta 200, sprites",
         rendered_sprites,
@@ -242,12 +251,14 @@ PLANTED = (
         lambda seed: "digits",
         "pixel_vae",
         {**_PIXELS, "width": 32, "epochs": 15},
+        renewed=False,
     ),
     Case("huge decoder, digits", digits, settings=_HUGE),
     Case(
         "width above the data's, digits",
         lambda seed: "digits",
         settings={"epochs": 20, "latent": 8, "likelihood": "gaussian"},
+        renewed=False,
     ),
     Case(
         "capacity of nothing, digits",

@@ -134,7 +134,7 @@ def test_the_choice_is_told():
 
     assert tell_beta([{"rate": 1.0}]) == ""
     rested = tell_beta([{"beta": 1.0}, heard(1.0, -90.0), heard(1.0, -89.0)])
-    assert "beta = 1:" in rested and "-89 nats (rate 12, validation 2 of 2)" in rested
+    assert "beta = 1:" in rested and "-89 nats (rate 12), after epoch 2 of 2" in rested
     assert "rested" in rested
     raised = tell_beta([heard(1.0, -90.0), heard(1.5, -88.0), heard(3.0, -95.0)])
     assert "beta = 1.5:" in raised and "raised to 3" in raised

@@ -117,14 +117,14 @@ def bound_values(model: Model, x: Tensor, *, seed: int = 0) -> dict[str, np.ndar
         x: prepared examples, `[N, *shape]`.
         seed: of the draws.
     """
-    spent, rates = [], []
+    spent, rates, draws = [], [], draws_for(len(x))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(STREAM + seed)
         for part in x.split(BATCH):
-            trace = model(part, draws=draws_for(len(x)))
+            trace = model(part, draws=draws)
             spent.append(distortion(trace).mean(0).double())
             if has_rate(trace):
-                rates.append(sum_rates(trace).expand(-1, len(part)).mean(0).double())
+                rates.append(sum_rates(trace).expand(draws, len(part)).mean(0).double())
     lost = torch.cat(spent).numpy()
     if not rates:
         return {"distortion": lost}

@@ -58,14 +58,14 @@ def elbo(model: Model, x: Tensor, *, seed: int = 0) -> tuple[Figure, Figure, Fig
 
     Source: Kingma and Welling 2014, eq. 3, arXiv:1312.6114.
     """
-    spent, rates = [], []
+    spent, rates, draws = [], [], draws_for(len(x))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(STREAM + seed)
         for part in _batches(x, BATCH):
-            trace = model(part, draws=draws_for(len(x)))
+            trace = model(part, draws=draws)
             spent.append(distortion(trace).mean(0))
             if has_rate(trace):
-                rates.append(sum_rates(trace).expand(-1, len(part)).mean(0))
+                rates.append(sum_rates(trace).expand(draws, len(part)).mean(0))
     unit, (rate_kind, kind) = _unit(trace.likelihood, x), _kinds(trace)
     source = "Kingma and Welling 2014, eq. 3"
     kept = mean("distortion", torch.cat(spent), unit, kind, source)

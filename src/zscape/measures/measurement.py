@@ -78,10 +78,12 @@ def measure(
     named = _factors(view, factors)
     stored, were_held_out = measuring_items(view)
     x = view.modality.prepare(stored)
-    features = choose_features(view, seed=seed)
-    sections = [
+    sections: list[Section | None] = [
         _likelihood(view, x, draws, seed),
         _code(view, x, seed),
+    ]
+    features = choose_features(view, seed=seed)
+    sections += [
         _samples(view, features, seed),
         _ways(view, features, seed),
         _uses(view, seed),

@@ -54,7 +54,7 @@ def test_reals_that_mostly_repeat_have_fewer_bins():
         (np.where(np.arange(len(CODES)) < 3, np.nan, 1.5), "got 3 missing of 600"),
         (np.array([None, *"ab" * 300][:600], object), "got 1 missing of 600"),
         (np.array([float("nan"), *[1, 2] * 300][:600], object), "got 1 missing of 600"),
-        (np.arange(len(CODES)), "must repeat its values, got 600 of them in 600 rows"),
+        (np.arange(len(CODES)).astype(str), "must repeat its values, got 600 of them in 600 rows"),
     ],
 )
 def test_factors_that_cannot_be_used(factors, message):
@@ -99,3 +99,10 @@ def test_torch_codes_will_do():
     import torch
 
     assert mig(torch.from_numpy(CODES), torch.from_numpy(FACTORS)) == mig(CODES, FACTORS)
+
+
+def test_whole_numbers_that_hardly_repeat_are_binned():
+    numbers = np.arange(len(CODES))
+    binned = labelled(CODES, numbers[:, None]).counts
+    assert binned == [10]
+    assert labelled(CODES[:40], numbers[:40, None] % 17).counts == [8]  # five rows a bin
