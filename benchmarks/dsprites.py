@@ -2,8 +2,8 @@
 
 `ica_vae` from five seeds with fixed settings, trained on random rendered pictures and judged by
 posterior means of others, and of the published pictures halved to 32x32. Settings were chosen on
-seeds from 100 on. The decoder builds place in (networks/coordinate.py), which other figures for
-dSprites do not, and the error is over seeds.
+seeds from 100 on, with one exception that the README names. The decoder builds place in
+(networks/coordinate.py), which other figures for dSprites do not. The error is over seeds.
 """
 
 import time
