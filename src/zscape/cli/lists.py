@@ -6,9 +6,10 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from zscape.cli.options import summary
-from zscape.cli.output import figure_lines, found, leave_page, record_of, say
+from zscape.cli.output import figure_lines, found, leave_page, say
 from zscape.cli.verbs import Folder, Json, Own, opened
 from zscape.errors import StorageError
+from zscape.measures.figure import record_of
 from zscape.recipes import RECIPES
 from zscape.study.data import look
 from zscape.study.figures import figures, report_page

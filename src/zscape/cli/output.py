@@ -93,17 +93,6 @@ def figure_lines(figures: Sequence[Figure], latent: int) -> list[str]:
     return [f"{figure.name:<{width}}  {_value(figure, latent)}" for figure in figures]
 
 
-def record_of(figure: Figure) -> dict[str, Any]:
-    """A figure as plain values."""
-    return {
-        "figure": figure.name,
-        "value": figure.value,
-        "unit": figure.unit,
-        "kind": figure.kind,
-        "error": figure.error,
-    }
-
-
 def _value(figure: Figure, latent: int) -> str:
     if figure.value is None:
         return "undefined: the code is a point"

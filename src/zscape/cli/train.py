@@ -16,8 +16,10 @@ from cyclopts import Group, Parameter
 
 from zscape.cli import Terminated
 from zscape.cli.options import flag, flags, summary
-from zscape.cli.output import figure_lines, found, record_of, say, tell
+from zscape.cli.output import figure_lines, found, say, tell
 from zscape.errors import StorageError
+from zscape.measures.doctor.code_rules import HARDLY
+from zscape.measures.figure import record_of
 from zscape.objective.steering import tell_beta
 from zscape.space.space import Space
 from zscape.study.data import Data, look
@@ -29,7 +31,6 @@ from zscape.study.spec import find_recipe
 from zscape.study.study import REPORT, Study
 
 STUDIES = "studies"
-FEW_STEPS = 200  # below which samples are usually noise
 
 
 def train_command(words: list[str]) -> Callable[..., None]:
@@ -212,7 +213,7 @@ def _say_end(study: Study, seen: Data, *, json: bool) -> None:
     if chosen := tell_beta([record["parts"] for record in log]):
         print(f"\n{chosen}")
     steps = log[-1]["step"] if log else 0
-    if steps < FEW_STEPS:
+    if steps < HARDLY:
         tell(f"! Only {steps} steps were made, so this is hardly trained: try more --epochs.")
     print("\nOpen its report, and try next:")
     print(f"  {study.path / REPORT}")

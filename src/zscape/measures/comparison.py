@@ -15,9 +15,8 @@ import torch
 from torch import Tensor
 
 from zscape.measures.figure import Figure
-from zscape.measures.likelihood import BATCH, STREAM, active_units, draws_for, elbo
+from zscape.measures.likelihood import active_units, bound_of_examples, elbo
 from zscape.measures.tradeoff import over_seeds
-from zscape.model.bound import distortion, has_rate, sum_rates
 from zscape.model.model import Model
 from zscape.space.space import Space
 from zscape.space.units import measuring_items
@@ -117,18 +116,11 @@ def bound_values(model: Model, x: Tensor, *, seed: int = 0) -> dict[str, np.ndar
         x: prepared examples, `[N, *shape]`.
         seed: of the draws.
     """
-    spent, rates, draws = [], [], draws_for(len(x))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(STREAM + seed)
-        for part in x.split(BATCH):
-            trace = model(part, draws=draws)
-            spent.append(distortion(trace).mean(0).double())
-            if has_rate(trace):
-                rates.append(sum_rates(trace).expand(draws, len(part)).mean(0).double())
-    lost = torch.cat(spent).numpy()
-    if not rates:
+    spent, rates, _ = bound_of_examples(model, x, seed=seed)
+    lost = spent.double().numpy()
+    if rates is None:
         return {"distortion": lost}
-    cost = torch.cat(rates).numpy()
+    cost = rates.double().numpy()
     return {"ELBO": -lost - cost, "rate": cost, "distortion": lost}
 
 

@@ -1,6 +1,7 @@
 """A number that says what it is: its unit, its kind, its standard error and its source."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
@@ -41,3 +42,14 @@ def mean(name: str, values: Tensor, unit: str, kind: str, source: str = "") -> F
 def undefined(name: str, unit: str, source: str = "") -> Figure:
     """A figure that has no value here."""
     return Figure(name, None, unit, "undefined", None, source)
+
+
+def record_of(figure: Figure) -> dict[str, Any]:
+    """A figure as plain values, without its source."""
+    return {
+        "figure": figure.name,
+        "value": figure.value,
+        "unit": figure.unit,
+        "kind": figure.kind,
+        "error": figure.error,
+    }

@@ -58,6 +58,27 @@ def elbo(model: Model, x: Tensor, *, seed: int = 0) -> tuple[Figure, Figure, Fig
 
     Source: Kingma and Welling 2014, eq. 3, arXiv:1312.6114.
     """
+    spent, rates, trace = bound_of_examples(model, x, seed=seed)
+    unit, (rate_kind, kind) = _unit(trace.likelihood, x), _kinds(trace)
+    source = "Kingma and Welling 2014, eq. 3"
+    kept = mean("distortion", spent, unit, kind, source)
+    if rates is None:
+        return undefined("ELBO", unit, source), undefined("rate", NATS, source), kept
+    return (
+        mean("ELBO", -spent - rates, unit, "bound", source),
+        mean("rate", rates, NATS, rate_kind, source),
+        kept,
+    )
+
+
+@torch.inference_mode()
+def bound_of_examples(
+    model: Model, x: Tensor, *, seed: int = 0
+) -> tuple[Tensor, Tensor | None, Trace]:
+    """Distortion and rate of each example `[N]` in nats, and the walk of the last of them.
+
+    The rate is None where the code is a point. Arguments and draws are those of `elbo`.
+    """
     spent, rates, draws = [], [], draws_for(len(x))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(STREAM + seed)
@@ -66,16 +87,7 @@ def elbo(model: Model, x: Tensor, *, seed: int = 0) -> tuple[Figure, Figure, Fig
             spent.append(distortion(trace).mean(0))
             if has_rate(trace):
                 rates.append(sum_rates(trace).expand(draws, len(part)).mean(0))
-    unit, (rate_kind, kind) = _unit(trace.likelihood, x), _kinds(trace)
-    source = "Kingma and Welling 2014, eq. 3"
-    kept = mean("distortion", torch.cat(spent), unit, kind, source)
-    if not rates:
-        return undefined("ELBO", unit, source), undefined("rate", NATS, source), kept
-    return (
-        mean("ELBO", -torch.cat(spent) - torch.cat(rates), unit, "bound", source),
-        mean("rate", torch.cat(rates), NATS, rate_kind, source),
-        kept,
-    )
+    return torch.cat(spent), torch.cat(rates) if rates else None, trace
 
 
 def draws_for(count: int) -> int:

@@ -10,7 +10,7 @@ from torch import Tensor
 from zscape.errors import ShapeError, SpecError
 from zscape.measures.doctor import Diagnosis, Finding, diagnose
 from zscape.measures.doctor.findings import figure_words
-from zscape.measures.figure import Figure
+from zscape.measures.figure import Figure, record_of
 from zscape.measures.likelihood import active_units, elbo, importance_nll
 from zscape.modalities.image import Image
 from zscape.recipes import RECIPES, Recipe
@@ -80,12 +80,12 @@ class Cure:
         """Plain values."""
         return {
             "finding": self.finding.name if self.finding else None,
-            "before": _record(self.before),
+            "before": [record_of(figure) for figure in self.before.figures()],
             "rounds": [
                 {
                     "study": str(r.path),
                     "changes": dict(r.changes),
-                    "after": _record(r.after),
+                    "after": [record_of(figure) for figure in r.after.figures()],
                     "cured": r.cured,
                     "diagnosis": r.diagnosis.to_json(),
                 }
@@ -273,10 +273,3 @@ def _looked(study: Study, data: Any, label: str) -> Data:
             f"{seen.modality.shape}. Give the same data."
         )
     return seen
-
-
-def _record(before: Judged) -> list[dict[str, Any]]:
-    return [
-        {"figure": f.name, "value": f.value, "unit": f.unit, "kind": f.kind, "error": f.error}
-        for f in before.figures()
-    ]

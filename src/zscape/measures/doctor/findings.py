@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from zscape.measures.figure import Figure
+from zscape.measures.figure import Figure, record_of
 
 SERIOUS, WARNING, NOTE = "serious", "warning", "note"
 SEVERITIES = (SERIOUS, WARNING, NOTE)  # the worst first
@@ -79,7 +79,7 @@ class Diagnosis:
         return {
             "healthy": self.healthy,
             "findings": [_finding_record(finding) for finding in self.findings],
-            "figures": [_figure_record(figure) for figure in self.figures],
+            "figures": [record_of(figure) for figure in self.figures],
         }
 
     def __str__(self) -> str:
@@ -127,22 +127,12 @@ def _figure_line(figure: Figure) -> str:
     return f"  {figure_words(figure)}"
 
 
-def _figure_record(figure: Figure) -> dict[str, Any]:
-    return {
-        "figure": figure.name,
-        "value": figure.value,
-        "unit": figure.unit,
-        "kind": figure.kind,
-        "error": figure.error,
-    }
-
-
 def _finding_record(finding: Finding) -> dict[str, Any]:
     return {
         "name": finding.name,
         "severity": finding.severity,
         "what": finding.what,
-        "evidence": [_figure_record(figure) for figure in finding.evidence],
+        "evidence": [record_of(figure) for figure in finding.evidence],
         "cause": finding.cause,
         "remedies": [
             {"option": r.option, "value": json.loads(json.dumps(r.value)), "why": r.why}
