@@ -13,7 +13,8 @@ from benchmarks.figures import Figure, Part, Settings, machine
 from zscape.modalities.image import Image
 from zscape.recipes import vae
 from zscape.study.batches import Batches, InOrder
-from zscape.study.training import fit, measure
+from zscape.study.training import fit
+from zscape.study.validating import measure
 
 EPOCHS, EXAMPLES, SEEDS = 10, 10_000, 2
 

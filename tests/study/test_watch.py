@@ -6,8 +6,8 @@ from tests.contracts.space import digits
 
 from zscape.recipes import RECIPES
 from zscape.study.display import displayed
+from zscape.study.progress import Progress
 from zscape.study.run import train_on
-from zscape.study.training import Progress
 from zscape.study.watch import Watch
 
 

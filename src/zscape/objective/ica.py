@@ -37,7 +37,7 @@ def ica_turn(model: Model, *, step: int, least: float = INFORMATIVE) -> Turn:
         if fold_ica(model, x, least=least):
             rest_units(model, x)
 
-    return Turn(step, change)
+    return Turn(step, change, hold_resting)
 
 
 @torch.no_grad()
@@ -104,16 +104,24 @@ def rest_units(model: Model, x: Tensor, *, least: float = RESTING) -> int:
     assert rates is not None, "a Gaussian and a standard prior have a rate per unit"
     resting = rates.mean(0) <= least
     before.bias.add_(before.weight[:, resting] @ latent.z.mean(0)[resting])
-    awake = (~resting).to(before.weight)
+    before.weight[:, resting] = 0
+    rows = torch.cat([resting, resting])
+    after.weight[rows], after.bias[rows] = 0, 0
+    hold_resting(model)
+    return int(resting.sum())
+
+
+def hold_resting(model: Model) -> None:
+    """Holds the gradients of resting units, whose weights are all 0, at 0 from now on."""
+    after, before = _ends(model)
+    awake = before.weight.detach().any(0).to(before.weight)
     rows = torch.cat([awake, awake])
     for parameter, kept in (
         (before.weight, awake),
         (after.weight, rows[:, None]),
         (after.bias, rows),
     ):
-        parameter.mul_(kept)
         parameter.register_hook(lambda gradient, kept=kept: gradient * kept)
-    return int(resting.sum())
 
 
 def _ends(model: Model) -> tuple[nn.Linear, nn.Linear]:

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -37,10 +38,25 @@ class Turn:
         step: the optimiser steps done before it; an objective's turns stand in this order.
         change: alters the model in place, given up to 4,096 examples x `[N, *shape]` of those that
             it was trained on; called in evaluation mode, before the step is made.
+        restore: sets up again what `change` left beside weights and frozen parameters, in a model
+            of the recipe whose weights were loaded from after the turn.
     """
 
     step: int
     change: Callable[[Model, Tensor], None]
+    restore: Callable[[Model], None] = lambda model: None
+
+
+class Memory(Protocol):
+    """What an objective remembers from step to step: tensors and plain values by name."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """All of it."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes it back."""
+        ...
 
 
 class Objective(ABC):
@@ -50,11 +66,13 @@ class Objective(ABC):
         draws: S, how many codes a trace must hold per example.
         turns: changes of the model that training makes on its way.
         listeners: called with the figures of every validation, `validation_elbo` among them.
+        memories: what it remembers from step to step, so that an interrupted run goes on exactly.
     """
 
     draws: int
     turns: tuple[Turn, ...] = ()
     listeners: tuple[Callable[[Mapping[str, float]], None], ...] = ()
+    memories: tuple[Memory, ...] = ()
 
     @abstractmethod
     def __call__(self, trace: Trace, step: int) -> Loss:

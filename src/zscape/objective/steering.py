@@ -6,6 +6,7 @@ A controller keeps its numbers as tensors and never waits for the device within 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -36,6 +37,14 @@ class Controller(ABC):
     def hear(self, measured: Mapping[str, float]) -> None:
         """Takes in the figures of a validation."""
 
+    def state_dict(self) -> dict[str, Any]:
+        """All that it knows, by name."""
+        return dict(vars(self))
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on from what another one knew."""
+        vars(self).update(state)
+
 
 class Steered(Objective):
     """distortion + beta * rate in nats, with beta from a controller; the part `beta` tells it.
@@ -51,6 +60,7 @@ class Steered(Objective):
         self.rate = rate
         self.turns = turns
         self.listeners = (controller.hear,)
+        self.memories = (controller,)
         self.draws = 1
 
     def __call__(self, trace: Trace, step: int) -> Loss:

@@ -1,6 +1,6 @@
 """The exponential moving average of a model's weights, and the best of its states."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -57,6 +57,22 @@ class Average:
             self.model.load_state_dict(self.best)
         else:
             self._swap()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The averaged weights, and the best state where there is one, by name."""
+        mean = {f"mean.{index}": tensor for index, tensor in enumerate(self.mean)}
+        return mean | {f"best.{name}": tensor for name, tensor in self.best.items()}
+
+    @torch.no_grad()
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Goes on from the `tensors` of another average of the same model."""
+        for index, mean in enumerate(self.mean):
+            mean.copy_(tensors[f"mean.{index}"])
+        self.best = {
+            name.removeprefix("best."): tensor.detach().clone()
+            for name, tensor in tensors.items()
+            if name.startswith("best.")
+        }
 
     @torch.no_grad()
     def _swap(self) -> None:

@@ -1,21 +1,39 @@
 """The resident feed: data held once in its small type, cut into batches and cast in the step."""
 
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sized
+from itertools import islice
 
 import torch
 from torch import Tensor
 
 
-class Batches:
-    """Batches of a tensor that stays where it is; every pass is a freshly shuffled epoch.
+class Feed(ABC):
+    """The batches of any epoch, from any of them on; the same epoch has the same batches."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Batches an epoch; 0 where that is not known."""
+
+    @abstractmethod
+    def of(self, epoch: int, *, start: int = 0) -> Iterator[Tensor]:
+        """The batches x `[B, *shape]` (float32) of an epoch (the first is 1), `start` left out."""
+
+
+class Batches(Feed):
+    """Batches of a tensor that stays where it is, freshly shuffled for every epoch.
 
     The order depends on `seed` and the epoch alone. The ragged last batch is left out (another
-    epoch shuffles it in), unless there is no other.
+    epoch shuffles it in), unless there is no other. One of several processes gets its share of
+    every batch: every `world`-th row of it.
 
     Args:
         x: stored examples `[N, ...]`, uint8 where values allow.
-        size: B.
+        size: B, over all processes.
+        seed: of the order.
         prepare: casts a stored batch to what a model sees.
+        rank: of this process.
+        world: how many processes there are.
     """
 
     def __init__(
@@ -25,21 +43,38 @@ class Batches:
         size: int = 128,
         seed: int = 0,
         prepare: Callable[[Tensor], Tensor] = Tensor.float,
+        rank: int = 0,
+        world: int = 1,
     ) -> None:
         self.x = x
         self.size = min(size, len(x))
         self.seed = seed
         self.prepare = prepare
-        self.epoch = 0
+        self.rank = rank
+        self.world = world
 
     def __len__(self) -> int:
         return len(self.x) // self.size
 
-    def __iter__(self) -> Iterator[Tensor]:
-        order = permutation(len(self.x), seed=self.seed, epoch=self.epoch).to(self.x.device)
-        self.epoch += 1
-        for rows in order[: len(self) * self.size].split(self.size):
-            yield self.prepare(self.x.index_select(0, rows))
+    def of(self, epoch: int, *, start: int = 0) -> Iterator[Tensor]:
+        """The batches of an epoch."""
+        order = permutation(len(self.x), seed=self.seed, epoch=epoch - 1).to(self.x.device)
+        for rows in order[start * self.size : len(self) * self.size].split(self.size):
+            yield self.prepare(self.x.index_select(0, rows[self.rank :: self.world]))
+
+
+class Repeated(Feed):
+    """Batches that can only be iterated, from their start: the same for every epoch."""
+
+    def __init__(self, batches: Iterable[Tensor]) -> None:
+        self.batches = batches
+
+    def __len__(self) -> int:
+        return len(self.batches) if isinstance(self.batches, Sized) else 0
+
+    def of(self, epoch: int, *, start: int = 0) -> Iterator[Tensor]:
+        """One more pass over the batches."""
+        return islice(self.batches, start, None)
 
 
 class InOrder:

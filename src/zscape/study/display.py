@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from zscape.study.training import Progress as Record
+from zscape.study.progress import Progress as Record
 from zscape.study.watch import Watch
 
 

@@ -21,10 +21,10 @@ from zscape.study.data import Data, look
 from zscape.study.display import announce, displayed
 from zscape.study.figures import report_page
 from zscape.study.folder import locked
+from zscape.study.progress import Progress
 from zscape.study.spec import find_recipe, options, settle
 from zscape.study.split import split
 from zscape.study.study import LOG, PICTURES, REPORT, Study, gather
-from zscape.study.training import Progress
 from zscape.study.training import fit as fit_model
 
 LARGEST_BATCH, SMALLEST_BATCH, STEPS = 128, 8, 10

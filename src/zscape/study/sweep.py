@@ -34,9 +34,9 @@ from zscape.study.plan import (
     read_record,
     write_record,
 )
+from zscape.study.progress import Progress
 from zscape.study.run import prepare, train
 from zscape.study.study import SPEC, Study
-from zscape.study.training import Progress
 
 PAGE, CURVE = "sweep.html", "curve.svg"
 ASIDE = ".data"

@@ -1,0 +1,300 @@
+"""A training run under way, with a state that can be taken and given back; knows no disk."""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zscape.errors import DivergedError
+from zscape.model.model import Model
+from zscape.objective.objective import Objective
+from zscape.objective.schedules import Schedule
+from zscape.study.batches import Feed
+from zscape.study.guarding import first_bad
+from zscape.study.progress import Progress, State
+from zscape.study.stepping import Stepper, seed_noise, within
+from zscape.study.validating import measure
+
+LOG_EVERY = 50  # steps between two records; each costs one wait for the device
+SEEN_BY_A_TURN = 4096  # examples at most
+MOST_REFUSED, OF_STEPS = 10, 1000  # refused steps of the last ones, above which a run goes back
+GOOD_EVERY = 50  # steps at least between two states that a run can go back to
+
+
+class Run:
+    """One training run under way: `fit` with a state that can be taken and given back.
+
+    Args:
+        model: like all that follow, as of `fit`.
+        objective: what to minimise.
+        feed: of batches.
+        epochs: passes at most.
+        learning_rate: Adam's.
+        validation: batches to measure on.
+        patience: epochs.
+        ema: decay.
+        encoder_steps: of the encoder alone.
+        precision: of the networks.
+        device: where to train.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        objective: Objective,
+        feed: Feed,
+        *,
+        epochs: int,
+        learning_rate: float | Schedule,
+        validation: Iterable[Tensor] | None,
+        patience: int,
+        ema: float,
+        encoder_steps: int,
+        precision: str,
+        device: str,
+    ) -> None:
+        self.model, self.objective, self.feed = model, objective, feed
+        self.epochs, self.validation, self.patience = epochs, validation, patience
+        self.device = device
+        self.stepper = Stepper(
+            model,
+            objective,
+            learning_rate=learning_rate,
+            ema=ema,
+            encoder_steps=encoder_steps,
+            precision=precision,
+            device=device,
+            key=int(torch.randint(2**62, ())),
+        )
+        self.step, self.epoch, self.batch = 0, 1, 0  # batches of this epoch that were seen
+        self.turns = list(objective.turns)
+        self.best, self.waited = math.inf, 0
+        self.sum, self.counted = torch.zeros((), device=device), 0
+        self.means: dict[str, float] = {}
+        self.refusals: list[tuple[int, int]] = []  # (step, how many) of the last 1,000 steps
+        self.went_back = False
+        self.start = time.monotonic()
+        self.good = self.copy()
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left to be done."""
+        patient = self.validation is None or not self.patience or self.waited < self.patience
+        return self.epoch > self.epochs or not (patient or self.turns)
+
+    def records(self, until: Callable[[], bool] = lambda: False) -> Iterator[Progress]:
+        """Trains to the end, from wherever the state is.
+
+        Args:
+            until: asked after every step; once it is true, no more is made.
+
+        Raises:
+            DivergedError: too many steps had to be refused again.
+        """
+        while not self.over:
+            for x in self.feed.of(self.epoch, start=self.batch):
+                self._advance(x.to(self.device, non_blocking=True))
+                if until():
+                    return
+                if self.step % LOG_EVERY == 0:
+                    record, back = self._record({})
+                    yield record
+                    if back:
+                        break
+            else:
+                yield self._end_epoch()
+
+    def settle(self) -> None:
+        """Leaves the model with its best state, ready for use; no step can be made after it."""
+        self.stepper.average.settle()
+        self.model.eval()
+
+    def state(self) -> State:
+        """Everything that the next step depends on; its tensors are those in use, not copies."""
+        tensors = {f"model.{name}": t for name, t in self.model.state_dict().items()}
+        tensors |= {"sum": self.sum} | self.stepper.tensors()
+        plain: dict[str, Any] = {
+            "step": self.step,
+            "epoch": self.epoch,
+            "batch": self.batch,
+            "turns_left": len(self.turns),
+            "frozen": [n for n, p in self.model.named_parameters() if not p.requires_grad],
+            "best": None if self.best == math.inf else self.best,
+            "waited": self.waited,
+            "counted": self.counted,
+            "means": self.means,
+            "refusals": self.refusals,
+            "went_back": self.went_back,
+            "seconds": time.monotonic() - self.start,
+            "key": self.stepper.key,
+            "made": self.stepper.made,
+            "names": self.stepper.names,
+            "rate_scale": self.stepper.rate_scale,
+            "lagging": vars(self.stepper.lagging),
+            "memories": [],
+        }
+        for index, memory in enumerate(self.objective.memories):
+            known = memory.state_dict()
+            held = {n: value for n, value in known.items() if isinstance(value, Tensor)}
+            tensors |= {f"memories.{index}.{name}": tensor for name, tensor in held.items()}
+            plain["memories"].append({n: v for n, v in known.items() if n not in held})
+        return State(tensors, plain)
+
+    def copy(self) -> State:
+        """The state as it is now, whatever comes."""
+        state = self.state()
+        plain = dict(state.plain, means=dict(self.means), refusals=list(self.refusals))
+        plain["lagging"] = dict(plain["lagging"])
+        return State({n: t.detach().clone() for n, t in state.tensors.items()}, plain)
+
+    def load(self, state: State) -> None:
+        """Goes on from a state of a run that was made in the same way."""
+        tensors, plain = state.tensors, state.plain
+        self.step, self.epoch, self.batch = plain["step"], plain["epoch"], plain["batch"]
+        turns = self.objective.turns
+        done = len(turns) - plain["turns_left"]
+        self.turns = list(turns[done:])
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad_(name not in plain["frozen"])
+        self.model.load_state_dict(within("model", tensors))
+        for turn in turns[:done]:
+            turn.restore(self.model)
+        self.stepper.key, self.stepper.rate_scale = plain["key"], plain["rate_scale"]
+        self.stepper.load(tensors, made=plain["made"])
+        self.stepper.names = tuple(plain["names"])
+        vars(self.stepper.lagging).update(plain["lagging"])
+        self.best = math.inf if plain["best"] is None else plain["best"]
+        self.waited, self.counted = plain["waited"], plain["counted"]
+        self.means = dict(plain["means"])
+        self.sum = tensors["sum"].to(self.device).clone()
+        self.refusals = [(step, count) for step, count in plain["refusals"]]
+        self.went_back = plain["went_back"]
+        self.start = time.monotonic() - plain["seconds"]
+        for index, memory in enumerate(self.objective.memories):
+            held = {n: t.clone() for n, t in within(f"memories.{index}", tensors).items()}
+            memory.load_state_dict(plain["memories"][index] | held)
+        self.good = self.copy()
+
+    def _advance(self, x: Tensor) -> None:
+        """One step on a batch; nothing here waits for the device."""
+        if self.turns and self.turns[0].step <= self.step:
+            self._turn(x)
+        self.sum = self.sum + self.stepper.advance(x, self.step)
+        self.step += 1
+        self.batch += 1
+        self.counted += 1
+
+    def _end_epoch(self) -> Progress:
+        """Measures, keeps the best, and moves on to the next epoch."""
+        record, back = self._record({})
+        if back:
+            return record
+        lagging = self.stepper.lagging
+        if lagging.active:
+            (x,) = islice(self.feed.of(self.epoch, start=self.batch - 1), 1)
+            with torch.random.fork_rng(devices=[]), torch.no_grad():
+                lagging.hear(self.model, x.to(self.device))
+        measured = self._validated()
+        record, _ = self._record(measured)
+        self.epoch, self.batch = self.epoch + 1, 0
+        if self.step - self.good.plain["step"] >= GOOD_EVERY and not self.refusals:
+            self.good = self.copy()
+        return record
+
+    def _validated(self) -> dict[str, float]:
+        """The figures of the averaged weights, which are kept when they are the best so far."""
+        if self.validation is None:
+            return {}
+        average = self.stepper.average
+        with average.weights():
+            measured = measure(
+                self.model, self.objective, self.validation, step=self.step, device=self.device
+            )
+        self.waited += 1
+        if measured["validation_loss"] < self.best:
+            self.best, self.waited = measured["validation_loss"], 0
+            average.remember()
+        for listen in self.objective.listeners:
+            listen(measured)
+        return measured
+
+    def _record(self, measured: Mapping[str, float]) -> tuple[Progress, bool]:
+        """What happened since the last record, and whether the run had to go back."""
+        refused, first = self.stepper.guard.take()
+        if made := self.counted - refused:
+            each: list[float] = (self.sum / made).tolist()
+            self.means = dict(zip(self.stepper.names, each, strict=True))
+        self.sum, self.counted = torch.zeros_like(self.sum), 0
+        means, step, epoch = dict(self.means), self.step, self.epoch
+        loss = means.pop("loss", math.nan)
+        if "distortion" in means and "rate" in means:
+            means["elbo"] = -means["distortion"] - means["rate"]
+        note = self._mind(refused, first) if refused else ""
+        if refused:
+            means["refused"] = float(refused)
+        planned = self.epochs * len(self.feed)
+        share, seconds = step / planned if planned else 0.0, time.monotonic() - self.start
+        parts = means | dict(measured)
+        return Progress(step, epoch, share, loss, parts, seconds, note), self.step < step
+
+    def _mind(self, refused: int, first: int) -> str:
+        """Counts refused steps, and goes back once where they are many.
+
+        Raises:
+            DivergedError: they are many for the second time.
+        """
+        last = [(step, n) for step, n in self.refusals if step > self.step - OF_STEPS]
+        self.refusals = [*last, (self.step, refused)]
+        if sum(count for _, count in self.refusals) <= MOST_REFUSED:
+            return f"{refused} steps up to {self.step} were refused: they were not finite or huge."
+        blame = self._blame(first)
+        at, was_back = self.good.plain["step"], self.went_back
+        self.load(self.good)
+        self.went_back = True
+        if was_back:
+            raise DivergedError(
+                f"Training must have finite numbers and steady gradients, and too many steps were "
+                f"refused even at half the rate: {blame}. The model is back at step {at}. Lower "
+                "--learning-rate, or choose another --likelihood."
+            )
+        self.stepper.rate_scale /= 2
+        self.good = self.copy()
+        return f"too many steps were refused ({blame}): back to step {at}, at half the rate."
+
+    def _blame(self, step: int) -> str:
+        """What was wrong with a refused step of this epoch, with the weights as they are now."""
+        batch = self.batch - (self.step - step)
+        epoch = self.epoch
+        if batch < 0:
+            return f"first in step {step}"
+        (x,) = islice(self.feed.of(epoch, start=batch), 1)
+        with torch.random.fork_rng(devices=[]):
+            seed_noise(self.stepper.key, step)
+            what = first_bad(self.model, self.objective, x.to(self.device), step)
+        return f"first in batch {batch + 1} of epoch {epoch}, step {step}, {what}"
+
+    def _turn(self, x: Tensor) -> None:
+        """Makes the changes whose step has come."""
+        while self.turns and self.turns[0].step <= self.step:
+            self.model.eval()
+            with torch.random.fork_rng(devices=[]):
+                seed_noise(self.stepper.key, -1 - self.step)
+                self.turns.pop(0).change(self.model, self._seen(x))
+            self.stepper.start_anew()
+            self.best, self.waited = math.inf, 0
+        self.good = self.copy()
+
+    def _seen(self, x: Tensor) -> Tensor:
+        """The examples that were seen last, 4,096 at most, those of the batch x among them."""
+        parts, count, epoch, stop = [x], len(x), self.epoch, self.batch
+        while epoch >= 1 and stop and count < SEEN_BY_A_TURN:
+            start = max(stop - math.ceil((SEEN_BY_A_TURN - count) / len(x)), 0)
+            got = list(islice(self.feed.of(epoch, start=start), stop - start))
+            parts = [*(batch.to(self.device) for batch in got), *parts]
+            count = sum(map(len, parts))
+            epoch, stop = epoch - 1, len(self.feed)
+        return torch.cat(parts)[-SEEN_BY_A_TURN:]

@@ -1,0 +1,151 @@
+"""One optimiser step: forward, backward, the guard, the update. Nothing here waits for the device.
+
+Which batch comes, and what is recorded and kept, is the business of `training`.
+"""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor
+
+from zscape.errors import SpecError
+from zscape.model.model import Model
+from zscape.objective.objective import Objective
+from zscape.objective.schedules import Schedule, at
+from zscape.study.averaging import Average
+from zscape.study.guarding import Guard
+from zscape.study.lagging import EncoderFirst
+
+
+class Stepper:
+    """A model with what one step needs: optimiser, average of weights, and guard.
+
+    Args:
+        model: trained in place.
+        objective: what to minimise.
+        learning_rate: Adam's; a number or a schedule of the step.
+        ema: decay of the average of weights.
+        encoder_steps: of the encoder alone before each step of everything.
+        precision: "float32" or "bfloat16".
+        device: where to train.
+        key: of the noise; a step's noise depends on it and the number of the step alone.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        objective: Objective,
+        *,
+        learning_rate: float | Schedule,
+        ema: float,
+        encoder_steps: int,
+        precision: str,
+        device: str,
+        key: int,
+    ) -> None:
+        self.model = model
+        self.objective = objective
+        self.learning_rate = learning_rate
+        self.ema = ema
+        self.autocast = _autocast(precision, device)
+        self.device = device
+        self.key = key
+        self.rate_scale = 1.0
+        self.names: tuple[str, ...] = ()
+        self.lagging = EncoderFirst(encoder_steps)
+        self.start_anew()
+
+    def start_anew(self) -> None:
+        """A fresh optimiser, average and guard for the model as it is."""
+        self.model.to(self.device).train()
+        parameters = self.model.parameters()
+        self.optimizer = torch.optim.Adam(parameters, lr=at(self.learning_rate, 0), fused=True)
+        self.average = Average(self.model, decay=self.ema)
+        self.guard = Guard(self.device)
+        self.made = 0
+
+    def advance(self, x: Tensor, step: int) -> Tensor:
+        """Makes one step on a batch `[B, *shape]`, or none where the guard refuses it.
+
+        Returns:
+            The loss and its parts, whose `names` are kept; zeros where the step was refused.
+        """
+        seed_noise(self.key, step)
+        with self.autocast:
+            trace = self.model(x, draws=self.objective.draws)
+        loss = self.objective(trace, step)
+        loss.total.backward()
+        self.lagging.hold(self.model, step)
+        self.names = ("loss", *loss.parts)
+        figures = torch.stack([loss.total.detach(), *loss.parts.values()])
+        refused = self._update(figures, step)
+        self.made += 1
+        self.average.follow(self.made)
+        return figures.masked_fill(refused, 0.0)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Optimiser, average and guard by name; the weights are the model's."""
+        moments = {
+            f"optimizer.{index}.{name}": value
+            for index, parameter in enumerate(self.model.parameters())
+            for name, value in self.optimizer.state.get(parameter, {}).items()
+        }
+        average = {f"average.{name}": tensor for name, tensor in self.average.tensors().items()}
+        guard = {f"guard.{name}": tensor for name, tensor in self.guard.tensors().items()}
+        return moments | average | guard
+
+    def load(self, tensors: Mapping[str, Tensor], *, made: int) -> None:
+        """Goes on from the `tensors` of another stepper of the same model, after its turns."""
+        self.start_anew()
+        self.made = made
+        parameters = list(self.model.parameters())
+        for name, tensor in within("optimizer", tensors).items():
+            index, _, key = name.partition(".")
+            state = self.optimizer.state[parameters[int(index)]]
+            state[key] = tensor.to(self.device).clone()
+        self.average.load(within("average", tensors))
+        self.guard.load(within("guard", tensors))
+
+    def _update(self, figures: Tensor, step: int) -> Tensor:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate_scale * at(self.learning_rate, step)
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        # The fused optimiser leaves weights and moments alone where this is 1, on the device.
+        refused = self.guard.refuse(figures, norm, step)
+        self.optimizer.found_inf = refused  # type: ignore[attr-defined]
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return refused > 0
+
+
+def seed_noise(key: int, step: int) -> None:
+    """Seeds all draws of a step, so that they depend on nothing that was drawn before.
+
+    Source: Steele et al. 2014, figure 10 (SplitMix64), doi:10.1145/2714064.2660195.
+    """
+    mask = 2**64 - 1
+    z = (key + step * 0x9E3779B97F4A7C15) & mask
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
+    seed = (z ^ (z >> 31)) >> 1
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_available():
+        torch.cuda.manual_seed_all(seed)
+
+
+def within(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin with `prefix.`, without it."""
+    start = f"{prefix}."
+    return {n.removeprefix(start): t for n, t in tensors.items() if n.startswith(start)}
+
+
+def _autocast(precision: str, device: str) -> AbstractContextManager[object]:
+    if precision == "float32":
+        return nullcontext()
+    if precision == "bfloat16":
+        return torch.autocast(torch.device(device).type, torch.bfloat16)
+    raise SpecError(
+        f"precision must be 'float32' or 'bfloat16', got {precision!r}. 'float32' is always safe."
+    )
