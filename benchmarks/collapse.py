@@ -22,9 +22,10 @@ from zscape.measures.doctor.findings import SERIOUS
 from zscape.measures.likelihood import elbo, importance_nll, kl_per_dimension
 from zscape.space.space import Space
 from zscape.space.units import measuring_items
+from zscape.study.beginning import begin, train_on
 from zscape.study.data import look, things_like
 from zscape.study.doctoring import COLLAPSES, diagnose_study, fix
-from zscape.study.run import prepare, train, train_on
+from zscape.study.run import prepare, train
 from zscape.study.spec import find_recipe, options
 from zscape.study.study import Study
 from zscape.study.watch import Watch
@@ -164,7 +165,7 @@ def _run(case: Case, folder: Path, settings: Settings) -> Run:
 def _told_at(case: Case, settings: Settings) -> int:
     """The epoch in which the watch said that the code collapses, 0 where it said nothing."""
     function = case.recipe if callable(case.recipe) else find_recipe(case.recipe)
-    seen, training = look(case.data(settings.seed)), options(train_on)
+    seen, training = look(case.data(settings.seed)), options(begin)
     torch.manual_seed(settings.seed)
     chosen = {name: value for name, value in case.settings.items() if name not in training}
     model, objective = function(seen.modality, **chosen)

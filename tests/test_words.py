@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from zscape.recipes import RECIPES
-from zscape.study.run import train_on
+from zscape.study.beginning import begin
 from zscape.study.spec import options
 
 ROOT = Path(__file__).parent.parent
@@ -61,7 +61,7 @@ def known_flags() -> set[str]:
     cli = "".join(path.read_text() for path in (ROOT / "src" / "zscape" / "cli").glob("*.py"))
     own = {f"--{name.replace('_', '-')}" for name in re.findall(r"\b([a-z_]+): ", cli)}
     optional = {option for recipe in RECIPES.values() for option in options(recipe)}
-    settings = {f"--{name.replace('_', '-')}" for name in optional | options(train_on).keys()}
+    settings = {f"--{name.replace('_', '-')}" for name in optional | options(begin).keys()}
     return own | settings | {"--json", "--debug", "--out"} | FOREIGN_FLAGS
 
 

@@ -20,7 +20,7 @@ from zscape.probability import likelihoods
 from zscape.probability.posteriors import Gaussian
 from zscape.probability.priors import Standard
 from zscape.study.batches import Batches
-from zscape.study.run import resolve_precision
+from zscape.study.beginning import resolve_precision
 from zscape.study.training import fit
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from zscape.space.space import Space, reconstruct
     from zscape.study.comparison import compare
     from zscape.study.data import look
-    from zscape.study.run import fit, open, prepare, train
+    from zscape.study.run import fit, open, prepare, resume, train
     from zscape.study.study import Study
     from zscape.study.sweep import sweep
 
@@ -38,6 +38,7 @@ _HOMES = {
     "open": "zscape.study.run",
     "prepare": "zscape.study.run",
     "reconstruct": "zscape.space.space",
+    "resume": "zscape.study.run",
     "sweep": "zscape.study.sweep",
     "train": "zscape.study.run",
     "traverse": "zscape.space.paths",
@@ -58,6 +59,7 @@ __all__ = [
     "open",
     "prepare",
     "reconstruct",
+    "resume",
     "sweep",
     "train",
     "traverse",

@@ -24,8 +24,8 @@ from zscape.model.codes import Codes
 from zscape.model.model import Model
 from zscape.recipes import Recipe
 from zscape.space.space import CHUNK
+from zscape.study.beginning import settle_training, train_on
 from zscape.study.data import Data
-from zscape.study.run import settle_training, train_on
 from zscape.study.spec import find_recipe, settle
 
 DRAWS = 16  # codes drawn per example for its score, the same noise for every example

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from zscape.cli import main
+from zscape.study.checkpoints import last_checkpoint
 
 SOURCE = str(Path(__file__).parents[2] / "src")
 
@@ -295,7 +296,7 @@ def test_a_busy_study(run, tmp_path, monkeypatch):
     from zscape.cli import train as training
     from zscape.errors import BusyError
 
-    def busy(study):
+    def busy(study, **options):
         raise BusyError("The study must not be in use, but process 1 is training it. Wait.")
         yield
 
@@ -364,5 +365,12 @@ def test_a_stopped_training_keeps_its_study(number, code, run, tmp_path):
     done.send_signal(number)
     _, err = done.communicate(timeout=60)
     assert done.returncode == code
-    assert b"kept in" in err and b"Traceback" not in err
+    assert b"--resume" in err and b"Traceback" not in err
+    assert (b"kept in" in err) == (number == signal.SIGINT)  # the other may have little time
+    if number == signal.SIGINT:
+        assert run("show", tmp_path / "s")[0] == 0
+    steps = last_checkpoint(tmp_path / "s").state.plain["step"]
+    assert steps > 0
+    code, _, err = run("train", "--resume", tmp_path / "s", "--epochs", "1")
+    assert code == 0 and f"goes on from step {steps:,}" in err
     assert run("show", tmp_path / "s")[0] == 0

@@ -18,8 +18,8 @@ from zscape.measures.figure import Figure
 from zscape.recipes import RECIPES
 from zscape.space.space import Space, encode_stored
 from zscape.study.batches import Batches
+from zscape.study.beginning import begin
 from zscape.study.data import look
-from zscape.study.run import train_on
 from zscape.study.spec import options, settle
 from zscape.study.training import fit
 
@@ -29,7 +29,7 @@ def fig(value, error=0.1):
 
 
 def asked(recipe="vae", **changed):
-    training = {name: option.default for name, option in options(train_on).items()}
+    training = {name: option.default for name, option in options(begin).items()}
     return {
         "recipe": recipe,
         "options": settle(RECIPES[recipe], changed),

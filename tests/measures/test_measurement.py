@@ -72,7 +72,7 @@ def test_factors_of_ones_own_are_scored_beside_principal_components():
     space = table_space()
     codes = space.codes.flat.numpy()
     # The first unit's sign is a factor that this very code tells.
-    table = pd.DataFrame({"told": np.where(codes[:, 0] > 0, "high", "low")})
+    table = pd.DataFrame({"told": np.where(codes[:, 0] > np.median(codes[:, 0]), "high", "low")})
     table["noise"] = np.random.default_rng(0).integers(0, 3, len(codes))
     section = zs.measure(space, factors=table, draws=3)["disentanglement"]
     figures = {figure.name: figure.value for figure in section.rows[0].figures}

@@ -94,7 +94,7 @@ def test_flows_have_it_and_points_do_not():
 
 
 def test_a_negative_number_of_encoder_steps_is_refused():
-    from zscape.study.run import settle_training
+    from zscape.study.beginning import settle_training
 
     assert settle_training({"encoder_steps": 3})["encoder_steps"] == 3
     with pytest.raises(SpecError, match="encoder_steps must be at least 0, got -1"):

@@ -2,7 +2,7 @@ import pytest
 
 from zscape.errors import SpecError
 from zscape.recipes import RECIPES, vae
-from zscape.study.run import train_on
+from zscape.study.beginning import begin
 from zscape.study.spec import find_recipe, options, our_recipe, settle
 
 
@@ -34,7 +34,7 @@ def test_every_option_has_a_plain_type_and_a_default(name):
 
 def test_no_option_is_both_the_recipe_s_and_training_s():
     for recipe in RECIPES.values():
-        assert not options(recipe).keys() & options(train_on).keys()
+        assert not options(recipe).keys() & options(begin).keys()
 
 
 def test_unknown_options_are_refused_with_the_near_ones():

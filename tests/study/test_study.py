@@ -8,7 +8,8 @@ import torch
 
 import zscape as zs
 from zscape.errors import BusyError, DataError, SpecError, StorageError, StudyError
-from zscape.study.folder import locked, read_file, write_file, write_folder
+from zscape.study.folder import read_file, write_file, write_folder
+from zscape.study.lock import Lock
 from zscape.study.study import Study
 
 FILES = {"study.toml", "weights.safetensors", "codes.safetensors", "items.safetensors"}
@@ -140,12 +141,12 @@ def test_breaking_off_leaves_a_study_that_opens(tmp_path):
 
 
 def test_a_trained_study_is_not_trained_again(trained):
-    with pytest.raises(StudyError, match="trained before"):
+    with pytest.raises(StudyError, match="this one was opened"):
         next(zs.train(Study.open(trained[0])))
 
 
 def _hold(path, started, release):
-    with locked(path):
+    with Lock(path):
         started.set()
         release.wait(20)
 
@@ -156,11 +157,11 @@ def test_two_processes_cannot_train_one_study(tmp_path):
     process = context.Process(target=_hold, args=(tmp_path, started, release))
     process.start()
     started.wait(20)
-    with pytest.raises(BusyError, match=f"process {process.pid}"), locked(tmp_path):
+    with pytest.raises(BusyError, match=f"process {process.pid}"), Lock(tmp_path):
         pass
     process.kill()
     process.join()
-    with locked(tmp_path):  # the kernel freed it
+    with Lock(tmp_path):  # the kernel freed it
         pass
 
 

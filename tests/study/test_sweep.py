@@ -9,10 +9,10 @@ import pytest
 import zscape as zs
 from zscape.errors import DivergedError, SpecError, StudyError
 from zscape.recipes import vae
+from zscape.study.beginning import begin
 from zscape.study.jobs import Failed, done_together, num_jobs
 from zscape.study.plan import Run, plan_sweep
 from zscape.study.ranges import values_of
-from zscape.study.run import train_on
 from zscape.study.spec import Option, options
 from zscape.study.sweep import gather_sweep, run_sweep, sweep
 
@@ -204,7 +204,7 @@ def test_listed_values_have_the_type_of_the_option():
     assert values_of(BETA, "0.5,1,auto") == [0.5, 1.0, "auto"]
     assert values_of(LATENT, "2,8") == [2, 8]
     assert values_of(options(vae)["network"], "mlp:64,conv") == ["mlp:64", "conv"]
-    assert values_of(options(train_on)["learning_rate"], "1e-4,1e-3") == [1e-4, 1e-3]
+    assert values_of(options(begin)["learning_rate"], "1e-4,1e-3") == [1e-4, 1e-3]
 
 
 @pytest.mark.parametrize("words", ["0..4", "4..1", "a..b", "1.5..x", "2", "2,x", ""])

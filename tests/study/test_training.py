@@ -133,9 +133,7 @@ def test_divergence_is_told_by_name():
             loss = VAE(trace, step)
             return type(loss)(loss.total * math.nan, loss.parts)
 
-    with pytest.raises(
-        DivergedError, match="batch 1 of epoch 1, step 0, the loss. The model is back at step 0"
-    ):
+    with pytest.raises(DivergedError, match="batch 1 of epoch 1, step 0, the loss"):
         list(fit(model(), Broken(), [data(8)] * 60, epochs=1))
 
 

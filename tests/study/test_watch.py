@@ -5,9 +5,9 @@ import torch
 from tests.contracts.space import digits
 
 from zscape.recipes import RECIPES
+from zscape.study.beginning import train_on
 from zscape.study.display import displayed
 from zscape.study.progress import Progress
-from zscape.study.run import train_on
 from zscape.study.watch import Watch
 
 

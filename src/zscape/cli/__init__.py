@@ -60,14 +60,18 @@ WITH_RECIPE = ("train", "sweep")  # made for the words typed: their flags are th
 
 
 class Terminated(BaseException):
-    """SIGTERM came."""
+    """SIGTERM came, or SIGHUP: the terminal was closed."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command that the arguments name and returns its exit code.
 
     0 done, 64 bad usage, 65 bad data, 70 internal or diverged, 71 out of memory, 74 disk,
-    75 study busy, 130 Ctrl-C, 141 closed pipe, 143 SIGTERM.
+    75 study busy, 129 closed terminal, 130 Ctrl-C, 141 closed pipe, 143 SIGTERM.
 
     Args:
         arguments: what was typed after `zscape`; none: those of this process.
@@ -160,7 +164,7 @@ def _told(error: BaseException, words: list[str]) -> tuple[str, int]:
     if isinstance(error, KeyboardInterrupt):
         return "stopped by Ctrl-C.", 128 + signal.SIGINT
     if isinstance(error, Terminated):
-        return "stopped by SIGTERM.", 128 + signal.SIGTERM
+        return f"stopped by {signal.Signals(error.number).name}.", 128 + error.number
     if isinstance(error, MemoryError) or "allocate memory" in str(error):
         return "The memory must hold model and batch, and does not. Lower --batch-size.", MEMORY
     if isinstance(error, OSError):
@@ -208,9 +212,11 @@ def _signals() -> Iterator[None]:
         came.append(number)
         if len(came) > 1:
             os._exit(128 + number)
-        raise KeyboardInterrupt if number == signal.SIGINT else Terminated
+        raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    heard = [n for n in numbers if signal.getsignal(n) != signal.SIG_IGN]  # as nohup has it
+    before = {number: signal.signal(number, stop) for number in heard}
     try:
         yield
     finally:

@@ -11,9 +11,9 @@ from zscape.cli.verbs import Folder, Json, Own, opened
 from zscape.errors import StorageError
 from zscape.measures.figure import record_of
 from zscape.recipes import RECIPES
+from zscape.study.beginning import begin
 from zscape.study.data import look
 from zscape.study.figures import figures, report_page
-from zscape.study.run import train_on
 from zscape.study.sources import BUILT_IN
 from zscape.study.spec import options
 from zscape.study.study import REPORT
@@ -27,7 +27,7 @@ def show(study: Folder, /, *, json: Json = False, recipe: Own = "") -> None:
     space = trained.space()
     measured = figures(space)
     asked = trained.asked
-    changed = _changed(trained.recipe, asked["options"]) | _changed(train_on, asked["training"])
+    changed = _changed(trained.recipe, asked["options"]) | _changed(begin, asked["training"])
     files = {
         str(path.relative_to(study)): path.stat().st_size
         for path in sorted(study.rglob("*"))

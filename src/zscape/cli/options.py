@@ -21,7 +21,7 @@ def flags(function: Callable[..., Any], group: Group) -> list[inspect.Parameter]
     """The keyword-only arguments of a function as flags, with types, defaults and help.
 
     Args:
-        function: a recipe, or `train_on`.
+        function: a recipe, or `begin`.
         group: the heading that they stand under in the help.
     """
     said = SHARED | described(function)

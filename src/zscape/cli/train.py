@@ -17,18 +17,21 @@ from cyclopts import Group, Parameter
 from zscape.cli import Terminated
 from zscape.cli.options import flag, flags, summary
 from zscape.cli.output import figure_lines, found, say, tell
-from zscape.errors import StorageError
+from zscape.errors import SpecError, StorageError
 from zscape.measures.doctor.code_rules import HARDLY
 from zscape.measures.figure import record_of
+from zscape.modalities.found import listed
 from zscape.objective.steering import tell_beta
 from zscape.space.space import Space
+from zscape.study.beginning import begin
 from zscape.study.data import Data, look
 from zscape.study.display import displayed
 from zscape.study.figures import figures
-from zscape.study.folder import MANIFEST
-from zscape.study.run import prepare, train, train_on
+from zscape.study.folder import has_file
+from zscape.study.run import CHECKPOINT_SECONDS, prepare, train
+from zscape.study.run import resume as go_on
 from zscape.study.spec import find_recipe
-from zscape.study.study import REPORT, Study
+from zscape.study.study import REPORT, WEIGHTS, Study
 
 STUDIES = "studies"
 
@@ -62,7 +65,7 @@ def training_command(
     own = Group(f"Options of {name}", help=summary(function), sort_key=1)
     training = Group("Options of training", sort_key=2)
     all_of_them = {parameter.name: parameter for parameter in parameters}
-    for parameter in (*flags(function, own), *flags(train_on, training)):
+    for parameter in (*flags(function, own), *flags(begin, training)):
         all_of_them.setdefault(parameter.name, parameter)
     signature = inspect.Signature(list(all_of_them.values()))
 
@@ -91,12 +94,20 @@ def _own_parameters() -> list[inspect.Parameter]:
     data = inspect.Parameter(
         "data",
         inspect.Parameter.POSITIONAL_ONLY,
-        annotation=Annotated[str, Parameter(help=about)],
+        default="",
+        annotation=Annotated[str, Parameter(help=about, show_default=False)],
     )
     return [
         data,
         flag("recipe", str, "vae", help="'zscape recipes' lists them; or package.module:function."),
         flag("out", Path | None, None, help="a new folder; none: a fresh one in studies/."),
+        flag("resume", Path | None, None, help="a study that was broken off, to go on with."),
+        flag(
+            "checkpoint_seconds",
+            float,
+            CHECKPOINT_SECONDS,
+            help="between two states that are kept to go on from; 0: one at every record.",
+        ),
         flag("label", str, "", help="the column that holds the class; not modelled."),
         flag("size", int | None, None, help="height and width that pictures are brought to."),
         flag("strict", bool, False, help="refuse a folder with any unreadable picture."),
@@ -105,27 +116,70 @@ def _own_parameters() -> list[inspect.Parameter]:
 
 
 def _train(
-    data: str,
+    data: str = "",
     recipe: str = "vae",
     out: Path | None = None,
+    resume: Path | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
     label: str = "",
     size: int | None = None,
     strict: bool = False,
     json: bool = False,
     **settings: Any,
 ) -> None:
-    seen = look(data, label=label, size=size, strict=strict)
+    if not data and resume is None:
+        raise SpecError("DATA must be given, got none. 'zscape data' lists what is built in.")
+    seen = look(data, label=label, size=size, strict=strict) if data else None
+    if resume is not None:
+        study = _resumed(resume, seen, recipe, settings, out=out, named=label or size or strict)
+    else:
+        assert seen is not None
+        study = _fresh(seen, recipe, out, settings)
+    found(_threads(), on=sys.stderr)
+    _train_to_end(study, checkpoint_seconds)
+    _say_end(study, json=json)
+
+
+def _fresh(seen: Data, recipe: str, out: Path | None, settings: dict[str, Any]) -> Study:
     for note in seen.notes:
         found(note, on=sys.stderr)
     folder = out or fresh_folder(Path(STUDIES), f"{seen.source}-{recipe}")
     try:
-        study = prepare(seen, recipe=_given(recipe), out=folder, **settings)
+        return prepare(seen, recipe=_given(recipe), out=folder, **settings)
     except Exception:
         _remove_empty(folder, made=out is None)
         raise
-    found(_threads(), on=sys.stderr)
-    _train_to_end(study)
-    _say_end(study, seen, json=json)
+
+
+def _resumed(
+    path: Path,
+    seen: Data | None,
+    recipe: str,
+    settings: dict[str, Any],
+    *,
+    out: Path | None,
+    named: Any,
+) -> Study:
+    """The study to go on with, once nothing contradicts what it was begun with."""
+    theirs = recipe if ":" in recipe else ""
+    epochs = settings.pop("epochs", 0)
+    extra = [f"--{name.replace('_', '-')}" for name in settings]
+    extra += ["--out"] * (out is not None) + ["DATA's options"] * bool(named and seen is None)
+    extra += ["--recipe"] * (recipe != "vae" and not theirs)
+    if extra:
+        raise SpecError(
+            f"--resume must come with no other options than --epochs, got {listed(extra)}: "
+            f"the study knows its own. Leave them out."
+        )
+    study = go_on(path, seen, recipe=find_recipe(theirs) if theirs else None, epochs=epochs)
+    where = "its beginning"
+    if study.start is not None:
+        plain = study.start.state.plain
+        where = f"step {plain['step']:,}, epoch {plain['epoch']}"
+        for note in study.start.notes:
+            found(f"warning: {note}", on=sys.stderr)
+    found(f"{path} goes on from {where}", on=sys.stderr)
+    return study
 
 
 def _unlike(space: Space) -> int:
@@ -175,19 +229,27 @@ def _remove_empty(folder: Path, *, made: bool) -> None:
         folder.rmdir()
 
 
-def _train_to_end(study: Study) -> None:
+def _train_to_end(study: Study, checkpoint_seconds: float) -> None:
+    resumed = f"zscape train --resume {shlex.quote(str(study.path))}"
     try:
         # Closed here and not when it is collected: closing saves the study.
-        with closing(train(study)) as records:
+        records = train(study, checkpoint_seconds=checkpoint_seconds)
+        with closing(records):
             for _ in displayed(records, always=True):
                 pass
     except (KeyboardInterrupt, Terminated):
-        kept = (study.path / MANIFEST).is_file()
-        tell(f"The study so far is kept in {study.path}." if kept else "Nothing was kept yet.")
+        usable = has_file(study.path, WEIGHTS)
+        kept = f"The study so far is kept in {study.path}. " if usable else ""
+        tell(f"{kept}'{resumed}' goes on from here.")
+        raise
+    except StorageError:
+        tell(f"Once there is room, '{resumed}' goes on from the last state that was kept.")
         raise
 
 
-def _say_end(study: Study, seen: Data, *, json: bool) -> None:
+def _say_end(study: Study, *, json: bool) -> None:
+    assert study.data is not None
+    seen = study.data
     space = study.space()
     measured = figures(space)
     log = study.log()

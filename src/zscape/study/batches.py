@@ -59,8 +59,9 @@ class Batches(Feed):
     def of(self, epoch: int, *, start: int = 0) -> Iterator[Tensor]:
         """The batches of an epoch."""
         order = permutation(len(self.x), seed=self.seed, epoch=epoch - 1).to(self.x.device)
-        for rows in order[start * self.size : len(self) * self.size].split(self.size):
-            yield self.prepare(self.x.index_select(0, rows[self.rank :: self.world]))
+        for batch in range(start, len(self)):
+            rows = order[batch * self.size + self.rank : (batch + 1) * self.size : self.world]
+            yield self.prepare(self.x.index_select(0, rows))
 
 
 class Repeated(Feed):

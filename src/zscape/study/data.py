@@ -3,9 +3,10 @@
 Where data comes from stands in `sources`, `folder` and `tables`; how it looks in the modalities.
 """
 
+import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,8 @@ class Data:
         notes: what was found, one line each.
         skipped: `(path, reason)` of the files that were left out.
         source: where the data came from, in a word.
+        origin: how to look at them again: `name` or `path`, and the options of `look` that were
+            given; empty for things that Python holds.
     """
 
     modality: Modality
@@ -53,6 +56,7 @@ class Data:
     notes: tuple[str, ...]
     skipped: tuple[tuple[str, str], ...]
     source: str
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
 
 def look(
@@ -98,7 +102,16 @@ def look(
         notes=(headline, *raw.notes, *found.notes, *warnings, *_duplicates(found.x)),
         skipped=raw.skipped,
         source=raw.source,
+        origin=_origin(data, label=label, size=size, strict=strict) if labels is None else {},
     )
+
+
+def fingerprint(data: Data) -> str:
+    """The sha256 of the stored examples and their labels, in hexadecimal."""
+    found = hashlib.sha256(np.ascontiguousarray(data.x.numpy()).data)
+    if data.labels is not None:
+        found.update(np.ascontiguousarray(data.labels).data)
+    return found.hexdigest()
 
 
 def things_like(modality: Modality, data: Any, *, label: str = "") -> tuple[Any, Any]:
@@ -119,6 +132,15 @@ def things_like(modality: Modality, data: Any, *, label: str = "") -> tuple[Any,
     if not raw.label_names or raw.labels is None:
         return raw.things, raw.labels
     return raw.things, [raw.label_names[int(label)] for label in raw.labels]
+
+
+def _origin(data: Any, **options: Any) -> dict[str, Any]:
+    if not isinstance(data, str | os.PathLike):
+        return {}
+    name = os.fspath(data)
+    is_name = name in BUILT_IN or name.startswith("hf:")
+    given = {option: value for option, value in options.items() if value}
+    return {"name" if is_name else "path": name, **given}
 
 
 def _is_folder(data: Any) -> bool:

@@ -69,7 +69,7 @@ def _with_bar(records: Iterable[Record], console: Console) -> Iterator[Record]:
             if "active" not in record.parts:
                 figures += active
             bar.update(task, completed=record.share, epoch=record.epoch, figures=figures)
-            if note := watch.note(record):
+            for note in filter(None, (record.note, watch.note(record))):
                 console.print(f"! {note}", style="yellow", markup=False, highlight=False)
             yield record
 
@@ -80,6 +80,6 @@ def _with_lines(records: Iterable[Record]) -> Iterator[Record]:
         if any(name.startswith("validation_") for name in record.parts):
             line = f"epoch {record.epoch}  {summary(record)}  nats per example  "
             print(f"{line}{record.seconds:.0f} s", file=sys.stderr, flush=True)
-        if note := watch.note(record):
+        for note in filter(None, (record.note, watch.note(record))):
             print(f"! {note}", file=sys.stderr, flush=True)
         yield record

@@ -16,9 +16,10 @@ from zscape.modalities.image import Image
 from zscape.recipes import RECIPES, Recipe
 from zscape.space.space import Space
 from zscape.space.units import measuring_items
+from zscape.study.beginning import begin, settle_training
 from zscape.study.data import Data, look
 from zscape.study.display import displayed
-from zscape.study.run import prepare, settle_training, train, train_on
+from zscape.study.run import prepare, train
 from zscape.study.spec import find_recipe, options, settle
 from zscape.study.study import Study
 
@@ -177,7 +178,7 @@ def _retrained(
 ) -> Study:
     recipe = _recipe(study, changes)
     function = find_recipe(recipe) if isinstance(recipe, str) else recipe
-    has = {**options(function), **options(train_on)}
+    has = {**options(function), **options(begin)}
     asked = {**study.asked["options"], **study.asked["training"], **changes}
     settings = {name: value for name, value in asked.items() if name in has}
     new = prepare(seen, recipe=recipe, out=path, **settings)

@@ -5,19 +5,18 @@ size and sha256 of every file, comes last. Nothing here knows what the files mea
 """
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
-import socket
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
-from zscape.errors import BusyError, StorageError, StudyError
+from zscape.errors import StorageError, StudyError
+from zscape.study.failpoints import reach
+from zscape.study.lock import refuse_busy
 
 MANIFEST = "manifest.json"
-LOCK = "study.lock"
 FORMAT = 1
 
 
@@ -30,15 +29,23 @@ def write_file(path: Path, content: bytes) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        reach("file.before_temp")
         with open(beside, "wb") as file:
-            file.write(content)
+            half = len(content) // 2
+            file.write(content[:half])
+            reach("file.mid_write")
+            file.write(content[half:])
             file.flush()
+            reach("file.after_write")
             os.fsync(file.fileno())
+        reach("file.after_fsync")
         os.replace(beside, path)
-        _sync_folder(path.parent)
+        reach("file.after_rename")
+        sync_folder(path.parent)
+        reach("file.after_folder_fsync")
     except OSError as error:
         beside.unlink(missing_ok=True)
-        raise _storage_error(path, len(content), error) from error
+        raise storage_error(path, len(content), error) from error
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -78,49 +85,50 @@ def read_file(folder: Path, name: str) -> bytes:
 
 def has_file(folder: Path, name: str) -> bool:
     """Whether the manifest lists a file of that name."""
-    return name in _listed(folder)
+    return (folder / MANIFEST).exists() and name in _listed(folder)
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Holds the folder's lock; the kernel frees it when the process ends, however it ends.
+def require_room(folder: Path, size: int) -> None:
+    """Nothing, unless the disk has less free room than `size` bytes.
 
     Raises:
-        BusyError: another process holds it.
+        StorageError: it has less.
     """
-    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise StorageError(
+            f"The disk must have about {size:,} bytes free for {folder}, got {free:,}. "
+            "Make room, or choose another --out."
+        )
+
+
+def clear_strays(folder: Path) -> None:
+    """Removes what a process that died left half written; only under the folder's lock."""
+    for place in (folder, *(p for p in folder.iterdir() if p.is_dir() and not p.is_symlink())):
+        for stray in place.glob(".*.tmp"):
+            shutil.rmtree(stray) if stray.is_dir() else stray.unlink()
+
+
+def sync_folder(folder: Path) -> None:
+    """Brings the names in a folder to the disk, so that a rename outlives a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        _take(descriptor, fcntl.LOCK_EX, folder)
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
-        yield
+        os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
-def refuse_busy(folder: Path) -> None:
-    """Nothing, unless another process trains the study.
-
-    Raises:
-        BusyError: it does.
-    """
-    if (folder / LOCK).is_file():
-        descriptor = os.open(folder / LOCK, os.O_RDONLY)
-        try:
-            _take(descriptor, fcntl.LOCK_SH, folder)
-        finally:
-            os.close(descriptor)
-
-
-def _take(descriptor: int, kind: int, folder: Path) -> None:
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except OSError as error:
-        holder = os.read(descriptor, 200).decode(errors="replace").strip()
-        raise BusyError(
-            f"The study {folder.name!r} must not be in use, but {holder or 'a process'} is "
-            "training it. Wait for its end, or choose another folder."
-        ) from error
+def storage_error(path: Path, size: int, error: OSError) -> StorageError:
+    """What to say when a file of `size` bytes cannot be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return StorageError(
+            f"The disk must have {size:,} bytes for {path}, and is full. "
+            "Make room and run the same command again."
+        )
+    return StorageError(
+        f"{path} must be writable, but the system says: {error.strerror}. "
+        "Choose another --out, or mend its permissions."
+    )
 
 
 def _listed(folder: Path) -> dict[str, dict[str, object]]:
@@ -151,24 +159,4 @@ def _unreadable(cause: object) -> StudyError:
     return StudyError(
         f"{MANIFEST} must be readable, and is not ({cause}). "
         "Restore it from a copy, or train again."
-    )
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _storage_error(path: Path, size: int, error: OSError) -> StorageError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return StorageError(
-            f"The disk must have {size:,} bytes for {path}, and is full. "
-            "Make room and run the same command again."
-        )
-    return StorageError(
-        f"{path} must be writable, but the system says: {error.strerror}. "
-        "Choose another --out, or mend its permissions."
     )

@@ -3,7 +3,6 @@
 Nothing here trains.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from zscape import __version__
@@ -19,12 +17,13 @@ from zscape.errors import SpecError, StudyError
 from zscape.measures.figure import Figure
 from zscape.measures.tradeoff import Value
 from zscape.recipes import Recipe
-from zscape.study.data import Data
-from zscape.study.folder import LOCK, MANIFEST, write_file
+from zscape.study.beginning import begin, settle_training
+from zscape.study.data import Data, fingerprint
+from zscape.study.folder import has_file, write_file
+from zscape.study.lock import LOCK
 from zscape.study.ranges import option_named, values_of
-from zscape.study.run import settle_training, train_on
 from zscape.study.spec import find_recipe, options, settle
-from zscape.study.study import SPEC
+from zscape.study.study import SPEC, WEIGHTS
 
 RECORD = "sweep.json"
 
@@ -113,7 +112,7 @@ def plan_sweep(
     if seeds < 1:
         raise SpecError(f"seeds must be at least 1, got {seeds}. 3 give the errors a meaning.")
     function = find_recipe(recipe) if isinstance(recipe, str) else recipe
-    values = values_of(option_named(name, function, train_on), given, points)
+    values = values_of(option_named(name, function, begin), given, points)
     first = int(settings.pop("seed", 0))
     for value in values:
         chosen, training = _settled(function, {**settings, name: value})
@@ -149,7 +148,7 @@ def kept_runs(plan: Plan) -> dict[str, Run]:
         return {}
     runs = read_record(plan)
     names = [name for name in members(plan) if name in runs and not runs[name].reason]
-    return {name: runs[name] for name in names if (plan.folder / name / MANIFEST).is_file()}
+    return {name: runs[name] for name in names if has_file(plan.folder / name, WEIGHTS)}
 
 
 def _refuse_full(folder: Path) -> None:
@@ -209,7 +208,7 @@ def _slug(value: Value) -> str:
 
 def _settled(recipe: Recipe, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Options of the recipe and of training, all settled."""
-    of_training = options(train_on)
+    of_training = options(begin)
     training = {name: value for name, value in given.items() if name in of_training}
     rest = {name: value for name, value in given.items() if name not in of_training}
     return settle(recipe, rest), settle_training(training)
@@ -220,6 +219,4 @@ def _recipe_name(recipe: str | Recipe) -> str:
 
 
 def _data_record(data: Data) -> dict[str, Any]:
-    x = np.ascontiguousarray(data.x.numpy())
-    digest = hashlib.sha256(x.data).hexdigest()
-    return {"source": data.source, "num_examples": len(x), "sha256": digest}
+    return {"source": data.source, "num_examples": len(data.x), "sha256": fingerprint(data)}

@@ -1,34 +1,36 @@
 """From data to a trained space in one call, with or without a folder."""
 
-import json
-import os
-from collections.abc import Generator, Iterator, Mapping
-from dataclasses import asdict
+import signal
+from collections.abc import Generator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
-from zscape.errors import SpecError, StudyError, unknown
+from zscape.errors import DivergedError, StudyError
 from zscape.measures.gallery import gallery
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
 from zscape.recipes import Recipe
 from zscape.space.space import Space, encode_stored
-from zscape.study.batches import Batches, InOrder
-from zscape.study.data import Data, look
+from zscape.study.beginning import begin, settle_training, train_on
+from zscape.study.checkpoints import checkpoint_bytes, last_checkpoint
+from zscape.study.data import Data, fingerprint, look
 from zscape.study.display import announce, displayed
+from zscape.study.failpoints import reach
 from zscape.study.figures import report_page
-from zscape.study.folder import locked
+from zscape.study.folder import clear_strays, require_room
+from zscape.study.journal import Journal
+from zscape.study.lock import Lock
 from zscape.study.progress import Progress
+from zscape.study.running import Run
+from zscape.study.sources import BUILT_IN
 from zscape.study.spec import find_recipe, options, settle
-from zscape.study.split import split
-from zscape.study.study import LOG, PICTURES, REPORT, Study, gather
-from zscape.study.training import fit as fit_model
+from zscape.study.study import KEPT_BYTES, PICTURES, REPORT, Study, gather
 
-LARGEST_BATCH, SMALLEST_BATCH, STEPS = 128, 8, 10
-PRECISIONS = ("auto", "float32", "bfloat16")
+CHECKPOINT_SECONDS = 60.0
+ROOM = 2.2  # times what a study takes, that must be free before it is begun
 
 
 def fit(
@@ -51,7 +53,7 @@ def fit(
         labels: one class per example; for colours and splits, never trained on.
         label: the column of a table that holds the class.
         **settings: options of the recipe (`latent=16`) and of training (`epochs=100`,
-            `learning_rate=1e-3`, `seed=0`; see `train_on`).
+            `learning_rate=1e-3`, `seed=0`; see `begin`).
 
     Raises:
         DataError: data that cannot be used.
@@ -87,133 +89,117 @@ def prepare(data: Any, *, recipe: str | Recipe = "vae", out: str | Path, **setti
     return Study.create(out, seen, recipe=function, options=chosen, training=training, name=name)
 
 
-def train(study: Study) -> Generator[Progress, None, None]:
-    """Trains a study and yields its progress; when it ends, or is broken off, all is written.
+def resume(
+    path: str | Path, data: Any = None, *, recipe: Recipe | None = None, epochs: int = 0
+) -> Study:
+    """A study whose training was broken off, ready to be trained on: `train` goes on with it.
+
+    On the same machine, with as many threads, it becomes what it would have become without the
+    interruption, bit for bit.
+
+    Args:
+        path: the study's folder.
+        data: what it is trained on; None: found again by the name or path that the study keeps.
+        recipe: the recipe, where it is not one of ours.
+        epochs: passes over the data at most; 0: as asked before. More let an ended run go on.
 
     Raises:
-        StudyError: the study was trained before.
+        StudyError: no study, no whole checkpoint, or other data than before.
+        BusyError: another process trains it.
+    """
+    study = Study.open(path, recipe=recipe)
+    lock = Lock(study.path)
+    try:
+        clear_strays(study.path)
+        seen = _looked_again(study, data)
+        start = last_checkpoint(study.path)
+        study = replace(study, data=seen, modality=seen.modality, start=start, lock=lock)
+        if epochs:
+            training = settle_training({**study.asked["training"], "epochs": epochs})
+            study = replace(study, asked={**study.asked, "training": training})
+            study.write_spec()
+    except BaseException:
+        lock.release()
+        raise
+    return study
+
+
+def train(
+    study: Study, *, checkpoint_seconds: float = CHECKPOINT_SECONDS
+) -> Generator[Progress, None, None]:
+    """Trains a study and yields its progress; when it ends, or is broken off, all is written.
+
+    The state is kept before the first step, every so often, and at the end. SIGINT, SIGTERM and
+    SIGHUP wait for the end of a step and for the state to be kept; then they do what they would.
+
+    Args:
+        study: fresh from `prepare`, or from `resume`.
+        checkpoint_seconds: between two checkpoints; 0: one at every record.
+
+    Raises:
+        StudyError: the study was opened, not prepared or resumed.
         BusyError: another process trains it.
         StorageError: the disk is full.
-        DivergedError: the loss left the finite numbers.
+        DivergedError: the numbers left the finite; the last good state is kept.
     """
     data = study.data
     if data is None:
         raise StudyError(
-            "Only a fresh study can be trained, and this one was trained before. "
-            "Make a new one from its data."
+            "A study must be fresh or resumed to be trained, and this one was opened. "
+            "Use zscape.resume(path), or 'zscape train --resume'."
         )
-    training = study.asked["training"]
-    with locked(study.path):
-        model, objective = _seeded_build(
-            study.recipe, data, study.asked["options"], training["seed"]
-        )
-        with (study.path / LOG).open("a", encoding="utf-8") as log:
+    with study.lock or Lock(study.path):
+        run, log_bytes = _begun(study, data)
+        with Journal(study.path, run, every=checkpoint_seconds, log_bytes=log_bytes) as journal:
             try:
-                for progress in train_on(model, objective, data, **training):
-                    log.write(json.dumps(asdict(progress)) + "\n")
-                    log.flush()
-                    yield progress
-            finally:
-                log.flush()
-                os.fsync(log.fileno())
-                _finish(study, model, data)
+                if study.start is None:
+                    journal.keep()  # proves that there is room
+                yield from journal.records()
+            except (GeneratorExit, DivergedError):
+                journal.keep()
+                _finish(study, run, data)
+                raise
+            except KeyboardInterrupt:
+                if signal.SIGINT in journal.came:  # else it came in the midst of something
+                    _finish(study, run, data)
+                raise
+        _finish(study, run, data)
 
 
-def train_on(
-    model: Model,
-    objective: Objective,
-    data: Data,
-    *,
-    epochs: int = 100,
-    batch_size: int = 0,
-    learning_rate: float = 1e-3,
-    patience: int = 10,
-    ema: float = 0.999,
-    encoder_steps: int = 0,
-    validation: float = 0.1,
-    precision: str = "auto",
-    device: str = "auto",
-    seed: int = 0,
-) -> Iterator[Progress]:
-    """Trains a model on data; its keyword arguments are the options of training.
-
-    Args:
-        model: trained in place.
-        objective: what to minimise.
-        data: as `look` found it.
-        epochs: passes over the data at most.
-        batch_size: examples a step; 0: 128, fewer of small data (ten steps an epoch).
-        learning_rate: Adam's.
-        patience: epochs without a better validation ELBO before the end; 0 never stops early.
-        ema: decay of the average of weights; 0 keeps the plain weights.
-        encoder_steps: of the encoder alone before each step of everything, in the first epochs,
-            while the code still learns to say more; 0: none.
-        validation: share of the examples that only measure.
-        precision: "float32", "bfloat16", or "auto".
-        device: "cpu", "cuda", or "auto".
-        seed: of the split, the order, and the noise.
-    """
-    training, measuring = split(len(data.x), share=validation, seed=seed, labels=data.labels)
-    where = _device(device)
-    prepare_x = data.modality.prepare
-    x = data.x.index_select(0, training).to(where)
-    held = data.x.index_select(0, measuring).to(where)
-    size = batch_size or min(LARGEST_BATCH, max(len(x) // STEPS, SMALLEST_BATCH))
-    batches = Batches(x, size=size, seed=seed, prepare=prepare_x)
-    yield from fit_model(
-        model,
-        objective,
-        batches,
-        epochs=epochs,
-        learning_rate=learning_rate,
-        validation=InOrder(held, prepare=prepare_x) if len(held) else None,
-        patience=patience,
-        ema=ema,
-        encoder_steps=encoder_steps,
-        precision=resolve_precision(precision, model, where),
-        device=where,
-    )
-    model.to("cpu")
+def _begun(study: Study, data: Data) -> tuple[Run, int]:
+    """The run at its beginning or where it was broken off, and how much of the log is its own."""
+    training = study.asked["training"]
+    model, objective = _seeded_build(study.recipe, data, study.asked["options"], training["seed"])
+    run = begin(model, objective, data, **training)
+    if study.start is not None:
+        run.load(study.start.state)
+        return run, study.start.log_bytes
+    each = checkpoint_bytes(run.state())
+    require_room(study.path, int(ROOM * (each + min(data.x.nbytes, KEPT_BYTES))))
+    return run, 0
 
 
-def resolve_precision(name: str, model: nn.Module, device: str) -> str:
-    """What "auto" means for a model on a device: "float32" or "bfloat16"."""
-    # Convolutions gain about 1.3 times from bfloat16 where the processor has it, and lose nothing
-    # that the parity benchmark resolves.
-    if name != "auto":
-        return name
-    has_conv = any(isinstance(module, nn.Conv2d) for module in model.modules())
-    fast = device != "cpu" or torch.cpu._is_avx512_bf16_supported()
-    return "bfloat16" if has_conv and fast else "float32"
-
-
-def settle_training(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Every option of training with its value: the given ones checked, the rest by default.
-
-    Raises:
-        SpecError: a name is unknown, or a value cannot be.
-    """
-    settled = settle(train_on, given)
-    least = {"epochs": 1, "batch_size": 0, "patience": 0, "encoder_steps": 0, "seed": 0}
-    for name, value in least.items():
-        if settled[name] < value:
-            raise SpecError(
-                f"{name} must be at least {value}, got {settled[name]}. "
-                "Leave it out for the default."
+def _looked_again(study: Study, data: Any) -> Data:
+    """The data that a study was begun with, when they are the same."""
+    about = study.asked["data"]
+    if not isinstance(data, Data):
+        origin = dict(about.get("origin", {}))
+        found = origin.pop("name", None) or origin.pop("path", None)
+        if data is None and found is not None:
+            data = found if found in BUILT_IN or found.startswith("hf:") else study.path / found
+        if data is None:
+            raise StudyError(
+                f"A study that goes on must have its data, and {study.path.name!r} was trained on "
+                "things that Python held. Pass them again."
             )
-    rate, share, ema = (settled[name] for name in ("learning_rate", "validation", "ema"))
-    if not 0 < rate < 1:
-        raise SpecError(
-            f"learning_rate must be between 0 and 1, got {rate}. 1e-3 is a usual start."
+        data = look(data, **origin)
+    if fingerprint(data) != about.get("sha256"):
+        raise StudyError(
+            f"A study that goes on must have the data it was begun with, {about['num_examples']:,} "
+            f"examples of {about['source']}, and got {len(data.x):,} of {data.source} that are not "
+            "the same. Pass the same data, or train a new study."
         )
-    if not 0 <= share < 1:
-        raise SpecError(f"validation must be from 0 to below 1, got {share}. 0.1 is usual.")
-    if not 0 <= ema < 1:
-        raise SpecError(f"ema must be from 0 to below 1, got {ema}. 0.999 is usual.")
-    _device(settled["device"])
-    if settled["precision"] not in PRECISIONS:
-        raise unknown("precision", settled["precision"], list(PRECISIONS))
-    return settled
+    return data
 
 
 def open(path: str | Path, *, recipe: Recipe | None = None) -> Space:
@@ -229,15 +215,18 @@ def open(path: str | Path, *, recipe: Recipe | None = None) -> Space:
     return Study.open(path, recipe=recipe).space()
 
 
-def _finish(study: Study, model: Model, data: Data) -> None:
-    """Writes what a training run leaves; weights that left the finite numbers are not kept."""
-    if not all(bool(tensor.isfinite().all()) for tensor in model.parameters()):
-        return
+def _finish(study: Study, run: Run, data: Data) -> None:
+    """Writes what a training run leaves: weights, codes, pictures and the report."""
+    reach("finish.begin")
+    run.settle()
+    model = run.model
     codes = encode_stored(model, data.modality, data.x)
     space = gather(model, data, codes, study.asked["training"])
     study.save(space)
     pictures = {f"{PICTURES}/{verb}.png": image for verb, image in gallery(space).items()}
+    reach("finish.before_manifest")
     study.add(pictures | {REPORT: report_page(study, space).encode()})
+    reach("finish.end")
 
 
 def _settle(
@@ -245,7 +234,7 @@ def _settle(
 ) -> tuple[Recipe, dict[str, Any], dict[str, Any]]:
     """The recipe, its options and training's, from settings of both."""
     function = find_recipe(recipe) if isinstance(recipe, str) else recipe
-    of_training = options(train_on)
+    of_training = options(begin)
     training = {name: value for name, value in settings.items() if name in of_training}
     rest = {name: value for name, value in settings.items() if name not in of_training}
     return function, settle(function, rest), settle_training(training)
@@ -256,13 +245,3 @@ def _seeded_build(
 ) -> tuple[Model, Objective]:
     torch.manual_seed(seed)
     return recipe(data.modality, **chosen)
-
-
-def _device(name: str) -> str:
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise SpecError(f"device must be one of this machine, got {name!r}. Use 'cpu' here.")
-    if name.split(":")[0] not in ("cpu", "cuda", "mps"):
-        raise SpecError(f"device must be 'cpu', 'cuda' or 'auto', got {name!r}. Use 'auto'.")
-    return name

@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -98,20 +99,20 @@ class Run:
         while not self.over:
             for x in self.feed.of(self.epoch, start=self.batch):
                 self._advance(x.to(self.device, non_blocking=True))
-                if until():
-                    return
                 if self.step % LOG_EVERY == 0:
-                    record, back = self._record({})
+                    record, back = self._record()
                     yield record
                     if back:
                         break
+                if until():
+                    return
             else:
                 yield self._end_epoch()
 
     def settle(self) -> None:
         """Leaves the model with its best state, ready for use; no step can be made after it."""
         self.stepper.average.settle()
-        self.model.eval()
+        self.model.eval().to("cpu")
 
     def state(self) -> State:
         """Everything that the next step depends on; its tensors are those in use, not copies."""
@@ -190,20 +191,21 @@ class Run:
 
     def _end_epoch(self) -> Progress:
         """Measures, keeps the best, and moves on to the next epoch."""
-        record, back = self._record({})
+        record, back = self._record()
         if back:
             return record
         lagging = self.stepper.lagging
         if lagging.active:
             (x,) = islice(self.feed.of(self.epoch, start=self.batch - 1), 1)
             with torch.random.fork_rng(devices=[]), torch.no_grad():
+                seed_noise(self.stepper.key, self.step)
                 lagging.hear(self.model, x.to(self.device))
-        measured = self._validated()
-        record, _ = self._record(measured)
+        parts = {**record.parts, **self._validated()}
+        seconds = time.monotonic() - self.start
         self.epoch, self.batch = self.epoch + 1, 0
         if self.step - self.good.plain["step"] >= GOOD_EVERY and not self.refusals:
             self.good = self.copy()
-        return record
+        return replace(record, parts=parts, seconds=seconds)
 
     def _validated(self) -> dict[str, float]:
         """The figures of the averaged weights, which are kept when they are the best so far."""
@@ -222,7 +224,7 @@ class Run:
             listen(measured)
         return measured
 
-    def _record(self, measured: Mapping[str, float]) -> tuple[Progress, bool]:
+    def _record(self) -> tuple[Progress, bool]:
         """What happened since the last record, and whether the run had to go back."""
         refused, first = self.stepper.guard.take()
         if made := self.counted - refused:
@@ -238,8 +240,7 @@ class Run:
             means["refused"] = float(refused)
         planned = self.epochs * len(self.feed)
         share, seconds = step / planned if planned else 0.0, time.monotonic() - self.start
-        parts = means | dict(measured)
-        return Progress(step, epoch, share, loss, parts, seconds, note), self.step < step
+        return Progress(step, epoch, share, loss, means, seconds, note), self.step < step
 
     def _mind(self, refused: int, first: int) -> str:
         """Counts refused steps, and goes back once where they are many.

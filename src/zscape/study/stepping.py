@@ -3,6 +3,7 @@
 Which batch comes, and what is recorded and kept, is the business of `training`.
 """
 
+import math
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 
@@ -14,6 +15,7 @@ from zscape.model.model import Model
 from zscape.objective.objective import Objective
 from zscape.objective.schedules import Schedule, at
 from zscape.study.averaging import Average
+from zscape.study.failpoints import reach, struck
 from zscape.study.guarding import Guard
 from zscape.study.lagging import EncoderFirst
 
@@ -75,10 +77,12 @@ class Stepper:
         with self.autocast:
             trace = self.model(x, draws=self.objective.draws)
         loss = self.objective(trace, step)
-        loss.total.backward()
+        total = loss.total * math.nan if struck("step") else loss.total
+        reach("step")
+        total.backward()
         self.lagging.hold(self.model, step)
         self.names = ("loss", *loss.parts)
-        figures = torch.stack([loss.total.detach(), *loss.parts.values()])
+        figures = torch.stack([total.detach(), *loss.parts.values()])
         refused = self._update(figures, step)
         self.made += 1
         self.average.follow(self.made)

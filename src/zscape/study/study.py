@@ -1,6 +1,7 @@
 """A study: a folder that holds what was asked, the weights, the log, the codes and the report."""
 
 import json
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -22,8 +23,11 @@ from zscape.model.model import Model
 from zscape.objective.objective import Objective
 from zscape.recipes import Recipe
 from zscape.space.space import Space
-from zscape.study.data import Data
-from zscape.study.folder import has_file, read_file, refuse_busy, write_file, write_folder
+from zscape.study.checkpoints import Start
+from zscape.study.data import Data, fingerprint
+from zscape.study.folder import has_file, read_file, write_folder
+from zscape.study.journal import LOG
+from zscape.study.lock import LOCK, Lock, refuse_busy
 from zscape.study.spec import our_recipe, settle
 from zscape.study.split import split
 
@@ -31,7 +35,6 @@ SPEC = "study.toml"
 WEIGHTS = "weights.safetensors"
 CODES = "codes.safetensors"
 ITEMS = "items.safetensors"
-LOG = "training.jsonl"
 SKIPPED = "skipped.jsonl"
 REPORT = "report.html"
 MEASURES = "measures.json"
@@ -49,6 +52,8 @@ class Study:
         modality: of the things it is about.
         recipe: the function that `asked["recipe"]` names.
         data: what it is to be trained on; None once it was reopened.
+        start: where its training goes on; None: at its beginning.
+        lock: held from the making of the study, or its resumption, to the end of its training.
     """
 
     path: Path
@@ -56,6 +61,8 @@ class Study:
     modality: Modality
     recipe: Recipe
     data: Data | None = None
+    start: Start | None = None
+    lock: Lock | None = None
 
     @classmethod
     def create(
@@ -80,19 +87,22 @@ class Study:
 
         Raises:
             StudyError: the folder holds something.
+            BusyError: another process trains there.
             StorageError: the folder cannot be made.
         """
-        folder = _new_folder(Path(path))
+        folder = Path(path)
+        lock = _locked_anew(folder)
         asked = {
             "zscape": __version__,
             "recipe": name or recipe.__name__,
             "options": dict(options),
             "training": dict(training),
             "modality": modality_record(data.modality),
-            "data": _data_record(data),
+            "data": _data_record(data, folder),
         }
-        write_file(folder / SPEC, tomli_w.dumps(asked).encode())
-        return cls(folder, asked, data.modality, recipe, data)
+        study = cls(folder, asked, data.modality, recipe, data, lock=lock)
+        study.write_spec()
+        return study
 
     @classmethod
     def open(cls, path: str | Path, *, recipe: Recipe | None = None) -> "Study":
@@ -115,6 +125,10 @@ class Study:
         found = recipe or our_recipe(str(asked["recipe"]))
         return cls(folder, asked, modality_from(asked["modality"]), found)
 
+    def write_spec(self) -> None:
+        """Writes what is asked."""
+        write_folder(self.path, {SPEC: tomli_w.dumps(dict(self.asked)).encode()})
+
     def build(self) -> tuple[Model, Objective]:
         """The model and objective as asked, with fresh weights."""
         return self.recipe(self.modality, **settle(self.recipe, self.asked["options"]))
@@ -125,7 +139,6 @@ class Study:
         write_folder(
             self.path,
             {
-                SPEC: tomli_w.dumps(dict(self.asked)).encode(),
                 WEIGHTS: save(_contiguous(space.model.state_dict())),
                 CODES: save(_contiguous(dict(space.codes.tensors))),
                 ITEMS: save(_items(space)),
@@ -140,6 +153,12 @@ class Study:
         Raises:
             StudyError: a file is missing or damaged.
         """
+        if not has_file(self.path, WEIGHTS):
+            refuse_busy(self.path)
+            raise StudyError(
+                f"A study must be trained to be used, and the training of {self.path.name!r} was "
+                f"broken off. 'zscape train --resume {self.path}' goes on with it."
+            )
         # Fresh weights are overwritten: building must not disturb the caller's randomness.
         with torch.random.fork_rng(devices=[]):
             model, _ = self.build()
@@ -258,22 +277,25 @@ def _held_out(
     return torch.isin(kept, measuring)
 
 
-def _new_folder(path: Path) -> Path:
+def _locked_anew(path: Path) -> Lock:
+    """The lock of a folder that is made, or is there and empty."""
     try:
         path.mkdir(parents=True, exist_ok=True)
-        held = sorted(entry.name for entry in path.iterdir())
+        lock = Lock(path)
+        held = sorted(entry.name for entry in path.iterdir() if entry.name != LOCK)
     except OSError as error:
         raise StorageError(
             f"A study must go to a folder that can be made, got {str(path)!r} ({error.strerror}). "
             "Choose another."
         ) from error
     if held:
-        refuse_busy(path)
+        lock.release()
+        resume = f" If it is a study that was broken off, --resume {path} goes on with it."
         raise StudyError(
             f"A study must go to a new or empty folder, but {str(path)!r} holds {held[0]!r}. "
-            "Choose another, or remove it first."
+            f"Choose another, or remove it first.{resume if (path / SPEC).is_file() else ''}"
         )
-    return path
+    return lock
 
 
 def _read_spec(folder: Path) -> dict[str, Any]:
@@ -293,13 +315,23 @@ def _read_spec(folder: Path) -> dict[str, Any]:
     return asked
 
 
-def _data_record(data: Data) -> dict[str, Any]:
+def _data_record(data: Data, folder: Path) -> dict[str, Any]:
     return {
         "source": data.source,
         "num_examples": len(data.x),
+        "sha256": fingerprint(data),
         "label_names": list(data.label_names),
         "notes": list(data.notes),
+        "origin": _origin(data, folder),
     }
+
+
+def _origin(data: Data, folder: Path) -> dict[str, Any]:
+    """How to look at the data again; a path is told from the study, so that both can move."""
+    origin = dict(data.origin)
+    if "path" in origin:
+        origin["path"] = os.path.relpath(origin["path"], folder)
+    return origin
 
 
 def _items(space: Space) -> dict[str, Tensor]:

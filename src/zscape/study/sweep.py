@@ -23,8 +23,9 @@ from zscape.measures.tradeoff import Choice, Measured, Point, Value, knee, point
 from zscape.recipes import Recipe
 from zscape.study.data import Data, look
 from zscape.study.figures import figures
-from zscape.study.folder import locked, refuse_busy, write_file
+from zscape.study.folder import write_file
 from zscape.study.jobs import Failed, done_together, num_jobs
+from zscape.study.lock import Lock, refuse_busy
 from zscape.study.plan import (
     Plan,
     Run,
@@ -148,11 +149,11 @@ def run_sweep(plan: Plan, *, jobs: int | str = 1) -> Iterator[tuple[str, Progres
     """
     kept = kept_runs(plan)
     plan.folder.mkdir(parents=True, exist_ok=True)
-    with locked(plan.folder), _shared(plan) as x:
+    with Lock(plan.folder), _shared(plan) as x:
         yield from kept.items()
         runs = read_record(plan)
         pieces = _pieces(plan, x, done=kept)
-        messages = done_together(_train_one, pieces, jobs=num_jobs(str(jobs), len(pieces)))
+        messages = done_together(_begine, pieces, jobs=num_jobs(str(jobs), len(pieces)))
         for name, message in messages:
             if isinstance(message, Progress):
                 yield name, message
@@ -205,7 +206,7 @@ def _shared(plan: Plan) -> Iterator[Path]:
         shutil.rmtree(aside)
 
 
-def _train_one(
+def _begine(
     x: Path, about: Mapping[str, Any], recipe: str | Recipe, run: Run, settings: Mapping[str, Any]
 ) -> Iterator[Progress | Run]:
     # Mapped, not sent: all processes read the same pages.

@@ -1,0 +1,146 @@
+"""Checkpoints of a training run: whole folders, renamed into place, checked when they are read.
+
+`checkpoints/<step>/` holds tensors, plain values and a manifest of its own. The two newest are
+kept, and an old one goes only when the new one was read back.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from zscape.errors import StudyError
+from zscape.study.failpoints import reach
+from zscape.study.folder import read_file, storage_error, sync_folder, write_folder
+from zscape.study.progress import State
+
+CHECKPOINTS = "checkpoints"
+TENSORS, VALUES = "tensors.safetensors", "state.json"
+KEPT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where an interrupted run goes on.
+
+    Attributes:
+        state: of the run.
+        log_bytes: how much of the training log belongs to it.
+        notes: damaged checkpoints that were stepped over, one line each.
+    """
+
+    state: State
+    log_bytes: int
+    notes: tuple[str, ...] = ()
+
+
+def save_checkpoint(study: Path, state: State, *, log_bytes: int) -> Path:
+    """Writes a checkpoint and removes old ones; whatever fails, the one before stays whole.
+
+    Args:
+        study: the folder, whose lock is held.
+        state: of the run.
+        log_bytes: length of the training log at this state.
+
+    Raises:
+        StorageError: the disk is full or refuses.
+    """
+    reach("checkpoint.begin")
+    folder = study / CHECKPOINTS
+    target = folder / str(state.plain["step"])
+    beside = folder / f".{target.name}.{os.getpid()}.tmp"
+    values = {"log_bytes": log_bytes, "state": state.plain}
+    files = {
+        TENSORS: save({n: t.detach().cpu().contiguous() for n, t in state.tensors.items()}),
+        VALUES: json.dumps(values, allow_nan=True).encode(),
+    }
+    try:
+        beside.mkdir(parents=True)
+        write_folder(beside, files)
+        reach("checkpoint.before_rename")
+        _move(beside, target)
+        sync_folder(folder)
+        reach("checkpoint.after_rename")
+    except OSError as error:
+        raise storage_error(target, sum(map(len, files.values())), error) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    _verify(target, files)
+    reach("checkpoint.verified")
+    for old in _steps(study)[KEPT:]:
+        reach("checkpoint.before_delete")
+        shutil.rmtree(old)
+        reach("checkpoint.after_delete")
+    return target
+
+
+def last_checkpoint(study: Path) -> Start | None:
+    """The newest checkpoint that is whole; None where there was none yet.
+
+    Raises:
+        StudyError: there are some, and all are damaged.
+    """
+    notes: list[str] = []
+    for folder in _steps(study):
+        try:
+            return _read(folder, tuple(notes))
+        except StudyError as error:
+            notes.append(f"checkpoint {folder.name} is damaged and left aside: {error}")
+    if notes:
+        raise StudyError(
+            f"One checkpoint of {study.name!r} must be whole, and none of {len(notes)} is. "
+            f"{notes[0].capitalize()} Train again into a new folder."
+        )
+    return None
+
+
+def checkpoint_bytes(state: State) -> int:
+    """About how large a checkpoint of a run becomes, whose optimiser has made its first step."""
+    weights = sum(t.nbytes for name, t in state.tensors.items() if name.startswith("model."))
+    return 5 * weights  # weights, their average, the best of them, and two moments
+
+
+def _read(folder: Path, notes: tuple[str, ...]) -> Start:
+    try:
+        tensors = load(read_file(folder, TENSORS))
+        values = json.loads(read_file(folder, VALUES))
+        return Start(State(tensors, values["state"]), values["log_bytes"], notes)
+    except (ValueError, KeyError, TypeError, SafetensorError) as error:
+        if isinstance(error, StudyError):
+            raise
+        raise StudyError(
+            f"{folder.name} must be as zscape wrote it, and is not ({error}). Leave it aside."
+        ) from error
+
+
+def _verify(folder: Path, files: Mapping[str, bytes]) -> None:
+    for name, content in files.items():
+        if read_file(folder, name) != content:
+            raise StudyError(
+                f"{folder / name} must read as it was written, and does not. Check the disk."
+            )
+
+
+def _move(beside: Path, target: Path) -> None:
+    """Renames a folder into place; one that stands there goes, as its state is no newer."""
+    if target.exists():
+        aside = target.with_name(f".{target.name}.old.tmp")
+        os.rename(target, aside)
+        os.rename(beside, target)
+        shutil.rmtree(aside)
+    else:
+        os.rename(beside, target)
+
+
+def _steps(study: Path) -> list[Path]:
+    """The folders of checkpoints, newest first."""
+    folder = study / CHECKPOINTS
+    if not folder.is_dir() or folder.is_symlink():
+        return []
+    found = [p for p in folder.iterdir() if p.name.isdecimal() and not p.is_symlink()]
+    return sorted(found, key=lambda path: int(path.name), reverse=True)
