@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import save
 
 from zscape.errors import StudyError
+from zscape.study.contents import from_json, from_safetensors
 from zscape.study.failpoints import reach
 from zscape.study.folder import read_file, storage_error, sync_folder, write_folder
 from zscape.study.progress import State
@@ -106,16 +106,9 @@ def checkpoint_bytes(state: State) -> int:
 
 
 def _read(folder: Path, notes: tuple[str, ...]) -> Start:
-    try:
-        tensors = load(read_file(folder, TENSORS))
-        values = json.loads(read_file(folder, VALUES))
-        return Start(State(tensors, values["state"]), values["log_bytes"], notes)
-    except (ValueError, KeyError, TypeError, SafetensorError) as error:
-        if isinstance(error, StudyError):
-            raise
-        raise StudyError(
-            f"{folder.name} must be as zscape wrote it, and is not ({error}). Leave it aside."
-        ) from error
+    tensors = from_safetensors(read_file(folder, TENSORS), TENSORS)
+    values = from_json(read_file(folder, VALUES), VALUES)
+    return Start(State(tensors, values["state"]), values["log_bytes"], notes)
 
 
 def _verify(folder: Path, files: Mapping[str, bytes]) -> None:

@@ -11,8 +11,10 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from zscape.errors import StorageError, StudyError
+from zscape.study.contents import MOST_TEXT, from_json, is_inside, read_content, require_inside
 from zscape.study.failpoints import reach
 from zscape.study.lock import refuse_busy
 
@@ -52,7 +54,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     """Writes files by relative name, then the manifest of these and the ones it listed before."""
     listed = _listed(folder) if (folder / MANIFEST).exists() else {}
     for name, content in files.items():
-        write_file(folder / name, content)
+        write_file(require_inside(folder, name), content)
         listed[name] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     manifest = {"format": FORMAT, "files": dict(sorted(listed.items()))}
     write_file(folder / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
@@ -67,17 +69,16 @@ def read_file(folder: Path, name: str) -> bytes:
     listed = _listed(folder)
     if name not in listed:
         raise StudyError(f"{name} must be listed in {MANIFEST}, and is not. Train the study again.")
-    path = folder / name
-    if path.is_symlink() or not path.is_file():
+    try:
+        content = read_content(folder, name, size=listed[name]["size"])
+    except FileNotFoundError as error:
         raise StudyError(
             f"{name} must be a file of the study {folder.name!r}, and is missing. "
             "Restore it from a copy, or train again."
-        )
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != listed[name].get("sha256"):
+        ) from error
+    if hashlib.sha256(content).hexdigest() != listed[name]["sha256"]:
         raise StudyError(
-            f"{name} must be as it was written, but its checksum differs "
-            f"({len(content):,} bytes, {listed[name].get('size'):,} expected). "
+            f"{name} must be as it was written, but its checksum differs. "
             "Restore it from a copy, or train again."
         )
     return content
@@ -131,19 +132,19 @@ def storage_error(path: Path, size: int, error: OSError) -> StorageError:
     )
 
 
-def _listed(folder: Path) -> dict[str, dict[str, object]]:
-    path = folder / MANIFEST
+def _listed(folder: Path) -> dict[str, dict[str, Any]]:
+    """Size and sha256 of every file by name."""
     try:
-        manifest = json.loads(path.read_bytes())
+        manifest = from_json(read_content(folder, MANIFEST, most=MOST_TEXT), MANIFEST)
         version, files = manifest["format"], manifest["files"]
-        sound = isinstance(version, int) and all(isinstance(f, dict) for f in files.values())
+        sound = type(version) is int and all(_is_entry(n, e) for n, e in files.items())
     except FileNotFoundError as error:
         refuse_busy(folder)
         raise StudyError(
             f"A study must hold {MANIFEST}, and {folder.name!r} does not. Its training did not "
             "end, or it is no study: give the folder that 'zscape train --out' made."
         ) from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise _unreadable(error) from error
     if not sound:
         raise _unreadable("its entries are not as written")
@@ -153,6 +154,16 @@ def _listed(folder: Path) -> dict[str, dict[str, object]]:
             "Upgrade zscape to open it."
         )
     return dict(files)
+
+
+def _is_entry(name: str, entry: Any) -> bool:
+    """Whether a manifest can list this: a file in the folder, its size and its sha256."""
+    return (
+        is_inside(name)
+        and isinstance(entry, dict)
+        and type(entry.get("size")) is int
+        and isinstance(entry.get("sha256"), str)
+    )
 
 
 def _unreadable(cause: object) -> StudyError:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,12 +10,13 @@ from typing import Any
 import numpy as np
 import tomli_w
 import torch
-from safetensors.torch import load, save
+from safetensors.torch import save
 from torch import Tensor
 
 from zscape import __version__
-from zscape.errors import StorageError, StudyError
-from zscape.measures.sections import Report, from_json
+from zscape.errors import StorageError, StudyError, ZscapeError
+from zscape.measures.sections import Report
+from zscape.measures.sections import from_json as report_from
 from zscape.modalities import MODALITIES, Modality
 from zscape.model.codes import Codes
 from zscape.model.model import Model
@@ -24,6 +24,15 @@ from zscape.objective.objective import Objective
 from zscape.recipes import Recipe
 from zscape.space.space import Space
 from zscape.study.checkpoints import Start
+from zscape.study.claims import (
+    modality_from,
+    no_larger_than,
+    require_codes,
+    require_items,
+    require_record,
+    require_spec,
+)
+from zscape.study.contents import from_json, from_safetensors, from_toml
 from zscape.study.data import Data, fingerprint
 from zscape.study.folder import has_file, read_file, write_folder
 from zscape.study.journal import LOG
@@ -123,7 +132,7 @@ class Study:
             )
         asked = _read_spec(folder)
         found = recipe or our_recipe(str(asked["recipe"]))
-        return cls(folder, asked, modality_from(asked["modality"]), found)
+        return cls(folder, asked, modality_from(asked["modality"], SPEC), found)
 
     def write_spec(self) -> None:
         """Writes what is asked."""
@@ -159,23 +168,13 @@ class Study:
                 f"A study must be trained to be used, and the training of {self.path.name!r} was "
                 f"broken off. 'zscape train --resume {self.path}' goes on with it."
             )
-        # Fresh weights are overwritten: building must not disturb the caller's randomness.
-        with torch.random.fork_rng(devices=[]):
-            model, _ = self.build()
-        try:
-            model.load_state_dict(load(read_file(self.path, WEIGHTS)))
-        except RuntimeError as error:
-            raise StudyError(
-                f"{WEIGHTS} must fit the recipe {self.asked['recipe']!r}, and does not. "
-                "Open the study with the version of the recipe that trained it."
-            ) from error
-        items = load(read_file(self.path, ITEMS))
+        model = self._model()
+        data = self.asked["data"]
+        items, names = self._tensors(ITEMS), tuple(data.get("label_names", ()))
+        codes = require_codes(self._tensors(CODES), data.get("num_examples"), CODES)
+        require_items(items, self.modality, len(codes), len(names), ITEMS)
         known = {name: tensor.numpy() for name, tensor in items.items()}
-        codes, kept, labels = (
-            Codes(load(read_file(self.path, CODES))),
-            items["kept"],
-            known.get("labels"),
-        )
+        kept, labels = items["kept"], known.get("labels")
         return Space(
             model=model.eval(),
             modality=self.modality,
@@ -184,7 +183,7 @@ class Study:
             kept=kept,
             labels=labels,
             held_out=_held_out(kept, len(codes), labels, self.asked["training"]),
-            label_names=tuple(self.asked["data"].get("label_names", ())),
+            label_names=names,
             attributes={
                 name.removeprefix("attribute."): values
                 for name, values in known.items()
@@ -194,7 +193,8 @@ class Study:
 
     def log(self) -> list[dict[str, Any]]:
         """The records of the training run, oldest first."""
-        return [json.loads(line) for line in read_file(self.path, LOG).splitlines()]
+        lines = read_file(self.path, LOG).splitlines()
+        return [require_record(from_json(line, LOG), LOG) for line in lines]
 
     def add(self, files: Mapping[str, bytes]) -> None:
         """Writes further files into the folder, listed in its manifest."""
@@ -209,12 +209,37 @@ class Study:
         if not has_file(self.path, MEASURES):
             return None
         try:
-            return from_json(json.loads(read_file(self.path, MEASURES)))
-        except (KeyError, TypeError, ValueError) as error:
+            return report_from(from_json(read_file(self.path, MEASURES), MEASURES))
+        except (LookupError, TypeError, AttributeError) as error:
             raise StudyError(
                 f"{MEASURES} must be as zscape wrote it, and is not ({error}). "
                 "Measure the study again."
             ) from error
+
+    def _model(self) -> Model:
+        """The model with its trained weights."""
+        content = read_file(self.path, WEIGHTS)
+        weights = from_safetensors(content, WEIGHTS)
+        try:
+            # Fresh weights are overwritten: building must not disturb the caller's randomness.
+            with torch.random.fork_rng(devices=[]), no_larger_than(len(content)):
+                model, _ = self.build()
+            model.load_state_dict(weights)
+        except ZscapeError:
+            raise
+        except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError) as error:
+            raise StudyError(
+                f"{WEIGHTS} must fit the recipe {self.asked['recipe']!r}, and does not. "
+                "Open the study with the version of the recipe that trained it."
+            ) from error
+        if not all(tensor.isfinite().all() for tensor in model.parameters()):
+            raise StudyError(
+                f"{WEIGHTS} must hold finite numbers, and does not. Restore it from a copy."
+            )
+        return model
+
+    def _tensors(self, name: str) -> dict[str, Tensor]:
+        return from_safetensors(read_file(self.path, name), name)
 
     def _skipped(self) -> tuple[tuple[str, str], ...]:
         return () if self.data is None else self.data.skipped
@@ -224,23 +249,6 @@ def modality_record(modality: Modality) -> dict[str, Any]:
     """A modality as plain values, its kind among them."""
     kind = next(name for name, cls in MODALITIES.items() if isinstance(modality, cls))
     return {"kind": kind, **asdict(modality)}  # type: ignore[call-overload]
-
-
-def modality_from(record: Mapping[str, Any]) -> Modality:
-    """The modality of a record.
-
-    Raises:
-        StudyError: the record is not as written.
-    """
-    fields = dict(record)
-    kind = fields.pop("kind", None)
-    try:
-        return MODALITIES[str(kind)](**fields)
-    except (KeyError, TypeError, ValueError) as error:
-        raise StudyError(
-            f"The modality in {SPEC} must be as zscape wrote it, got {kind!r} ({error}). "
-            "Restore the file from a copy."
-        ) from error
 
 
 def gather(model: Model, data: Data, codes: Codes, training: Mapping[str, Any]) -> Space:
@@ -299,19 +307,8 @@ def _locked_anew(path: Path) -> Lock:
 
 
 def _read_spec(folder: Path) -> dict[str, Any]:
-    content = read_file(folder, SPEC)
-    try:
-        asked = tomllib.loads(content.decode())
-        missing = {"recipe", "options", "modality", "data"} - asked.keys()
-    except ValueError as error:
-        raise StudyError(
-            f"{SPEC} must be TOML as zscape wrote it, and is not ({error}). Restore it from a copy."
-        ) from error
-    if missing:
-        raise StudyError(
-            f"{SPEC} must name its {' and '.join(sorted(missing))}, and does not. "
-            "Restore it from a copy."
-        )
+    asked = from_toml(read_file(folder, SPEC), SPEC)
+    require_spec(asked, SPEC)
     return asked
 
 

@@ -1,0 +1,224 @@
+"""Whether the parts of a study fit together: what its spec says, its weights, codes and items.
+
+A checksum tells damage; a folder that somebody made can be whole and still make no sense.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields
+from math import prod
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
+
+from zscape.errors import StudyError
+from zscape.modalities import MODALITIES, Array, Image, Modality, Table
+from zscape.modalities.array import LIKELIHOODS as KINDS
+from zscape.modalities.columns import MODELLED, Column
+from zscape.model.codes import Codes
+
+MOST_NUMBERS = 2**31  # of one example
+NUMBERS = {torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
+NUMBERS |= {torch.float16, torch.float32, torch.float64}
+PARTS = {"recipe": str, "options": dict, "training": dict, "modality": dict, "data": dict}
+
+
+def require_spec(asked: Mapping[str, Any], name: str) -> None:
+    """Refuses what a spec cannot say.
+
+    Raises:
+        StudyError: a part is missing or of another kind.
+    """
+    missing = PARTS.keys() - asked.keys()
+    if missing:
+        raise _misfit(f"{name} must name its {' and '.join(sorted(missing))}, and does not.")
+    for part, kind in PARTS.items():
+        if not isinstance(asked[part], kind):
+            raise _misfit(f"{part} in {name} must be a {kind.__name__}, got {asked[part]!r:.40}.")
+    share, seed = (asked["training"].get(key) for key in ("validation", "seed"))
+    if not (_fits(share, float) and 0 <= share < 1 and _fits(seed, int) and 0 <= seed < 2**62):
+        raise _misfit(
+            f"training in {name} must have a share for validation and a seed, "
+            f"got {share!r:.40} and {seed!r:.40}."
+        )
+    told = asked["data"]
+    if not (_fits(told.get("label_names", []), list) and _fits(told.get("notes", []), list)):
+        raise _misfit(f"label_names and notes in {name} must be lists.")
+    words = [*told.get("label_names", []), *told.get("notes", []), told.get("source", "")]
+    if not all(isinstance(word, str) for word in words):
+        raise _misfit(f"Names and notes in {name} must be text.")
+
+
+def require_record(record: Any, name: str) -> dict[str, Any]:
+    """A line of a training log.
+
+    Raises:
+        StudyError: it is none.
+    """
+    sound = isinstance(record, dict) and _fits(record.get("step"), int)
+    sound = sound and _fits(record.get("epoch"), int) and _fits(record.get("seconds"), float)
+    parts = record.get("parts") if sound else None
+    if not isinstance(parts, dict) or not all(isinstance(v, float | int) for v in parts.values()):
+        raise _misfit(f"{name} must hold the records of training, got {record!r:.60}.")
+    return dict(record)
+
+
+def modality_from(record: Mapping[str, Any], name: str) -> Modality:
+    """The modality of a record.
+
+    Raises:
+        StudyError: the record is not as written.
+    """
+    values = dict(record)
+    kind = values.pop("kind", None)
+    try:
+        made = MODALITIES[str(kind)](**values)
+        _require_typed(made)
+        _require_sound(made)
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
+        raise _misfit(
+            f"The modality in {name} must be as zscape wrote it, got {kind!r:.40} ({error})."
+        ) from error
+    return made
+
+
+@contextmanager
+def no_larger_than(size: int) -> Iterator[None]:
+    """While a model is built, refuses parameters that could not come from a file of that size.
+
+    Memory is asked for and not yet touched when a parameter is registered, so a spec that
+    promises a network of a terabyte is refused before it costs anything.
+
+    Raises:
+        StudyError: the model is larger.
+    """
+    most, taken = 2 * size + 2**20, 0
+
+    def count(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        nonlocal taken
+        taken += 0 if parameter is None else parameter.nbytes
+        if taken > most:
+            raise _misfit("The network in study.toml must be that of the weights, and is larger.")
+
+    handle = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def require_codes(tensors: Mapping[str, Tensor], count: object, name: str) -> Codes:
+    """Codes of as many examples as the spec says.
+
+    Raises:
+        StudyError: they are none.
+    """
+    sound = bool(tensors) and all(t.ndim > 1 and t.numel() for t in tensors.values())
+    lengths = {len(t) for t in tensors.values()} if sound else set()
+    if len(lengths) != 1 or count not in (None, *lengths):
+        raise _misfit(f"{name} must hold codes of the {count} examples of study.toml.")
+    if not all(t.dtype == torch.float32 and t.isfinite().all() for t in tensors.values()):
+        raise _misfit(f"{name} must hold finite numbers in single precision.")
+    return Codes(tensors)
+
+
+def require_items(
+    tensors: Mapping[str, Tensor], modality: Modality, count: int, classes: int, name: str
+) -> None:
+    """Refuses kept items that are not of the modality, or labels and attributes of other examples.
+
+    Args:
+        tensors: `items` and `kept`; also `labels`, and `attribute.NAME`.
+        modality: of the study.
+        count: N.
+        classes: how many there are.
+        name: of the file.
+
+    Raises:
+        StudyError: they are no such things.
+    """
+    for key in ("items", "kept"):
+        if key not in tensors:
+            raise _misfit(f"{name} must hold {key!r}, and does not.")
+    items, kept = tensors["items"], tensors["kept"]
+    if tuple(items.shape[1:]) != modality.shape or items.dtype not in (torch.uint8, torch.float32):
+        raise _misfit(
+            f"{name} must hold examples of shape {modality.shape}, got {tuple(items.shape[1:])} "
+            f"in {items.dtype}."
+        )
+    if kept.dtype != torch.int64 or kept.shape != items.shape[:1] or not _rising(kept, count):
+        raise _misfit(f"{name} must say which of the {count} examples its items are.")
+    labels = tensors.get("labels")
+    if labels is not None and not _are_labels(labels, count, classes):
+        raise _misfit(f"{name} must hold a label of {classes} for each of {count} examples.")
+    for key, values in tensors.items():
+        known = key in ("items", "kept", "labels") or key.startswith("attribute.")
+        shaped = key in ("items", "kept") or values.shape == (count,)
+        if not (known and shaped and values.dtype in NUMBERS):
+            raise _misfit(f"{key!r:.60} in {name} must be numbers, one for each example.")
+
+
+def _rising(kept: Tensor, count: int) -> bool:
+    places = kept.tolist()
+    return places == sorted(set(places)) and bool(places) and 0 <= places[0] <= places[-1] < count
+
+
+def _are_labels(labels: Tensor, count: int, classes: int) -> bool:
+    if labels.dtype != torch.int64 or labels.shape != (count,):
+        return False
+    return 0 <= int(labels.min()) and int(labels.max()) < classes
+
+
+def _require_typed(record: Any) -> None:
+    hints = get_type_hints(type(record))
+    for field in fields(record):
+        value = getattr(record, field.name)
+        if not _fits(value, hints[field.name]):
+            raise TypeError(f"{field.name} is {value!r:.40}")
+        for inner in value if isinstance(value, tuple) else ():
+            if isinstance(inner, Column):
+                _require_typed(inner)
+
+
+def _fits(value: object, hint: Any) -> bool:
+    """Whether a value is of a type, of which tuples of it and unions are known."""
+    if hint is Any:
+        return True
+    if get_origin(hint) in (Union, UnionType):
+        return any(_fits(value, kind) for kind in get_args(hint))
+    if get_origin(hint) is tuple:
+        return isinstance(value, tuple) and all(_fits(v, get_args(hint)[0]) for v in value)
+    if hint is float:
+        number = isinstance(value, float | int) and not isinstance(value, bool)
+        return number and bool(np.isfinite(float(value)))  # type: ignore[arg-type]
+    return isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
+
+
+def _require_sound(made: Modality) -> None:
+    if not made.shape or min(made.shape) < 1 or prod(made.shape) > MOST_NUMBERS:
+        raise ValueError(f"shape {made.shape}")
+    if isinstance(made, Image) and made.channels not in (1, 3):
+        raise ValueError(f"{made.channels} channels")
+    if isinstance(made, Array):
+        if made.holds not in KINDS or np.dtype(made.dtype).kind not in "biuf":
+            raise ValueError(f"{made.holds!r:.40} numbers of {made.dtype!r:.40}")
+        if {len(made.mean), len(made.scale)} - {0, prod(made.shape)}:
+            raise ValueError(f"{len(made.mean)} means of {prod(made.shape)} numbers")
+    if isinstance(made, Table):
+        for column in made.described:
+            _require_column(column)
+
+
+def _require_column(column: Column) -> None:
+    if column.kind not in (*MODELLED, "constant", "dropped"):
+        raise ValueError(f"a column of kind {column.kind!r:.40}")
+    if column.kind in ("categorical", "constant") and not column.classes:
+        raise ValueError("a column without its classes")
+
+
+def _misfit(words: str) -> StudyError:
+    return StudyError(f"{words} Restore the file from a copy, or train again.")
