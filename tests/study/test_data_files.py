@@ -140,12 +140,12 @@ def test_damaged_files_are_refused(tmp_path):
 
 
 def test_large_tables_are_refused_before_they_are_read(tmp_path, monkeypatch):
-    from zscape.study import tables
+    from zscape.study import room, tables
 
     path = write(tmp_path / "t.parquet")
     monkeypatch.setattr(tables, "MOST_CELLS", 100)
     refused(path, "at most 100 cells")
-    monkeypatch.setattr(tables, "MOST_BYTES", 100)
+    monkeypatch.setattr(room, "MOST_BYTES", 100)
     refused(tmp_path / "bomb.csv.gz", "at most", gzip.compress(b"a\n" + b"0\n" * 10_000))
 
 

@@ -395,7 +395,7 @@ def test_the_worker_stays_small_and_says_when_it_cannot(tmp_path):
     program = (
         "import sys; sys.argv = ['scan']; import runpy\n"
         f"module = runpy.run_path({scan.__file__!r})\n"
-        "module['_limit_memory']()\n"
+        "module['limit_memory']()\n"
         "def show(reply): print(reply[0].get('reason', reply[0].get('bytes')))\n"
         f"show(module['answer'](dict(path={str(big)!r}, height=32, width=32, grey=True)))\n"
         "try: bytes(2**30)\n"

@@ -20,8 +20,9 @@ from zscape.modalities.found import Found, counted, listed, place, quote
 from zscape.modalities.image import find_image, looks_like_pictures
 from zscape.modalities.modality import Modality
 from zscape.modalities.table import find_table
+from zscape.study.arrays import load_array
 from zscape.study.pictures import SUFFIXES, as_name, load_folder
-from zscape.study.sources import BUILT_IN, Raw, from_hub, from_python, load_array, named
+from zscape.study.sources import BUILT_IN, Raw, from_hub, from_python, named
 from zscape.study.tables import TABLE_SUFFIXES, kind_of, load_table
 
 FEWEST_EXAMPLES = 2

@@ -14,10 +14,10 @@ from zscape.modalities.image import Image
 from zscape.modalities.modality import Rows
 from zscape.space.pictures import picture, png
 from zscape.space.space import Space
+from zscape.study.arrays import load_array
 from zscape.study.folder import write_file
 from zscape.study.pictures import SUFFIXES
 from zscape.study.reader import Reader
-from zscape.study.sources import load_array
 from zscape.study.tables import TABLE_SUFFIXES, kind_of, load_table
 
 

@@ -42,7 +42,7 @@ def measure(path: str) -> dict[str, Any]:
         OSError: the file cannot be opened.
         ValueError: it is no picture that can be used; the message is the reason.
     """
-    _require_file(path)
+    require_file(path)
     with _opened(path) as picture:
         width, height = picture.size
         if _orientation(picture) >= FIRST_SIDEWAYS:
@@ -55,7 +55,7 @@ def read(path: str, *, height: int, width: int, grey: bool) -> bytes:
 
     Rotation by EXIF is applied, the first of several frames taken, transparency laid on white.
     """
-    _require_file(path)
+    require_file(path)
     with _opened(path) as picture:
         # JPEG decodes at a fraction of the size for a fraction of the cost.
         picture.draft(picture.mode, (2 * max(width, height), 2 * max(width, height)))
@@ -117,7 +117,8 @@ def _opened(path: str) -> Image.Image:
     return picture
 
 
-def _require_file(path: str) -> None:
+def require_file(path: str) -> None:
+    """Refuses what is no file of two bytes at least; the ValueError says why."""
     mode = os.stat(path).st_mode
     kinds = (
         (stat.S_ISFIFO, "a named pipe"),
@@ -168,7 +169,8 @@ def answer(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     return {"bytes": len(pixels)}, pixels
 
 
-def _limit_memory() -> None:
+def limit_memory(extra: int = EXTRA_BYTES) -> None:
+    """Lets this process map so many bytes more than it has."""
     if sys.platform != "linux":
         return
     import resource
@@ -176,14 +178,14 @@ def _limit_memory() -> None:
     with open("/proc/self/statm") as pages:
         mapped = int(pages.read().split()[0]) * resource.getpagesize()
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (mapped + EXTRA_BYTES, hard))
+    resource.setrlimit(resource.RLIMIT_AS, (mapped + extra, hard))
 
 
 def main() -> None:
     """Answers requests until stdin ends."""
     Image.MAX_IMAGE_PIXELS = None  # `_opened` has a limit of its own, in our words
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
-    _limit_memory()
+    limit_memory()
     for line in sys.stdin.buffer:
         if sys.platform != "win32":
             signal.alarm(SECONDS + 5)  # outlives no parent, even when a decoder hangs

@@ -1,9 +1,7 @@
-"""Where data comes from: names, array files, the hub, Python objects; its meaning is `look`'s."""
+"""Where data comes from: names, the hub, Python objects; its meaning is `look`'s."""
 
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +13,7 @@ from torch.utils.data import Dataset, IterableDataset
 from zscape.errors import DataError, unknown
 from zscape.modalities.array import as_numbers
 from zscape.modalities.extras import is_frame, optional
-from zscape.modalities.found import counted, place, printable
+from zscape.modalities.found import place, printable
 from zscape.modalities.table import as_frame
 from zscape.study.scan import fitted
 from zscape.study.sizes import target_size
@@ -23,10 +21,8 @@ from zscape.worlds.lines import lines
 from zscape.worlds.sprites import sprites
 from zscape.worlds.world import World, unpack
 
-PICTURE_KEYS = ("x", "X", "images", "data", "x_train", "X_train", "train_images", "imgs", "arr_0")
 NUM_SPRITES = 737_280
 SPRITES_DRAWN = 20_000
-LABEL_KEYS = ("y", "labels", "label", "y_train", "train_labels", "targets", "target", "classes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,28 +66,6 @@ def named(name: str, *, size: int | None = None) -> Raw:
         list(BUILT_IN),
         hint=f"There is no file or folder of that name. Built in: {', '.join(BUILT_IN)}.",
     )
-
-
-def load_array(path: Path) -> Raw:
-    """Reads a `.npy` or `.npz` file; of several arrays the one named or shaped like examples.
-
-    Raises:
-        DataError: a damaged file, pickled objects, or no array of examples.
-    """
-    shown = printable(path.name)
-    try:
-        # Opened here, as numpy leaves the file open when an archive turns out to be damaged.
-        with path.open("rb") as file:
-            loaded = np.load(file, allow_pickle=False)
-            if isinstance(loaded, np.ndarray):
-                return Raw(loaded, source=shown)
-            arrays = {key: loaded[key] for key in loaded.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise DataError(
-            f"{shown} must be an array file without pickled objects, but reading it failed: "
-            f"{printable(str(error))}. Save it again with numpy.save or numpy.savez."
-        ) from error
-    return _from_arrays(arrays, shown)
 
 
 def from_hub(name: str, *, size: int | None = None, label: str = "") -> Raw:
@@ -213,41 +187,6 @@ def _decoded(thing: Any) -> Any:
         return thing
     raise DataError(
         f"Every row must hold a picture, got {type(thing).__name__}. Leave rows without one out."
-    )
-
-
-def _from_arrays(arrays: dict[str, np.ndarray], source: str) -> Raw:
-    wide = [key for key, array in arrays.items() if array.ndim >= 2 and array.dtype.kind in "buif"]
-    keys = [key for key in PICTURE_KEYS if key in wide] + wide
-    if not keys:
-        held = ", ".join(f"{key} {array.shape}" for key, array in arrays.items()) or "nothing"
-        raise DataError(
-            f"{source} must hold an array [N, ...] of examples, got {held}. "
-            "Save one under the name 'x'."
-        )
-    key = keys[0]
-    number = len(arrays[key])
-    beside = {
-        name: array.reshape(-1)
-        for name, array in arrays.items()
-        if name != key and array.shape in ((number,), (number, 1))
-    }
-    label_key = next((name for name in LABEL_KEYS if name in beside), "")
-    attributes = {
-        name: array.astype(np.float64)
-        for name, array in beside.items()
-        if name != label_key and array.dtype.kind in "buif"
-    }
-    left = [name for name in arrays if name not in {key, label_key, *attributes}]
-    notes = [f"examples are the array {key!r}"] if len(arrays) > 1 else []
-    if left:
-        notes.append(f"left alone: {counted(len(left), 'array')} ({', '.join(sorted(left)[:5])})")
-    return Raw(
-        arrays[key],
-        source=source,
-        labels=beside[label_key] if label_key else None,
-        attributes=attributes,
-        notes=tuple(notes),
     )
 
 

@@ -15,10 +15,12 @@ from zscape.errors import DataError
 from zscape.modalities.columns import quoted
 from zscape.modalities.extras import optional, pandas
 from zscape.modalities.found import listed, printable
+from zscape.study.parquet import parquet_batches
+from zscape.study.room import most_bytes, require_room
 from zscape.study.sources import Raw
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
-MOST_BYTES = 4 * 2**30
+PIECE = 2**20
 MOST_CELLS = 2 * 10**9
 MARKS = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
@@ -51,20 +53,24 @@ def kind_of(path: Path) -> str:
 
 
 def _bytes(path: Path, shown: str) -> bytes:
+    packed = path.stat().st_size
     try:
-        with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
+        if not path.name.lower().endswith(".gz"):
+            require_room(shown, packed=packed, unpacked=packed)
+            return path.read_bytes()
+        with gzip.open(path) as file:
+            # Counted before it is kept: a bomb costs the time to count it and no memory.
+            unpacked = 0
+            while piece := file.read(PIECE):
+                unpacked += len(piece)
+                require_room(shown, packed=packed, unpacked=unpacked)
+            file.seek(0)
+            return file.read()
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(
             f"{shown} must be readable, but reading it failed: {printable(str(error))}. "
             "Check the file, or make it again."
         ) from error
-    if len(content) > MOST_BYTES:
-        raise DataError(
-            f"{shown} must hold at most {MOST_BYTES >> 30} GB of text, got more. "
-            "Pass a part of it, or convert it to .parquet or .npy."
-        )
-    return content
 
 
 def _text(content: bytes, shown: str) -> str:
@@ -163,23 +169,16 @@ def _json_lines(text: str, shown: str) -> Any:
 
 
 def _parquet(path: Path, shown: str) -> Any:
-    parquet = optional("pyarrow.parquet", "data")
+    batches = parquet_batches(path, most_cells=MOST_CELLS, most_bytes=most_bytes())
+    first = next(batches)
+    _require_different(first.schema.names, shown)
+    pa = optional("pyarrow", "data")
     try:
-        with parquet.ParquetFile(path) as file:
-            about = file.metadata
-            cells = about.num_rows * max(about.num_columns, 1)
-            size = sum(about.row_group(g).total_byte_size for g in range(about.num_row_groups))
-            if cells > MOST_CELLS or size > MOST_BYTES:
-                raise DataError(
-                    f"{shown} must hold at most {MOST_CELLS:,} cells and {MOST_BYTES >> 30} GB, "
-                    f"got {about.num_rows:,} rows and {size >> 20:,} MB. Pass a part of it."
-                )
-            _require_different(list(about.schema.to_arrow_schema().names), shown)
-            return file.read().to_pandas()
+        return pa.Table.from_batches([first, *batches]).to_pandas()
     except DataError:
         raise
-    except (OSError, ValueError, RuntimeError, NotImplementedError, KeyError) as error:
+    except Exception as error:  # what pandas wrote into the file may be anything
         raise DataError(
-            f"{shown} must be a Parquet file, but reading it failed: {printable(str(error))}. "
-            "Write it again."
+            f"{shown} must be a table that pandas can hold, but making it failed: "
+            f"{printable(str(error))}. Write it again."
         ) from error
