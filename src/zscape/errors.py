@@ -7,7 +7,8 @@
     ├── StudyError      a study folder that is missing, damaged or newer  exit 65
     ├── BusyError       a study that another process is training          exit 75
     ├── StorageError    a disk that is full or cannot be written          exit 74
-    └── DivergedError   a training run whose numbers left the finite      exit 70
+    ├── DivergedError   a training run whose numbers left the finite      exit 70
+    └── GroupError      a run in several processes that lost one of them  exit 70
 
 Every message has three parts: what must hold; what came; what to do.
 """
@@ -59,6 +60,12 @@ class StorageError(ZscapeError):
 
 class DivergedError(ZscapeError):
     """A training run whose numbers left the finite."""
+
+    exit_code = 70
+
+
+class GroupError(ZscapeError):
+    """A run in several processes that lost one of them."""
 
     exit_code = 70
 

@@ -11,13 +11,13 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from importlib import import_module
 from types import FrameType
 from typing import Any, NoReturn
 
 from zscape import __version__
-from zscape.errors import ZscapeError
+from zscape.errors import GroupError, ZscapeError
 
 BUSY = 1.5  # load per core; a training run of our own, just ended, stays below it
 USAGE, INTERNAL, MEMORY, DISK, BROKEN_PIPE = 64, 70, 71, 74, 141
@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _choose_threads()
     _print_anything()
     try:
-        with _signals():
+        with _signals(), _quiet(words):
             _run(words)
             sys.stdout.flush()
     except BrokenPipeError:
@@ -198,6 +198,22 @@ def _closed_pipe() -> int:
     # Python would complain once more when it flushes at exit.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return BROKEN_PIPE
+
+
+@contextmanager
+def _quiet(words: list[str]) -> Iterator[None]:
+    """Lets the further processes of a training run speak only where one of them fails alone."""
+    rank = int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")))
+    if not rank or "WORLD_SIZE" not in os.environ or words[:1] != ["train"]:
+        yield
+        return
+    with open(os.devnull, "w") as nothing, redirect_stdout(nothing), redirect_stderr(nothing):
+        try:
+            yield
+        except (GroupError, MemoryError) as error:
+            sentence, _ = _told(error, words)
+            print(f"zscape: process {rank}: {sentence}", file=sys.__stderr__)
+            raise
 
 
 @contextmanager

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import torch
-from cyclopts import Group, Parameter
+from cyclopts import Group as Heading
+from cyclopts import Parameter
 
 from zscape.cli import Terminated
 from zscape.cli.options import flag, flags, summary
@@ -28,6 +29,7 @@ from zscape.study.data import Data, look
 from zscape.study.display import displayed
 from zscape.study.figures import figures
 from zscape.study.folder import has_file
+from zscape.study.processes import Group, join
 from zscape.study.run import CHECKPOINT_SECONDS, prepare, train
 from zscape.study.run import resume as go_on
 from zscape.study.spec import find_recipe
@@ -62,8 +64,8 @@ def training_command(
     if ":" in name:
         sys.path.append(str(Path.cwd()))  # a module beside the person who types its name
     function = find_recipe(name)
-    own = Group(f"Options of {name}", help=summary(function), sort_key=1)
-    training = Group("Options of training", sort_key=2)
+    own = Heading(f"Options of {name}", help=summary(function), sort_key=1)
+    training = Heading("Options of training", sort_key=2)
     all_of_them = {parameter.name: parameter for parameter in parameters}
     for parameter in (*flags(function, own), *flags(begin, training)):
         all_of_them.setdefault(parameter.name, parameter)
@@ -102,6 +104,7 @@ def _own_parameters() -> list[inspect.Parameter]:
         flag("recipe", str, "vae", help="'zscape recipes' lists them; or package.module:function."),
         flag("out", Path | None, None, help="a new folder; none: a fresh one in studies/."),
         flag("resume", Path | None, None, help="a study that was broken off, to go on with."),
+        flag("devices", int, 1, help="processes that train together; or start it by torchrun."),
         flag(
             "checkpoint_seconds",
             float,
@@ -120,6 +123,7 @@ def _train(
     recipe: str = "vae",
     out: Path | None = None,
     resume: Path | None = None,
+    devices: int = 1,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     label: str = "",
     size: int | None = None,
@@ -129,20 +133,27 @@ def _train(
 ) -> None:
     if not data and resume is None:
         raise SpecError("DATA must be given, got none. 'zscape data' lists what is built in.")
+    group = join(devices)
     seen = look(data, label=label, size=size, strict=strict) if data else None
     if resume is not None:
-        study = _resumed(resume, seen, recipe, settings, out=out, named=label or size or strict)
+        named = bool(label or size or strict)
+        study = _resumed(resume, seen, recipe, settings, out=out, named=named, group=group)
     else:
         assert seen is not None
-        study = _fresh(seen, recipe, out, settings)
-    found(_threads(), on=sys.stderr)
-    _train_to_end(study, checkpoint_seconds)
-    _say_end(study, json=json)
+        study = _fresh(seen, recipe, out, settings, group)
+    found(_threads(group), on=sys.stderr)
+    _train_to_end(study, checkpoint_seconds, group)
+    if not group.rank:
+        _say_end(study, json=json)
 
 
-def _fresh(seen: Data, recipe: str, out: Path | None, settings: dict[str, Any]) -> Study:
+def _fresh(
+    seen: Data, recipe: str, out: Path | None, settings: dict[str, Any], group: Group
+) -> Study:
     for note in seen.notes:
         found(note, on=sys.stderr)
+    if group.rank:
+        return prepare(seen, recipe=_given(recipe), out=out or STUDIES, group=group, **settings)
     folder = out or fresh_folder(Path(STUDIES), f"{seen.source}-{recipe}")
     try:
         return prepare(seen, recipe=_given(recipe), out=folder, **settings)
@@ -158,20 +169,22 @@ def _resumed(
     settings: dict[str, Any],
     *,
     out: Path | None,
-    named: Any,
+    named: bool,
+    group: Group,
 ) -> Study:
     """The study to go on with, once nothing contradicts what it was begun with."""
     theirs = recipe if ":" in recipe else ""
     epochs = settings.pop("epochs", 0)
     extra = [f"--{name.replace('_', '-')}" for name in settings]
-    extra += ["--out"] * (out is not None) + ["DATA's options"] * bool(named and seen is None)
+    extra += ["--out"] * (out is not None) + ["DATA's options"] * (named and seen is None)
     extra += ["--recipe"] * (recipe != "vae" and not theirs)
     if extra:
         raise SpecError(
             f"--resume must come with no other options than --epochs, got {listed(extra)}: "
             f"the study knows its own. Leave them out."
         )
-    study = go_on(path, seen, recipe=find_recipe(theirs) if theirs else None, epochs=epochs)
+    function = find_recipe(theirs) if theirs else None
+    study = go_on(path, seen, recipe=function, epochs=epochs, group=group)
     where = "its beginning"
     if study.start is not None:
         plain = study.start.state.plain
@@ -189,8 +202,10 @@ def _unlike(space: Space) -> int:
     return int((space.labels != space.labels[0]).argmax())
 
 
-def _threads() -> str:
+def _threads(group: Group) -> str:
     threads, cores = torch.get_num_threads(), os.cpu_count() or 1
+    if group.world > 1:
+        return f"training in {group.world} processes"
     said = "1 thread" if threads == 1 else f"{threads} threads"
     why = "" if threads == cores else " (OMP_NUM_THREADS chooses; a busy machine gets one)"
     return f"training with {said} on {cores} cores{why}"
@@ -229,11 +244,11 @@ def _remove_empty(folder: Path, *, made: bool) -> None:
         folder.rmdir()
 
 
-def _train_to_end(study: Study, checkpoint_seconds: float) -> None:
+def _train_to_end(study: Study, checkpoint_seconds: float, group: Group) -> None:
     resumed = f"zscape train --resume {shlex.quote(str(study.path))}"
     try:
         # Closed here and not when it is collected: closing saves the study.
-        records = train(study, checkpoint_seconds=checkpoint_seconds)
+        records = train(study, checkpoint_seconds=checkpoint_seconds, group=group)
         with closing(records):
             for _ in displayed(records, always=True):
                 pass

@@ -17,7 +17,7 @@ def optional(package: str, extra: str) -> Any:
         return import_module(package)
     except ImportError as error:
         raise DataError(
-            f"This data needs the package {package.split('.')[0]!r}, which cannot be imported "
+            f"This needs the package {package.split('.')[0]!r}, which cannot be imported "
             f"({error}). Install it with: pip install 'zscape[{extra}]'"
         ) from error
 

@@ -11,6 +11,7 @@ from zscape.model.model import Model
 from zscape.objective.objective import Objective
 from zscape.study.batches import Batches, InOrder
 from zscape.study.data import Data
+from zscape.study.processes import ALONE, Group
 from zscape.study.progress import Progress
 from zscape.study.running import Run
 from zscape.study.spec import settle
@@ -43,6 +44,7 @@ def begin(
     model: Model,
     objective: Objective,
     data: Data,
+    group: Group = ALONE,
     *,
     epochs: int = 100,
     batch_size: int = 0,
@@ -61,6 +63,7 @@ def begin(
         model: trained in place.
         objective: what to minimise.
         data: as `look` found it.
+        group: the processes that train together; every batch is shared out among them.
         epochs: passes over the data at most.
         batch_size: examples a step; 0: 128, fewer of small data (ten steps an epoch).
         learning_rate: Adam's.
@@ -74,12 +77,19 @@ def begin(
         seed: of the split, the order, and the noise.
     """
     training, measuring = split(len(data.x), share=validation, seed=seed, labels=data.labels)
-    where = _device(device)
+    where = _device(group.device if device == "auto" else device)
     prepare_x = data.modality.prepare
     x = data.x.index_select(0, training).to(where)
     held = data.x.index_select(0, measuring).to(where)
     size = batch_size or min(LARGEST_BATCH, max(len(x) // STEPS, SMALLEST_BATCH))
-    batches = Batches(x, size=size, seed=seed, prepare=prepare_x)
+    if size < group.world:
+        raise SpecError(
+            f"batch_size must be at least the number of processes, {group.world}, got {size}. "
+            "Start fewer of them."
+        )
+    batches = Batches(
+        x, size=size, seed=seed, prepare=prepare_x, rank=group.rank, world=group.world
+    )
     return Run(
         model,
         objective,
@@ -92,6 +102,7 @@ def begin(
         encoder_steps=encoder_steps,
         precision=resolve_precision(precision, model, where),
         device=where,
+        group=group,
     )
 
 

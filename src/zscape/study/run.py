@@ -1,14 +1,14 @@
 """From data to a trained space in one call, with or without a folder."""
 
 import signal
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from zscape.errors import DivergedError, StudyError
+from zscape.errors import DivergedError, GroupError, StudyError
 from zscape.measures.gallery import gallery
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
@@ -21,8 +21,10 @@ from zscape.study.display import announce, displayed
 from zscape.study.failpoints import reach
 from zscape.study.figures import report_page
 from zscape.study.folder import clear_strays, require_room
+from zscape.study.interrupts import held_back
 from zscape.study.journal import Journal
 from zscape.study.lock import Lock
+from zscape.study.processes import ALONE, Group
 from zscape.study.progress import Progress
 from zscape.study.running import Run
 from zscape.study.sources import BUILT_IN
@@ -73,24 +75,38 @@ def fit(
     return gather(model, seen, encode_stored(model, seen.modality, seen.x), training)
 
 
-def prepare(data: Any, *, recipe: str | Recipe = "vae", out: str | Path, **settings: Any) -> Study:
+def prepare(
+    data: Any,
+    *,
+    recipe: str | Recipe = "vae",
+    out: str | Path,
+    group: Group = ALONE,
+    **settings: Any,
+) -> Study:
     """A study folder that is ready to be trained.
 
     Args:
         data: whatever `look` takes.
         recipe: a recipe's name, or a function of the same kind.
         out: a new or empty folder.
+        group: the processes that will train it; only the first makes the folder.
         **settings: options of the recipe and of training.
     """
     seen = data if isinstance(data, Data) else look(data)
     function, chosen, training = _settle(recipe, settings)
     function(seen.modality, **chosen)  # a mistake shows itself before there is a folder
     name = recipe if isinstance(recipe, str) else f"{recipe.__module__}:{recipe.__name__}"
-    return Study.create(out, seen, recipe=function, options=chosen, training=training, name=name)
+    study = Study.plan(out, seen, recipe=function, options=chosen, training=training, name=name)
+    return study if group.rank else study.create()
 
 
 def resume(
-    path: str | Path, data: Any = None, *, recipe: Recipe | None = None, epochs: int = 0
+    path: str | Path,
+    data: Any = None,
+    *,
+    recipe: Recipe | None = None,
+    epochs: int = 0,
+    group: Group = ALONE,
 ) -> Study:
     """A study whose training was broken off, ready to be trained on: `train` goes on with it.
 
@@ -102,30 +118,31 @@ def resume(
         data: what it is trained on; None: found again by the name or path that the study keeps.
         recipe: the recipe, where it is not one of ours.
         epochs: passes over the data at most; 0: as asked before. More let an ended run go on.
+        group: the processes that will train on, as many as there are now.
 
     Raises:
         StudyError: no study, no whole checkpoint, or other data than before.
         BusyError: another process trains it.
     """
+    if group.rank:
+        group.wait()  # until the first has put the folder in order
+        return _reopened(path, data, recipe, epochs)
     study = Study.open(path, recipe=recipe)
     lock = Lock(study.path)
     try:
         clear_strays(study.path)
-        seen = _looked_again(study, data)
-        start = last_checkpoint(study.path)
-        study = replace(study, data=seen, modality=seen.modality, start=start, lock=lock)
+        study = replace(_reopened(path, data, recipe, epochs), lock=lock)
         if epochs:
-            training = settle_training({**study.asked["training"], "epochs": epochs})
-            study = replace(study, asked={**study.asked, "training": training})
             study.write_spec()
     except BaseException:
         lock.release()
         raise
+    group.wait()
     return study
 
 
 def train(
-    study: Study, *, checkpoint_seconds: float = CHECKPOINT_SECONDS
+    study: Study, *, checkpoint_seconds: float = CHECKPOINT_SECONDS, group: Group = ALONE
 ) -> Generator[Progress, None, None]:
     """Trains a study and yields its progress; when it ends, or is broken off, all is written.
 
@@ -135,8 +152,10 @@ def train(
     Args:
         study: fresh from `prepare`, or from `resume`.
         checkpoint_seconds: between two checkpoints; 0: one at every record.
+        group: the processes that train together; all call this, and the first writes.
 
     Raises:
+        GroupError: another process is gone; the last checkpoint is whole.
         StudyError: the study was opened, not prepared or resumed.
         BusyError: another process trains it.
         StorageError: the disk is full.
@@ -148,8 +167,34 @@ def train(
             "A study must be fresh or resumed to be trained, and this one was opened. "
             "Use zscape.resume(path), or 'zscape train --resume'."
         )
+    try:
+        if group.rank:
+            yield from _follow(study, data, group)
+        else:
+            yield from _lead(study, data, group, checkpoint_seconds)
+    except (GeneratorExit, DivergedError, KeyboardInterrupt):
+        group.wait()  # these come to all: the first has written, and the others may go
+        raise
+    group.wait()
+
+
+def _follow(study: Study, data: Data, group: Group) -> Iterator[Progress]:
+    """Takes part in the training of a study that another process writes."""
+    run, _ = _begun(study, data, group)
+    came: list[int] = []
+    records = run.records(until=lambda: bool(came))
+    while True:
+        with held_back(came):
+            record = next(records, None)
+        if record is None:
+            return
+        yield record
+
+
+def _lead(study: Study, data: Data, group: Group, checkpoint_seconds: float) -> Iterator[Progress]:
+    """Trains a study and writes it."""
     with study.lock or Lock(study.path):
-        run, log_bytes = _begun(study, data)
+        run, log_bytes = _begun(study, data, group)
         with Journal(study.path, run, every=checkpoint_seconds, log_bytes=log_bytes) as journal:
             try:
                 if study.start is None:
@@ -164,19 +209,37 @@ def train(
                     _finish(study, run, data)
                 raise
         _finish(study, run, data)
+        if not run.over:
+            raise GroupError(
+                f"Training was stopped by another of its {group.world} processes. "
+                f"'zscape train --resume {study.path}' goes on from here."
+            )
 
 
-def _begun(study: Study, data: Data) -> tuple[Run, int]:
+def _begun(study: Study, data: Data, group: Group) -> tuple[Run, int]:
     """The run at its beginning or where it was broken off, and how much of the log is its own."""
     training = study.asked["training"]
     model, objective = _seeded_build(study.recipe, data, study.asked["options"], training["seed"])
-    run = begin(model, objective, data, **training)
+    run = begin(model, objective, data, group, **training)
     if study.start is not None:
         run.load(study.start.state)
         return run, study.start.log_bytes
+    if group.rank:
+        return run, 0
     each = checkpoint_bytes(run.state())
     require_room(study.path, int(ROOM * (each + min(data.x.nbytes, KEPT_BYTES))))
     return run, 0
+
+
+def _reopened(path: str | Path, data: Any, recipe: Recipe | None, epochs: int) -> Study:
+    """A study with its data and its last state."""
+    study = Study.open(path, recipe=recipe)
+    seen, start = _looked_again(study, data), last_checkpoint(study.path)
+    study = replace(study, data=seen, modality=seen.modality, start=start)
+    if not epochs:
+        return study
+    training = settle_training({**study.asked["training"], "epochs": epochs})
+    return replace(study, asked={**study.asked, "training": training})
 
 
 def _looked_again(study: Study, data: Any) -> Data:

@@ -16,6 +16,7 @@ from zscape.objective.objective import Objective
 from zscape.objective.schedules import Schedule
 from zscape.study.batches import Feed
 from zscape.study.guarding import first_bad
+from zscape.study.processes import ALONE, Group
 from zscape.study.progress import Progress, State
 from zscape.study.stepping import Stepper, seed_noise, within
 from zscape.study.validating import measure
@@ -41,6 +42,7 @@ class Run:
         encoder_steps: of the encoder alone.
         precision: of the networks.
         device: where to train.
+        group: the processes that train together.
     """
 
     def __init__(
@@ -57,10 +59,11 @@ class Run:
         encoder_steps: int,
         precision: str,
         device: str,
+        group: Group = ALONE,
     ) -> None:
         self.model, self.objective, self.feed = model, objective, feed
         self.epochs, self.validation, self.patience = epochs, validation, patience
-        self.device = device
+        self.device, self.group = device, group
         self.stepper = Stepper(
             model,
             objective,
@@ -70,6 +73,7 @@ class Run:
             precision=precision,
             device=device,
             key=int(torch.randint(2**62, ())),
+            group=group,
         )
         self.step, self.epoch, self.batch = 0, 1, 0  # batches of this epoch that were seen
         self.turns = list(objective.turns)
@@ -91,20 +95,20 @@ class Run:
         """Trains to the end, from wherever the state is.
 
         Args:
-            until: asked after every step; once it is true, no more is made.
+            until: asked at every step; once it is true in any process, no further step is made.
 
         Raises:
             DivergedError: too many steps had to be refused again.
         """
         while not self.over:
             for x in self.feed.of(self.epoch, start=self.batch):
-                self._advance(x.to(self.device, non_blocking=True))
+                self._advance(x.to(self.device, non_blocking=True), stop=until())
                 if self.step % LOG_EVERY == 0:
                     record, back = self._record()
                     yield record
                     if back:
                         break
-                if until():
+                if self._stops(until):
                     return
             else:
                 yield self._end_epoch()
@@ -180,11 +184,19 @@ class Run:
             memory.load_state_dict(plain["memories"][index] | held)
         self.good = self.copy()
 
-    def _advance(self, x: Tensor) -> None:
+    def _stops(self, until: Callable[[], bool]) -> bool:
+        """Whether to end here; all processes of a group say the same."""
+        if self.group.world == 1:
+            return until()
+        if self.device != "cpu" and self.step % LOG_EVERY:
+            return False  # asking the device would wait for it
+        return self.stepper.stop.item() > 0
+
+    def _advance(self, x: Tensor, *, stop: bool) -> None:
         """One step on a batch; nothing here waits for the device."""
         if self.turns and self.turns[0].step <= self.step:
             self._turn(x)
-        self.sum = self.sum + self.stepper.advance(x, self.step)
+        self.sum = self.sum + self.stepper.advance(x, self.step, stop=stop)
         self.step += 1
         self.batch += 1
         self.counted += 1
@@ -199,7 +211,7 @@ class Run:
             (x,) = islice(self.feed.of(self.epoch, start=self.batch - 1), 1)
             with torch.random.fork_rng(devices=[]), torch.no_grad():
                 seed_noise(self.stepper.key, self.step)
-                lagging.hear(self.model, x.to(self.device))
+                lagging.hear(self.model, self.group.from_first(x.to(self.device)))
         parts = {**record.parts, **self._validated()}
         seconds = time.monotonic() - self.start
         self.epoch, self.batch = self.epoch + 1, 0
@@ -284,7 +296,7 @@ class Run:
             self.model.eval()
             with torch.random.fork_rng(devices=[]):
                 seed_noise(self.stepper.key, -1 - self.step)
-                self.turns.pop(0).change(self.model, self._seen(x))
+                self.turns.pop(0).change(self.model, self.group.from_first(self._seen(x)))
             self.stepper.start_anew()
             self.best, self.waited = math.inf, 0
         self.good = self.copy()

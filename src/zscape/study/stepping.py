@@ -18,6 +18,7 @@ from zscape.study.averaging import Average
 from zscape.study.failpoints import reach, struck
 from zscape.study.guarding import Guard
 from zscape.study.lagging import EncoderFirst
+from zscape.study.processes import ALONE, Group
 
 
 class Stepper:
@@ -31,7 +32,8 @@ class Stepper:
         encoder_steps: of the encoder alone before each step of everything.
         precision: "float32" or "bfloat16".
         device: where to train.
-        key: of the noise; a step's noise depends on it and the number of the step alone.
+        key: of the noise; a step's noise depends on it, the number of the step and the rank alone.
+        group: the processes that share every step.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Stepper:
         precision: str,
         device: str,
         key: int,
+        group: Group = ALONE,
     ) -> None:
         self.model = model
         self.objective = objective
@@ -53,6 +56,8 @@ class Stepper:
         self.autocast = _autocast(precision, device)
         self.device = device
         self.key = key
+        self.group = group
+        self.stop = torch.zeros((), device=device)  # above 0 where a process wants to end
         self.rate_scale = 1.0
         self.names: tuple[str, ...] = ()
         self.lagging = EncoderFirst(encoder_steps)
@@ -61,19 +66,25 @@ class Stepper:
     def start_anew(self) -> None:
         """A fresh optimiser, average and guard for the model as it is."""
         self.model.to(self.device).train()
+        self.group.share_first([*self.model.parameters(), *self.model.buffers()])
         parameters = self.model.parameters()
         self.optimizer = torch.optim.Adam(parameters, lr=at(self.learning_rate, 0), fused=True)
         self.average = Average(self.model, decay=self.ema)
         self.guard = Guard(self.device)
         self.made = 0
 
-    def advance(self, x: Tensor, step: int) -> Tensor:
+    def advance(self, x: Tensor, step: int, *, stop: bool = False) -> Tensor:
         """Makes one step on a batch `[B, *shape]`, or none where the guard refuses it.
+
+        Args:
+            x: this process's share of the batch.
+            step: its number.
+            stop: whether this process wants the run to end after it.
 
         Returns:
             The loss and its parts, whose `names` are kept; zeros where the step was refused.
         """
-        seed_noise(self.key, step)
+        seed_noise(self.key, step, self.group.rank)
         with self.autocast:
             trace = self.model(x, draws=self.objective.draws)
         loss = self.objective(trace, step)
@@ -83,6 +94,8 @@ class Stepper:
         self.lagging.hold(self.model, step)
         self.names = ("loss", *loss.parts)
         figures = torch.stack([total.detach(), *loss.parts.values()])
+        if self.group.world > 1:
+            figures = self._shared(figures, len(x), stop)
         refused = self._update(figures, step)
         self.made += 1
         self.average.follow(self.made)
@@ -111,6 +124,29 @@ class Stepper:
         self.average.load(within("average", tensors))
         self.guard.load(within("guard", tensors))
 
+    def _shared(self, figures: Tensor, size: int, stop: bool) -> Tensor:
+        """Averages gradients, running statistics and figures over the examples of all processes.
+
+        One sum of one flat tensor, so that any model, and any number of passes through it in a
+        step, is served alike, and that all processes make or refuse the same step.
+        """
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        statistics = [b for b in self.model.buffers() if b.is_floating_point()]
+        told = figures.new_tensor([1.0, float(stop)])
+        parts = [*gradients, *statistics, *self._memories(), figures, told]
+        sizes = [part.numel() for part in parts]
+        flat = torch.cat([part.detach().flatten().to(figures) for part in parts]) * size
+        *means, told = (self.group.sum(flat) / size).split(sizes)
+        for part, mean in zip(parts, means, strict=False):
+            part.copy_((mean / told[0]).view_as(part))
+        self.stop = told[1]
+        return figures
+
+    def _memories(self) -> list[Tensor]:
+        """What the objective remembers in tensors: moving averages, controlled weights."""
+        known = (memory.state_dict() for memory in self.objective.memories)
+        return [v for memory in known for v in memory.values() if isinstance(v, Tensor)]
+
     def _update(self, figures: Tensor, step: int) -> Tensor:
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate_scale * at(self.learning_rate, step)
@@ -124,13 +160,13 @@ class Stepper:
         return refused > 0
 
 
-def seed_noise(key: int, step: int) -> None:
+def seed_noise(key: int, step: int, rank: int = 0) -> None:
     """Seeds all draws of a step, so that they depend on nothing that was drawn before.
 
     Source: Steele et al. 2014, figure 10 (SplitMix64), doi:10.1145/2714064.2660195.
     """
     mask = 2**64 - 1
-    z = (key + step * 0x9E3779B97F4A7C15) & mask
+    z = (key + step * 0x9E3779B97F4A7C15 + rank * 0xD1342543DE82EF95) & mask
     z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
     z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
     seed = (z ^ (z >> 31)) >> 1

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ class Study:
     lock: Lock | None = None
 
     @classmethod
-    def create(
+    def plan(
         cls,
         path: str | Path,
         data: Data,
@@ -84,23 +84,17 @@ class Study:
         training: Mapping[str, Any],
         name: str = "",
     ) -> "Study":
-        """A new study in a new or empty folder; training it is the next step.
+        """A study that has no folder yet: `create` makes it, and training is the step after it.
 
         Args:
-            path: the folder; made when it is not there.
+            path: the folder that it is to have.
             data: as `look` found it.
             recipe: a recipe.
             options: every option of the recipe, settled.
             training: every option of training, settled.
             name: how the recipe was called by the person who trains.
-
-        Raises:
-            StudyError: the folder holds something.
-            BusyError: another process trains there.
-            StorageError: the folder cannot be made.
         """
         folder = Path(path)
-        lock = _locked_anew(folder)
         asked = {
             "zscape": __version__,
             "recipe": name or recipe.__name__,
@@ -109,7 +103,17 @@ class Study:
             "modality": modality_record(data.modality),
             "data": _data_record(data, folder),
         }
-        study = cls(folder, asked, data.modality, recipe, data, lock=lock)
+        return cls(folder, asked, data.modality, recipe, data)
+
+    def create(self) -> "Study":
+        """The same study in its folder, new or empty until now, whose lock it holds.
+
+        Raises:
+            StudyError: the folder holds something.
+            BusyError: another process trains there.
+            StorageError: the folder cannot be made.
+        """
+        study = replace(self, lock=_locked_anew(self.path))
         study.write_spec()
         return study
 
