@@ -14,6 +14,7 @@ from zscape.errors import SpecError
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
 from zscape.objective.schedules import Schedule, at
+from zscape.study.adam import Adam
 from zscape.study.averaging import Average
 from zscape.study.failpoints import reach, struck
 from zscape.study.guarding import Guard
@@ -61,9 +62,8 @@ class Stepper:
     def start_anew(self) -> None:
         """A fresh optimiser, average and guard for the model as it is."""
         self.model.to(self.device).train()
-        parameters = self.model.parameters()
-        self.optimizer = torch.optim.Adam(parameters, lr=at(self.learning_rate, 0), fused=True)
-        self.average = Average(self.model, decay=self.ema)
+        self.adam = Adam(self.lagging.groups(self.model))
+        self.average = Average(self.model, decay=self.ema, live=self.adam.weights)
         self.guard = Guard(self.device)
         self.made = 0
 
@@ -80,7 +80,6 @@ class Stepper:
         total = loss.total * math.nan if struck("step") else loss.total
         reach("step")
         total.backward()
-        self.lagging.hold(self.model, step)
         self.names = ("loss", *loss.parts)
         figures = torch.stack([total.detach(), *loss.parts.values()])
         refused = self._update(figures, step)
@@ -90,11 +89,7 @@ class Stepper:
 
     def tensors(self) -> dict[str, Tensor]:
         """Optimiser, average and guard by name; the weights are the model's."""
-        moments = {
-            f"optimizer.{index}.{name}": value
-            for index, parameter in enumerate(self.model.parameters())
-            for name, value in self.optimizer.state.get(parameter, {}).items()
-        }
+        moments = {f"adam.{name}": tensor for name, tensor in self.adam.tensors().items()}
         average = {f"average.{name}": tensor for name, tensor in self.average.tensors().items()}
         guard = {f"guard.{name}": tensor for name, tensor in self.guard.tensors().items()}
         return moments | average | guard
@@ -103,24 +98,21 @@ class Stepper:
         """Goes on from the `tensors` of another stepper of the same model, after its turns."""
         self.start_anew()
         self.made = made
-        parameters = list(self.model.parameters())
-        for name, tensor in within("optimizer", tensors).items():
-            index, _, key = name.partition(".")
-            state = self.optimizer.state[parameters[int(index)]]
-            state[key] = tensor.to(self.device).clone()
+        self.adam.load(within("adam", tensors))
         self.average.load(within("average", tensors))
         self.guard.load(within("guard", tensors))
 
+    def settle(self) -> None:
+        """Leaves the model with its best state; no step can be made after it."""
+        self.average.settle()
+        self.adam.release()
+
     def _update(self, figures: Tensor, step: int) -> Tensor:
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.rate_scale * at(self.learning_rate, step)
-        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients)
         # The fused optimiser leaves weights and moments alone where this is 1, on the device.
-        refused = self.guard.refuse(figures, norm, step)
-        self.optimizer.found_inf = refused  # type: ignore[attr-defined]
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        refused = self.guard.refuse(figures, self.adam.norm())
+        rate = self.rate_scale * at(self.learning_rate, step)
+        self.adam.step(rate, refused=refused, first=self.lagging.holds(step))
+        self.guard.move()
         return refused > 0
 
 
