@@ -43,8 +43,9 @@ class Guard:
         """
         total = figures.sum() + norm
         # What is not finite differs from itself, or its difference from itself is no number.
-        bad = ((total - total != 0) | (norm > self.limit)).float()
-        self.norms.index_copy_(0, self.place, norm.reshape(1))
+        wrong = (total - total != 0) | (norm > self.limit)
+        bad = wrong.float()
+        self.norms.index_copy_(0, self.place, torch.where(wrong, self.limit, norm).reshape(1))
         self.bad.index_copy_(0, self.place, bad.reshape(1))
         self.limit.addcmul_(self.limit, bad).clamp_(max=HIGHEST)
         return bad
@@ -55,8 +56,7 @@ class Guard:
         self.place.fill_(self.seen % WINDOW)
         if self.seen % REFRESHED == 0:
             norms = self.norms[: min(self.seen, WINDOW)]
-            usual = norms.nan_to_num(nan=HIGHEST, posinf=HIGHEST).median()
-            self.limit.copy_((TIMES * usual).clamp(min=NEVER, max=HIGHEST))
+            self.limit.copy_((TIMES * norms.median()).clamp(min=NEVER, max=HIGHEST))
 
     def take(self) -> tuple[int, int]:
         """How many steps were refused since the last call, and how long ago the first was; waits.
