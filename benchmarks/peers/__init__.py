@@ -32,6 +32,11 @@ NEEDS = {
         "fsspec[http] lightning-utilities packaging PyYAML torchmetrics tqdm typing_extensions "
         "pytorch-lightning==2.6.6".split(),
     ),
+    "scvi": (
+        "scvi-tools==1.4.2",
+        "anndata docrep fsspec[http] lightning==2.6.6 ml-collections mudata numba pandas "
+        "pyro-ppl rich scanpy scikit-learn scipy sparse torchmetrics tqdm xarray".split(),
+    ),
 }
 
 

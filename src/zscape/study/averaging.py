@@ -1,6 +1,6 @@
 """The exponential moving average of a model's weights, and the best of its states."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -19,12 +19,16 @@ class Average:
     Args:
         model: whose weights are followed.
         decay: per step; 0 keeps the plain weights.
+        live: the tensors that hold its weights; none: the parameters themselves.
     """
 
-    def __init__(self, model: nn.Module, *, decay: float) -> None:
+    def __init__(
+        self, model: nn.Module, *, decay: float, live: Sequence[Tensor] | None = None
+    ) -> None:
         self.model = model
         self.decay = decay
-        self.live: list[Tensor] = [p for p in model.parameters() if p.requires_grad]
+        parameters = [p for p in model.parameters() if p.requires_grad]
+        self.live: list[Tensor] = list(parameters if live is None else live)
         self.mean = [p.detach().clone() for p in self.live] if decay else []
         self.best: dict[str, Tensor] = {}
 

@@ -28,53 +28,58 @@ class Guard:
 
     def __init__(self, device: str) -> None:
         self.norms = torch.zeros(WINDOW, device=device)
+        self.bad = torch.zeros(WINDOW, device=device)  # 1 where a step since `told` was refused
         self.limit = torch.full((), HIGHEST, device=device)
-        self.refused = torch.zeros((), device=device)
-        self.first = torch.full((), -1.0, device=device)
+        self.place = torch.zeros(1, dtype=torch.long, device=device)
         self.seen = 0
+        self.told = 0
 
-    def refuse(self, figures: Tensor, norm: Tensor, step: int) -> Tensor:
+    def refuse(self, figures: Tensor, norm: Tensor) -> Tensor:
         """1 where the step must not be made, else 0: a scalar on the device.
 
         Args:
             figures: the loss and its parts, `[P]`.
             norm: of the gradient.
-            step: its number.
         """
         total = figures.sum() + norm
-        finite = (total * 0) == 0  # neither nan nor infinite
-        bad = ((norm > self.limit) | ~finite).float()
-        self.norms[self.seen % WINDOW] = torch.where(finite, norm, self.limit)
-        self.first = torch.where((bad > 0) & (self.first < 0), float(step), self.first)
-        self.refused = self.refused + bad
-        self.limit = torch.where(bad > 0, 2 * self.limit, self.limit).clamp(max=HIGHEST)
-        self.seen += 1
-        if self.seen % REFRESHED == 0:
-            usual = self.norms[: min(self.seen, WINDOW)].median()
-            self.limit = (TIMES * usual).clamp(min=NEVER, max=HIGHEST)
+        # What is not finite differs from itself, or its difference from itself is no number.
+        wrong = (total - total != 0) | (norm > self.limit)
+        bad = wrong.float()
+        self.norms.index_copy_(0, self.place, torch.where(wrong, self.limit, norm).reshape(1))
+        self.bad.index_copy_(0, self.place, bad.reshape(1))
+        self.limit.addcmul_(self.limit, bad).clamp_(max=HIGHEST)
         return bad
 
+    def move(self) -> None:
+        """Goes on to the next step; every 50 steps the limit is set anew."""
+        self.seen += 1
+        self.place.fill_(self.seen % WINDOW)
+        if self.seen % REFRESHED == 0:
+            norms = self.norms[: min(self.seen, WINDOW)]
+            self.limit.copy_((TIMES * norms.median()).clamp(min=NEVER, max=HIGHEST))
+
     def take(self) -> tuple[int, int]:
-        """How many steps were refused since the last call, and the first of them; waits."""
-        refused, first = int(self.refused.item()), int(self.first.item())
-        if refused:
-            self.refused.zero_()
-            self.first.fill_(-1.0)
-        return refused, first
+        """How many steps were refused since the last call, and how long ago the first was; waits.
+
+        Of the last 100 steps at most. A step ago is 1.
+        """
+        count = min(self.seen - self.told, WINDOW)
+        places = torch.arange(self.seen - count, self.seen) % WINDOW
+        bad = self.bad.cpu()[places].nonzero()
+        self.told = self.seen
+        return len(bad), count - int(bad[0]) if len(bad) else 0
 
     def tensors(self) -> dict[str, Tensor]:
         """What it knows, by name."""
-        return {"norms": self.norms, "limit": self.limit, "refused": self.refused} | {
-            "first": self.first,
-            "seen": torch.tensor(self.seen),
-        }
+        counts = {"seen": torch.tensor(self.seen), "told": torch.tensor(self.told)}
+        return {"norms": self.norms, "bad": self.bad, "limit": self.limit} | counts
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Goes on from the `tensors` of another guard."""
-        device = self.norms.device
-        for name in ("norms", "limit", "refused", "first"):
-            setattr(self, name, tensors[name].to(device).clone())
-        self.seen = int(tensors["seen"])
+        for tensor, name in ((self.norms, "norms"), (self.bad, "bad"), (self.limit, "limit")):
+            tensor.copy_(tensors[name])
+        self.seen, self.told = int(tensors["seen"]), int(tensors["told"])
+        self.place.fill_(self.seen % WINDOW)
 
 
 def first_bad(model: Model, objective: Objective, x: Tensor, step: int) -> str:

@@ -27,11 +27,18 @@ class EncoderFirst:
         self.epochs = 0
         self.most = 0.0
 
-    def hold(self, model: Model, step: int) -> None:
-        """Takes the gradients of everything but the encoder away, where this step is its own."""
-        if self.active and step % (self.steps + 1) < self.steps:
-            for parameter in _others(model):
-                parameter.grad = None
+    def groups(self, model: Model) -> list[list[nn.Parameter]]:
+        """All parameters in one group; of two if the encoder ever leads, which is the first."""
+        parameters = list(model.parameters())
+        if not self.steps:
+            return [parameters]
+        encoding = _encoding(model)
+        ours = [parameter for parameter in parameters if id(parameter) in encoding]
+        return [ours, [parameter for parameter in parameters if id(parameter) not in encoding]]
+
+    def holds(self, step: int) -> int:
+        """How many groups move in this step, from the first; 0: all."""
+        return int(self.active and step % (self.steps + 1) < self.steps)
 
     def hear(self, model: Model, x: Tensor) -> None:
         """Measures, at the end of an epoch, whether the codes of x `[B, *shape]` say more of it."""
@@ -42,9 +49,9 @@ class EncoderFirst:
         self.most = max(self.most, said)
 
 
-def _others(model: Model) -> list[nn.Parameter]:
+def _encoding(model: Model) -> set[int]:
     encoding = {id(parameter) for parameter in model.encoder.parameters()}
     for level in model.levels:
         assert isinstance(level, Level)
         encoding |= {id(parameter) for parameter in level.posterior.parameters()}
-    return [parameter for parameter in model.parameters() if id(parameter) not in encoding]
+    return encoding

@@ -115,7 +115,7 @@ class Run:
 
     def settle(self) -> None:
         """Leaves the model with its best state, ready for use; no step can be made after it."""
-        self.stepper.average.settle()
+        self.stepper.settle()
         self.model.eval().to("cpu")
 
     def state(self) -> State:
@@ -238,7 +238,7 @@ class Run:
 
     def _record(self) -> tuple[Progress, bool]:
         """What happened since the last record, and whether the run had to go back."""
-        refused, first = self.stepper.guard.take()
+        refused, ago = self.stepper.guard.take()
         if made := self.counted - refused:
             each: list[float] = (self.sum / made).tolist()
             self.means = dict(zip(self.stepper.names, each, strict=True))
@@ -247,7 +247,7 @@ class Run:
         loss = means.pop("loss", math.nan)
         if "distortion" in means and "rate" in means:
             means["elbo"] = -means["distortion"] - means["rate"]
-        note = self._mind(refused, first) if refused else ""
+        note = self._mind(refused, self.step - ago) if refused else ""
         if refused:
             means["refused"] = float(refused)
         planned = self.epochs * len(self.feed)

@@ -14,6 +14,7 @@ from zscape.errors import SpecError
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
 from zscape.objective.schedules import Schedule, at
+from zscape.study.adam import Adam
 from zscape.study.averaging import Average
 from zscape.study.failpoints import reach, struck
 from zscape.study.guarding import Guard
@@ -67,9 +68,8 @@ class Stepper:
         """A fresh optimiser, average and guard for the model as it is."""
         self.model.to(self.device).train()
         self.group.share_first([*self.model.parameters(), *self.model.buffers()])
-        parameters = self.model.parameters()
-        self.optimizer = torch.optim.Adam(parameters, lr=at(self.learning_rate, 0), fused=True)
-        self.average = Average(self.model, decay=self.ema)
+        self.adam = Adam(self.lagging.groups(self.model))
+        self.average = Average(self.model, decay=self.ema, live=self.adam.weights)
         self.guard = Guard(self.device)
         self.made = 0
 
@@ -91,7 +91,6 @@ class Stepper:
         total = loss.total * math.nan if struck("step") else loss.total
         reach("step")
         total.backward()
-        self.lagging.hold(self.model, step)
         self.names = ("loss", *loss.parts)
         figures = torch.stack([total.detach(), *loss.parts.values()])
         if self.group.world > 1:
@@ -103,11 +102,7 @@ class Stepper:
 
     def tensors(self) -> dict[str, Tensor]:
         """Optimiser, average and guard by name; the weights are the model's."""
-        moments = {
-            f"optimizer.{index}.{name}": value
-            for index, parameter in enumerate(self.model.parameters())
-            for name, value in self.optimizer.state.get(parameter, {}).items()
-        }
+        moments = {f"adam.{name}": tensor for name, tensor in self.adam.tensors().items()}
         average = {f"average.{name}": tensor for name, tensor in self.average.tensors().items()}
         guard = {f"guard.{name}": tensor for name, tensor in self.guard.tensors().items()}
         return moments | average | guard
@@ -116,11 +111,7 @@ class Stepper:
         """Goes on from the `tensors` of another stepper of the same model, after its turns."""
         self.start_anew()
         self.made = made
-        parameters = list(self.model.parameters())
-        for name, tensor in within("optimizer", tensors).items():
-            index, _, key = name.partition(".")
-            state = self.optimizer.state[parameters[int(index)]]
-            state[key] = tensor.to(self.device).clone()
+        self.adam.load(within("adam", tensors))
         self.average.load(within("average", tensors))
         self.guard.load(within("guard", tensors))
 
@@ -130,10 +121,9 @@ class Stepper:
         One sum of one flat tensor, so that any model, and any number of passes through it in a
         step, is served alike, and that all processes make or refuse the same step.
         """
-        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
         statistics = [b for b in self.model.buffers() if b.is_floating_point()]
         told = figures.new_tensor([1.0, float(stop)])
-        parts = [*gradients, *statistics, *self._memories(), figures, told]
+        parts = [*self.adam.gradients, *statistics, *self._memories(), figures, told]
         sizes = [part.numel() for part in parts]
         flat = torch.cat([part.detach().flatten().to(figures) for part in parts]) * size
         *means, told = (self.group.sum(flat) / size).split(sizes)
@@ -147,16 +137,17 @@ class Stepper:
         known = (memory.state_dict() for memory in self.objective.memories)
         return [v for memory in known for v in memory.values() if isinstance(v, Tensor)]
 
+    def settle(self) -> None:
+        """Leaves the model with its best state; no step can be made after it."""
+        self.average.settle()
+        self.adam.release()
+
     def _update(self, figures: Tensor, step: int) -> Tensor:
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.rate_scale * at(self.learning_rate, step)
-        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients)
         # The fused optimiser leaves weights and moments alone where this is 1, on the device.
-        refused = self.guard.refuse(figures, norm, step)
-        self.optimizer.found_inf = refused  # type: ignore[attr-defined]
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        refused = self.guard.refuse(figures, self.adam.norm())
+        rate = self.rate_scale * at(self.learning_rate, step)
+        self.adam.step(rate, refused=refused, first=self.lagging.holds(step))
+        self.guard.move()
         return refused > 0
 
 
