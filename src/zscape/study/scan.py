@@ -10,6 +10,7 @@ import os
 import signal
 import stat
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -20,6 +21,7 @@ MOST_PIXELS = 50_000_000
 # Added to what the process has mapped at its start; keeps its resident memory under 512 MB.
 EXTRA_BYTES = 440 * 2**20
 SECONDS = 10
+FAILED = 1
 
 GREY_MODES = ("1", "L", "LA", "La", "I", "F")
 ORIENTATION = 0x0112
@@ -167,6 +169,39 @@ def answer(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     except Exception as error:  # decoders raise whatever they like; each is a reason
         return {"reason": why_not(path, error)}, b""
     return {"bytes": len(pixels)}, pixels
+
+
+class TooLargeError(Exception):
+    """A file holds more than the other end can."""
+
+
+def answer_once(send: Callable[[], None]) -> None:
+    """Runs the one task of this process and ends it; the reason of a failure goes to stderr."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
+    code = FAILED
+    try:
+        send()
+        sys.stdout.flush()
+        code = 0
+    except BrokenPipeError:
+        pass
+    except BaseException as error:  # decoders raise whatever they like; each is a reason
+        reason = "it needs too much memory" if isinstance(error, MemoryError) else str(error)
+        told = {"reason": reason, "large": isinstance(error, TooLargeError)}
+        print(json.dumps(told), file=sys.stderr, flush=True)
+    os._exit(code)  # no destructor of a damaged file gets to crash
+
+
+def beat() -> None:
+    """Starts the clock of the next part; the signal ends us even within a decoder."""
+    if sys.platform != "win32":
+        signal.alarm(SECONDS)
+
+
+def rest() -> None:
+    """Stops the clock, while the other end takes its time."""
+    if sys.platform != "win32":
+        signal.alarm(0)
 
 
 def limit_memory(extra: int = EXTRA_BYTES) -> None:
