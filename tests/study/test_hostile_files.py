@@ -148,8 +148,8 @@ def test_a_reader_that_stops_early_leaves_no_worker_behind(tmp_path):
     path = tmp_path / "t.parquet"
     path.write_bytes(whole_parquet())
     for close in (lambda batches: batches.close(), lambda batches: None):
-        with parquet.Decoder([path]) as decoder:
-            batches = decoder.batches()
+        with parquet.decoder([path]) as file:
+            batches = file.contents()
             next(batches)
             close(batches)
     children = subprocess.run(

@@ -21,6 +21,7 @@ from zscape.modalities.image import find_image, looks_like_pictures
 from zscape.modalities.modality import Modality
 from zscape.modalities.table import find_table
 from zscape.study.arrays import load_array
+from zscape.study.picture_shards import survey_pictures
 from zscape.study.pictures import SUFFIXES, as_name, load_folder
 from zscape.study.row_shards import survey_rows
 from zscape.study.shards import Shards, shard_files
@@ -116,14 +117,19 @@ def _look_at_shards(
     source = as_name(files[0].parent.resolve().name)
     if labels is not None:
         raise SpecError(
-            f"Labels of shards must lie in a column of them, got labels for {source}. Name the "
-            "column with label."
+            f"Labels of shards must lie in them, got labels for {source}. Name the column with "
+            "label, or write .cls files beside the pictures."
         )
-    if size is not None:
-        raise SpecError(
-            f"size is for pictures that are read from files, got {source}. Leave it out."
-        )
-    survey = survey_rows(files, source=source, strict=strict, label=label)
+    rows = files[0].suffix.lower() == ".parquet"
+    if size is not None and rows:
+        raise SpecError(f"size is for pictures, got rows in {source}. Leave it out.")
+    if label and not rows:
+        raise SpecError(f"label is for columns, got pictures in {source}. Write .cls files.")
+    survey = (
+        survey_rows(files, source=source, strict=strict, label=label)
+        if rows
+        else survey_pictures(files, source=source, strict=strict, size=size)
+    )
     data = _told(survey.found, survey.raw)
     if survey.shards is None:
         return data

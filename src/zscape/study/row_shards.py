@@ -18,7 +18,7 @@ from zscape.modalities.extras import optional
 from zscape.modalities.found import Found, counted, listed, place, printable
 from zscape.modalities.table import Table, find_table
 from zscape.study.facts import NUMBER, Facts, family_of
-from zscape.study.parquet import DamagedError, Decoder
+from zscape.study.parquet import DamagedError, decoder
 from zscape.study.policy import require_few_bad, skipped_words
 from zscape.study.rows import GROUPS
 from zscape.study.shards import MOST_SAMPLED, Chunk, Shards, Survey, require_same, stamp
@@ -41,6 +41,7 @@ class RowShards(Shards):
         self.modality = modality
         self.files = files
         self.chunks = chunks
+        self.dtype = torch.float32
         self._stamps = [stamp(path) for path in files]
 
     def read(self, chunk: Chunk, *, size: int) -> Iterator[Tensor]:
@@ -152,11 +153,11 @@ def survey_rows(files: list[Path], *, source: str, strict: bool = False, label: 
         DataError: damaged shards, cells that cannot be used, or columns that differ.
     """
     seen, good, skipped = _Pass(), list[Path](), list[tuple[str, str]]()
-    with Decoder(files) as decoder:
+    with decoder(files) as opened:
         for path in files:
             before = deepcopy(seen.facts), seen.rows, len(seen.chunks)
             try:
-                seen.shard(len(good), path, decoder.batches())
+                seen.shard(len(good), path, opened.contents())
                 good.append(path)
             except DamagedError as error:
                 seen.forget(*before)

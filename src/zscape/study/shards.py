@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from zscape.errors import DataError
@@ -45,11 +46,13 @@ class Shards(ABC):
 
     Attributes:
         modality: of all of them.
+        dtype: as which they are stored.
         files: the shards, sorted.
         chunks: in the order of the examples.
     """
 
     modality: Modality
+    dtype: torch.dtype
     files: tuple[Path, ...]
     chunks: tuple[Chunk, ...]
 
@@ -60,6 +63,11 @@ class Shards(ABC):
         Raises:
             DataError: a shard is not as it was when it was looked at.
         """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of all examples, `(N, *shape)`."""
+        return (len(self), *self.modality.shape)
 
     def __len__(self) -> int:
         last = self.chunks[-1]

@@ -62,7 +62,7 @@ class Stream(Feed):
         self.seed = seed
         self.rank = rank
         self.world = world
-        large = WINDOW_BYTES // (4 * prod(shards.modality.shape))
+        large = WINDOW_BYTES // (shards.dtype.itemsize * prod(shards.modality.shape))
         self.window = max(min(WINDOW, large), self.size)
         self.piece = min(PIECE, max(self.window // OPEN, 1))
 

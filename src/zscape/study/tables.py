@@ -15,7 +15,7 @@ from zscape.errors import DataError
 from zscape.modalities.columns import quoted
 from zscape.modalities.extras import optional, pandas
 from zscape.modalities.found import listed, printable
-from zscape.study.parquet import Decoder
+from zscape.study.parquet import decoder
 from zscape.study.room import most_bytes, require_room
 from zscape.study.sources import Raw
 
@@ -174,8 +174,8 @@ def _json_lines(text: str, shown: str) -> Any:
 
 
 def _parquet(path: Path, shown: str) -> Any:
-    with Decoder([path], most_cells=MOST_CELLS, most_bytes=most_bytes()) as decoder:
-        batches = list(decoder.batches())
+    with decoder([path], most_cells=MOST_CELLS, most_bytes=most_bytes()) as file:
+        batches = list(file.contents())
     require_different(batches[0].schema.names, shown)
     pa = optional("pyarrow", "data")
     try:
