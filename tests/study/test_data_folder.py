@@ -114,7 +114,7 @@ def test_one_in_a_hundred_is_left_out_and_said(kind, mixed):
     assert len(data.x) == 120
     assert [path for path, _ in data.skipped] == ["zz.png"]
     assert data.notes[1].startswith("warning: 1 picture left out: 1 ")
-    with pytest.raises(DataError, match=r"Every picture must be readable.*'zz.png'"):
+    with pytest.raises(DataError, match=r"Every one of the pictures must be readable.*'zz.png'"):
         look(mixed, strict=True)
 
 

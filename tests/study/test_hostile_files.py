@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from zscape.errors import DataError
-from zscape.study import parquet, room, rows
+from zscape.study import parquet, quarantine, room
 from zscape.study.data import look
 
 RNG = np.random.default_rng(0)
@@ -140,20 +140,22 @@ def test_a_worker_that_does_not_answer_costs_one_file(tmp_path, monkeypatch, kin
         "loud": "sys.stderr.write('x' * 10**6 + '\\n'); os._exit(1)",
     }
     program = f"import os, signal, sys, time; {acts[kind]}"
-    monkeypatch.setattr(parquet, "PROGRAM", (program,))
+    monkeypatch.setattr(quarantine, "PROGRAM", program)
     refused(path, "longer than 10 s" if kind == "hang" else "crashed")
 
 
 def test_a_reader_that_stops_early_leaves_no_worker_behind(tmp_path):
     path = tmp_path / "t.parquet"
     path.write_bytes(whole_parquet())
-    batches = parquet.parquet_batches(path)
-    next(batches)
-    batches.close()
+    for close in (lambda batches: batches.close(), lambda batches: None):
+        with parquet.decoder([path]) as file:
+            batches = file.contents()
+            next(batches)
+            close(batches)
     children = subprocess.run(
         ["ps", "--ppid", str(os.getpid()), "-o", "args="], capture_output=True, text=True
     ).stdout
-    assert rows.__name__ not in children
+    assert parquet.READER not in children
 
 
 @pytest.mark.parametrize(

@@ -164,8 +164,15 @@ def channel_axis(things: np.ndarray, *, channels_first: bool = False) -> int | N
     return -1 if last else None
 
 
-def find_image(things: np.ndarray, *, channels_first: bool = False) -> Found:
+def find_image(
+    things: np.ndarray, *, channels_first: bool = False, levels: np.ndarray | None = None
+) -> Found:
     """Fits an `Image` to an array of pictures `[N, ...]` that `looks_like_pictures`.
+
+    Args:
+        things: the pictures.
+        channels_first: where both ends could be the channels.
+        levels: how often each of the 256 levels is among all pictures, if these are a sample.
 
     Raises:
         DataError: NaN or infinite pixels, named by picture.
@@ -174,10 +181,10 @@ def find_image(things: np.ndarray, *, channels_first: bool = False) -> Found:
     batch = things[:, None] if axis == 0 else np.moveaxis(things, axis or 1, 1)
     had_alpha = batch.shape[1] == 4
     pixels = on_white(to_levels(batch))
-    histogram = _histogram(pixels)
+    histogram = _histogram(pixels) if levels is None else levels
     if histogram[2:].sum() == 0 and histogram[1] > 0:
         pixels = pixels * np.uint8(255)
-        histogram = _histogram(pixels)
+        histogram = np.concatenate([histogram[:1], np.zeros(254, np.int64), histogram[1:2]])
     # Shares the memory of the person's array where it can: data sets may be large.
     stored = torch.from_numpy(np.require(pixels, requirements=["C", "W"]))
     ink = int(histogram[: INK_MARGIN + 1].sum() + histogram[255 - INK_MARGIN :].sum())
@@ -188,10 +195,10 @@ def find_image(things: np.ndarray, *, channels_first: bool = False) -> Found:
         height=height,
         width=width,
         two_valued=two_valued,
-        inky=channels == 1 and bool(ink > INKY_SHARE * pixels.size),
+        inky=channels == 1 and bool(ink > INKY_SHARE * histogram.sum()),
         num_examples=number,
     )
-    notes = [_why(image, percent(ink, pixels.size))]
+    notes = [_why(image, percent(ink, int(histogram.sum())))]
     if had_alpha:
         notes.append("transparent pictures were laid on white")
     if np.count_nonzero(histogram) == 1:

@@ -4,18 +4,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from zscape.errors import SpecError, unknown
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
-from zscape.study.batches import Batches, InOrder
+from zscape.study.batches import Batches, Feed, InOrder
 from zscape.study.data import Data
 from zscape.study.processes import ALONE, Group
 from zscape.study.progress import Progress
 from zscape.study.running import Run
 from zscape.study.spec import settle
 from zscape.study.split import split
+from zscape.study.streaming import Stream
 
 LARGEST_BATCH, SMALLEST_BATCH, STEPS = 128, 8, 10
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -79,21 +80,11 @@ def begin(
     training, measuring = split(len(data.x), share=validation, seed=seed, labels=data.labels)
     where = _device(group.device if device == "auto" else device)
     prepare_x = data.modality.prepare
-    x = data.x.index_select(0, training).to(where)
     held = data.x.index_select(0, measuring).to(where)
-    size = batch_size or min(LARGEST_BATCH, max(len(x) // STEPS, SMALLEST_BATCH))
-    if size < group.world:
-        raise SpecError(
-            f"batch_size must be at least the number of processes, {group.world}, got {size}. "
-            "Start fewer of them."
-        )
-    batches = Batches(
-        x, size=size, seed=seed, prepare=prepare_x, rank=group.rank, world=group.world
-    )
     return Run(
         model,
         objective,
-        batches,
+        _feed(data, training, measuring, size=batch_size, seed=seed, device=where, group=group),
         epochs=epochs,
         learning_rate=learning_rate,
         validation=InOrder(held, prepare=prepare_x) if len(held) else None,
@@ -104,6 +95,31 @@ def begin(
         device=where,
         group=group,
     )
+
+
+def _feed(
+    data: Data,
+    training: Tensor,
+    measuring: Tensor,
+    *,
+    size: int,
+    seed: int,
+    device: str,
+    group: Group,
+) -> Feed:
+    """The batches of data: resident, or streamed where x is only a sample."""
+    chosen = size or min(LARGEST_BATCH, max(len(training) // STEPS, SMALLEST_BATCH))
+    if chosen < group.world:
+        raise SpecError(
+            f"batch_size must be at least the number of processes, {group.world}, got {chosen}. "
+            "Start fewer of them."
+        )
+    share = {"rank": group.rank, "world": group.world}
+    if data.shards is not None and data.rows is not None:
+        without = data.rows.index_select(0, measuring).tolist()
+        return Stream(data.shards, without=without, size=chosen, seed=seed, **share)
+    x = data.x.index_select(0, training).to(device)
+    return Batches(x, size=chosen, seed=seed, prepare=data.modality.prepare, **share)
 
 
 def resolve_precision(name: str, model: nn.Module, device: str) -> str:

@@ -21,11 +21,21 @@ from zscape.modalities.image import find_image, looks_like_pictures
 from zscape.modalities.modality import Modality
 from zscape.modalities.table import find_table
 from zscape.study.arrays import load_array
+from zscape.study.picture_shards import survey_pictures
 from zscape.study.pictures import SUFFIXES, as_name, load_folder
-from zscape.study.sources import BUILT_IN, Raw, from_hub, from_python, named
+from zscape.study.row_shards import survey_rows
+from zscape.study.shards import Shards, shard_files
+from zscape.study.sources import (
+    BUILT_IN,
+    FEWEST_EXAMPLES,
+    Raw,
+    from_hub,
+    from_python,
+    named,
+    too_few,
+)
 from zscape.study.tables import TABLE_SUFFIXES, kind_of, load_table
 
-FEWEST_EXAMPLES = 2
 SMALL_CLASS = 10
 MOST_EXAMPLES_COMPARED = 200_000
 
@@ -46,6 +56,9 @@ class Data:
         source: where the data came from, in a word.
         origin: how to look at them again: `name` or `path`, and the options of `look` that were
             given; empty for things that Python holds.
+        shards: all examples, where they do not fit memory; x, labels and attributes are then
+            those of a sample, up to 100,000 of them, evenly spaced.
+        rows: the number of each sampled example among all, `[N]`; None where x is all.
     """
 
     modality: Modality
@@ -58,6 +71,8 @@ class Data:
     skipped: tuple[tuple[str, str], ...]
     source: str
     origin: Mapping[str, Any] = field(default_factory=dict)
+    shards: Shards | None = None
+    rows: Tensor | None = None
 
 
 def look(
@@ -66,13 +81,14 @@ def look(
     """Looks at data and says what was found; nothing is trained and nothing is written.
 
     Args:
-        data: a folder of pictures; a .csv, .tsv, .jsonl, .parquet, .npy or .npz file; the name of
-            built-in data (`digits`, `mnist5k`, or 20,000 `sprites`, or `lines`); `hf:NAME` from
-            the Hugging Face hub; an array, tensor, DataFrame, list, World or torch dataset.
+        data: a folder of pictures, or of shards (.parquet, or .tar of pictures); a .csv, .tsv,
+            .jsonl, .parquet, .npy or .npz file; the name of built-in data (`digits`, `mnist5k`,
+            or 20,000 `sprites`, or `lines`); `hf:NAME` from the Hugging Face hub; an array,
+            tensor, DataFrame, list, World or torch dataset.
         labels: one class per example, of any type.
         label: the column of a table that holds the class; it is not modelled.
         size: the height and width that pictures from files are brought to, or drawn at.
-        strict: refuse a folder in which any picture cannot be read.
+        strict: refuse a folder in which any picture or shard cannot be read.
 
     Raises:
         DataError: data that cannot be used, with the column, count and first row or file.
@@ -82,13 +98,52 @@ def look(
         return data
     if labels is not None and label:
         raise SpecError(f"Give labels or the column {label!r} that holds them, got both.")
-    raw = _labelled(_open(data, size=size, strict=strict, label=label), label)
-    _require_used(raw, size=size, label=label)
-    found = _find(raw)
-    number = len(found.x)
+    if files := _shard_files(data):
+        seen = _look_at_shards(files, size=size, strict=strict, labels=labels, label=label)
+    else:
+        raw = _labelled(_open(data, size=size, strict=strict, label=label), label)
+        _require_used(raw, size=size, label=label)
+        found = _find(raw)
+        if labels is not None:
+            raw = replace(raw, labels=labels, label_names=())
+        seen = _told(found, raw)
+    origin = _origin(data, label=label, size=size, strict=strict) if labels is None else {}
+    return replace(seen, origin=origin)
+
+
+def _look_at_shards(
+    files: list[Path], *, size: int | None, strict: bool, labels: Any, label: str
+) -> Data:
+    source = as_name(files[0].parent.resolve().name)
     if labels is not None:
-        raw = replace(raw, labels=labels, label_names=())
-    ids, label_names = _coded(raw, number)
+        raise SpecError(
+            f"Labels of shards must lie in them, got labels for {source}. Name the column with "
+            "label, or write .cls files beside the pictures."
+        )
+    rows = files[0].suffix.lower() == ".parquet"
+    if size is not None and rows:
+        raise SpecError(f"size is for pictures, got rows in {source}. Leave it out.")
+    if label and not rows:
+        raise SpecError(f"label is for columns, got pictures in {source}. Write .cls files.")
+    survey = (
+        survey_rows(files, source=source, strict=strict, label=label)
+        if rows
+        else survey_pictures(files, source=source, strict=strict, size=size)
+    )
+    data = _told(survey.found, survey.raw)
+    if survey.shards is None:
+        return data
+    note = (
+        f"streamed from {counted(len(survey.shards.files), 'shard')}; a sample of {len(data.x):,}, "
+        "evenly spaced, is kept with the study"
+    )
+    notes = (data.notes[0], note, *data.notes[1:])
+    return replace(data, notes=notes, shards=survey.shards, rows=survey.rows)
+
+
+def _told(found: Found, raw: Raw) -> Data:
+    """What was found as data, with everything there is to say."""
+    ids, label_names = _coded(raw, len(found.x))
     headline, warnings = found.headline, list[str]()
     if ids is not None:
         headline = f"{headline}, {_label_words(ids)}"
@@ -103,16 +158,21 @@ def look(
         notes=(headline, *raw.notes, *found.notes, *warnings, *_duplicates(found.x)),
         skipped=raw.skipped,
         source=raw.source,
-        origin=_origin(data, label=label, size=size, strict=strict) if labels is None else {},
     )
 
 
 def fingerprint(data: Data) -> str:
-    """The sha256 of the stored examples and their labels, in hexadecimal."""
+    """The sha256 of the stored examples, their labels and the sizes of shards, in hexadecimal."""
     found = hashlib.sha256(np.ascontiguousarray(data.x.numpy()).data)
     if data.labels is not None:
         found.update(np.ascontiguousarray(data.labels).data)
+    if data.shards is not None:
+        found.update(repr([chunk.rows for chunk in data.shards.chunks]).encode())
     return found.hexdigest()
+
+
+def _shard_files(data: Any) -> list[Path]:
+    return shard_files(Path(data)) if _is_folder(data) else []
 
 
 def things_like(modality: Modality, data: Any, *, label: str = "") -> tuple[Any, Any]:
@@ -218,19 +278,12 @@ def _require_used(raw: Raw, *, size: int | None, label: str) -> None:
 
 def _find(raw: Raw) -> Found:
     if len(raw.things) < FEWEST_EXAMPLES:
-        raise _too_few(len(raw.things), raw.source)
+        raise too_few(len(raw.things), raw.source)
     if is_frame(raw.things):
         return find_table(raw.things)
     if looks_like_pictures(raw.things):
         return find_image(raw.things, channels_first=raw.channels_first)
     return find_array(raw.things)
-
-
-def _too_few(number: int, source: str) -> DataError:
-    return DataError(
-        f"Data must hold at least {FEWEST_EXAMPLES} examples, got {number or 'none'} "
-        f"from {source}. Add some; a few hundred are a usual start."
-    )
 
 
 def _coded(raw: Raw, number: int) -> tuple[np.ndarray | None, tuple[str, ...]]:

@@ -4,7 +4,6 @@ Each file is opened by a worker (`reader`); what the pixels mean is the modality
 """
 
 import os
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from zscape.errors import DataError
-from zscape.modalities.found import counted, listed, quote
+from zscape.modalities.found import counted, quote
 from zscape.study.beside import beside
+from zscape.study.policy import require_few_bad, skipped_words
 from zscape.study.reader import Reader
 from zscape.study.sizes import target_size
 from zscape.study.sources import Raw
@@ -22,8 +22,6 @@ SUFFIXES = (
     ".png .jpg .jpeg .jpe .jfif .webp .gif .bmp .dib .tif .tiff .ppm .pgm .pbm .pnm .avif .tga "
     ".ico .jp2"
 ).split()
-MOST_BAD_SHARE = 0.01
-FEWEST_GOOD_BESIDE_BAD = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +52,8 @@ def load_folder(
         DataError: no pictures, or too many that cannot be read, named with their reasons.
     """
     found = scan_folder(folder, size=size)
-    good, bad = len(found.paths), len(found.skipped)
-    few = bad <= MOST_BAD_SHARE * (good + bad) and good >= FEWEST_GOOD_BESIDE_BAD
-    if bad and (strict or not few):
-        raise _too_many_bad(found, strict=strict)
+    good = len(found.paths)
+    require_few_bad(good, found.skipped, things="pictures", strict=strict)
     if good == 0:
         raise DataError(
             f"{_shown(folder)} must hold pictures, got none ({', '.join(SUFFIXES[:6])}, ...). "
@@ -67,8 +63,8 @@ def load_folder(
     labels, label_notes = (None, []) if label else _labels_from_folders(names)
     extra = beside(folder, names, label=None if labels else label)
     notes = [*found.notes, *label_notes, *extra.notes]
-    if bad:
-        notes.insert(0, f"warning: {_skipped_words(found)}")
+    if found.skipped:
+        notes.insert(0, f"warning: {skipped_words(found.skipped, thing='picture')}")
     return Raw(
         found.pixels,
         source=as_name(folder.resolve().name),
@@ -173,27 +169,6 @@ def _labels_from_folders(names: tuple[str, ...]) -> tuple[list[str] | None, list
         stray = counted(loose, "picture lies", "pictures lie")
         return None, [f"{stray} outside the sub-folders, so these are not used as labels"]
     return None, []
-
-
-def _too_many_bad(found: Scan, *, strict: bool) -> DataError:
-    good = len(found.paths)
-    rule = (
-        "Every picture must be readable (strict)"
-        if strict
-        else f"At most {MOST_BAD_SHARE:.0%} of the pictures may be unreadable, and at least "
-        f"{FEWEST_GOOD_BESIDE_BAD} must be left"
-    )
-    first = listed([f"{quote(path)}: {why}" for path, why in found.skipped])
-    return DataError(
-        f"{rule}; got {len(found.skipped):,} unreadable of {good + len(found.skipped):,}. "
-        f"{first}. Mend or remove these files."
-    )
-
-
-def _skipped_words(found: Scan) -> str:
-    reasons = Counter(why for _, why in found.skipped).most_common()
-    why = listed([f"{number} {reason}" for reason, number in reasons], most=3)
-    return f"{counted(len(found.skipped), 'picture')} left out: {why}"
 
 
 def _shown(path: Path) -> str:

@@ -47,13 +47,16 @@ class Reader:
     ) -> None:
         self._stop()
 
-    def measure(self, path: str) -> Reply:
-        """Asks for `height`, `width` and `grey` of a picture."""
-        return self._ask({"path": path})
+    def measure(self, path: str, *, part: scan.Part = None) -> Reply:
+        """Asks for `height`, `width` and `grey` of a picture; `part` is where it lies in a file."""
+        return self._ask({"path": path, "part": part})
 
-    def read(self, path: str, *, height: int, width: int, grey: bool) -> Reply:
+    def read(
+        self, path: str, *, height: int, width: int, grey: bool, part: scan.Part = None
+    ) -> Reply:
         """Asks for the pixels of a picture, resized."""
-        return self._ask({"path": path, "height": height, "width": width, "grey": grey})
+        wanted = {"height": height, "width": width, "grey": grey}
+        return self._ask({"path": path, "part": part, **wanted})
 
     def _ask(self, request: dict[str, Any]) -> Reply:
         worker = self._worker or self._start()

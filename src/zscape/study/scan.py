@@ -5,21 +5,26 @@ JSON line on stdin; the answer a JSON line on stdout, followed by the pixels if 
 """
 
 import errno
+import io
 import json
 import os
 import signal
 import stat
 import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+Part = Sequence[int] | None
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "TGA", "ICO", "JPEG2000")
 SMALLEST_SIDE = 4
 MOST_PIXELS = 50_000_000
 # Added to what the process has mapped at its start; keeps its resident memory under 512 MB.
 EXTRA_BYTES = 440 * 2**20
+MOST_BYTES = 200_000_000  # of one picture within a file of many
 SECONDS = 10
+FAILED = 1
 
 GREY_MODES = ("1", "L", "LA", "La", "I", "F")
 ORIENTATION = 0x0112
@@ -35,28 +40,32 @@ TURNS = {
 FIRST_SIDEWAYS = 5
 
 
-def measure(path: str) -> dict[str, Any]:
+def measure(path: str, *, part: Part = None) -> dict[str, Any]:
     """Height, width and greyness of a picture from its header.
+
+    Args:
+        path: the file.
+        part: where the picture lies within it, as offset and bytes; none: it is all of the file.
 
     Raises:
         OSError: the file cannot be opened.
         ValueError: it is no picture that can be used; the message is the reason.
     """
     require_file(path)
-    with _opened(path) as picture:
+    with _opened(path, part) as picture:
         width, height = picture.size
         if _orientation(picture) >= FIRST_SIDEWAYS:
             width, height = height, width
         return {"height": height, "width": width, "grey": _is_grey(picture)}
 
 
-def read(path: str, *, height: int, width: int, grey: bool) -> bytes:
+def read(path: str, *, height: int, width: int, grey: bool, part: Part = None) -> bytes:
     """The pixels of a picture, cut to the wanted proportions at its centre and resized.
 
     Rotation by EXIF is applied, the first of several frames taken, transparency laid on white.
     """
     require_file(path)
-    with _opened(path) as picture:
+    with _opened(path, part) as picture:
         # JPEG decodes at a fraction of the size for a fraction of the cost.
         picture.draft(picture.mode, (2 * max(width, height), 2 * max(width, height)))
         return fitted(picture, height=height, width=width, grey=grey).tobytes()
@@ -107,14 +116,22 @@ def _orientation(picture: Image.Image) -> int:
     return turn if turn in TURNS else 1
 
 
-def _opened(path: str) -> Image.Image:
-    picture = Image.open(path, formats=FORMATS)
+def _opened(path: str, part: Part) -> Image.Image:
+    picture = Image.open(path if part is None else _cut(path, *part), formats=FORMATS)
     width, height = picture.size
     if width * height > MOST_PIXELS:
         raise ValueError(f"{width:,}x{height:,} pixels are more than {MOST_PIXELS:,}")
     if min(width, height) < SMALLEST_SIDE:
         raise ValueError(f"{width}x{height} pixels are too small")
     return picture
+
+
+def _cut(path: str, offset: int, size: int) -> io.BytesIO:
+    if size > MOST_BYTES:
+        raise ValueError(f"{size:,} bytes are more than {MOST_BYTES:,}")
+    with open(path, "rb") as file:
+        file.seek(offset)
+        return io.BytesIO(file.read(size))
 
 
 def require_file(path: str) -> None:
@@ -159,14 +176,47 @@ def why_not(path: str, error: BaseException) -> str:
 
 def answer(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     """The reply to one request, and the pixels where some were asked for."""
-    path = request.pop("path")
+    path, part = request.pop("path"), request.pop("part", None)
     try:
         if not request:
-            return measure(path), b""
-        pixels = read(path, **request)
+            return measure(path, part=part), b""
+        pixels = read(path, part=part, **request)
     except Exception as error:  # decoders raise whatever they like; each is a reason
         return {"reason": why_not(path, error)}, b""
     return {"bytes": len(pixels)}, pixels
+
+
+class TooLargeError(Exception):
+    """A file holds more than the other end can."""
+
+
+def answer_once(send: Callable[[], None]) -> None:
+    """Runs the one task of this process and ends it; the reason of a failure goes to stderr."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
+    code = FAILED
+    try:
+        send()
+        sys.stdout.flush()
+        code = 0
+    except BrokenPipeError:
+        pass
+    except BaseException as error:  # decoders raise whatever they like; each is a reason
+        reason = "it needs too much memory" if isinstance(error, MemoryError) else str(error)
+        told = {"reason": reason, "large": isinstance(error, TooLargeError)}
+        print(json.dumps(told), file=sys.stderr, flush=True)
+    os._exit(code)  # no destructor of a damaged file gets to crash
+
+
+def beat() -> None:
+    """Starts the clock of the next part; the signal ends us even within a decoder."""
+    if sys.platform != "win32":
+        signal.alarm(SECONDS)
+
+
+def rest() -> None:
+    """Stops the clock, while the other end takes its time."""
+    if sys.platform != "win32":
+        signal.alarm(0)
 
 
 def limit_memory(extra: int = EXTRA_BYTES) -> None:

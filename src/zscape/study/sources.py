@@ -21,6 +21,7 @@ from zscape.worlds.lines import lines
 from zscape.worlds.sprites import sprites
 from zscape.worlds.world import World, unpack
 
+FEWEST_EXAMPLES = 2
 NUM_SPRITES = 737_280
 SPRITES_DRAWN = 20_000
 
@@ -65,6 +66,14 @@ def named(name: str, *, size: int | None = None) -> Raw:
         name,
         list(BUILT_IN),
         hint=f"There is no file or folder of that name. Built in: {', '.join(BUILT_IN)}.",
+    )
+
+
+def too_few(number: int, source: str) -> DataError:
+    """The error for less examples than any data must have."""
+    return DataError(
+        f"Data must hold at least {FEWEST_EXAMPLES} examples, got {number or 'none'} "
+        f"from {source}. Add some; a few hundred are a usual start."
     )
 
 

@@ -15,7 +15,7 @@ from zscape.errors import DataError
 from zscape.modalities.columns import quoted
 from zscape.modalities.extras import optional, pandas
 from zscape.modalities.found import listed, printable
-from zscape.study.parquet import parquet_batches
+from zscape.study.parquet import decoder
 from zscape.study.room import most_bytes, require_room
 from zscape.study.sources import Raw
 
@@ -96,7 +96,7 @@ def _separated(text: str, shown: str, *, tab: bool) -> tuple[Any, tuple[str, ...
     head = text.split("\n", 1)[0]
     separator = "\t" if tab else ";" if ";" in head and "," not in head else ","
     names = _require_even(text, separator, shown)
-    _require_different(names, shown)
+    require_different(names, shown)
     pd = pandas()
     try:
         frame = pd.read_csv(io.StringIO(text), sep=separator, index_col=False, low_memory=False)
@@ -137,7 +137,12 @@ def _require_even(text: str, separator: str, shown: str) -> list[str]:
     return names
 
 
-def _require_different(names: list[str], shown: str) -> None:
+def require_different(names: list[str], shown: str) -> None:
+    """Refuses names that come more than once.
+
+    Raises:
+        DataError: some do.
+    """
     # pandas would quietly rename the second one.
     repeated = sorted({quoted(name) for name in names if names.count(name) > 1})
     if repeated:
@@ -169,12 +174,12 @@ def _json_lines(text: str, shown: str) -> Any:
 
 
 def _parquet(path: Path, shown: str) -> Any:
-    batches = parquet_batches(path, most_cells=MOST_CELLS, most_bytes=most_bytes())
-    first = next(batches)
-    _require_different(first.schema.names, shown)
+    with decoder([path], most_cells=MOST_CELLS, most_bytes=most_bytes()) as file:
+        batches = list(file.contents())
+    require_different(batches[0].schema.names, shown)
     pa = optional("pyarrow", "data")
     try:
-        return pa.Table.from_batches([first, *batches]).to_pandas()
+        return pa.Table.from_batches(batches).to_pandas()
     except DataError:
         raise
     except Exception as error:  # what pandas wrote into the file may be anything
