@@ -151,7 +151,9 @@ def test_damaged_tars_are_refused_in_a_sentence(tmp_path, damage):
     folder = write(tmp_path / "s")
     path = folder / "shard-001.tar"
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(DataError, match="unreadable of|shard-001.tar must be a tar file") as caught:
+    with pytest.raises(
+        DataError, match=r"unreadable of|shard-001.tar must be a tar file"
+    ) as caught:
         look(folder)
     assert "\n" not in str(caught.value)
 
@@ -161,9 +163,9 @@ def test_packed_tars_and_wrong_words_are_refused(tmp_path):
     folder.mkdir()
     with tarfile.open(folder / "a.tar", "w:gz") as tar:
         add(tar, "1.png", encoded(PICTURES[0]))
-    with pytest.raises(DataError, match="must be a tar file"):
+    with pytest.raises(DataError, match=r"must be a tar file"):
         look(folder)
-    with pytest.raises(SpecError, match="Write .cls files"):
+    with pytest.raises(SpecError, match=r"Write .cls files"):
         look(write(tmp_path / "t"), label="kind")
 
 
