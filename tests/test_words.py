@@ -23,6 +23,10 @@ DOCUMENTS = [
 ]
 # Flags of other programs, and of a recipe that the tutorial writes.
 FOREIGN_FLAGS = {
+    "--nproc-per-node",
+    "--nnodes",
+    "--rdzv-backend",
+    "--rdzv-endpoint",
     "--shyness",
     "--quick",
     "--seed",
