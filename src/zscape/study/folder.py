@@ -137,7 +137,9 @@ def _listed(folder: Path) -> dict[str, dict[str, Any]]:
     try:
         manifest = from_json(read_content(folder, MANIFEST, most=MOST_TEXT), MANIFEST)
         version, files = manifest["format"], manifest["files"]
-        sound = type(version) is int and all(_is_entry(n, e) for n, e in files.items())
+        sound = (
+            type(version) is int and version > 0 and all(_is_entry(n, e) for n, e in files.items())
+        )
     except FileNotFoundError as error:
         refuse_busy(folder)
         raise StudyError(

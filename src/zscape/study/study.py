@@ -30,6 +30,7 @@ from zscape.study.claims import (
     require_codes,
     require_items,
     require_record,
+    require_same_types,
     require_spec,
 )
 from zscape.study.contents import from_json, from_safetensors, from_toml
@@ -228,6 +229,7 @@ class Study:
             # Fresh weights are overwritten: building must not disturb the caller's randomness.
             with torch.random.fork_rng(devices=[]), no_larger_than(len(content)):
                 model, _ = self.build()
+            require_same_types(weights, model.state_dict(), WEIGHTS)
             model.load_state_dict(weights)
         except ZscapeError:
             raise
