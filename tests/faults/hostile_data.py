@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 Make = Callable[[Path], None]
-BOMB = 400_000_000  # bytes that a small file unfolds to
+BOMB = 600_000_000  # bytes that a small file unfolds to
 PICKLE = b"\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x02id\x85R."
 
 
@@ -115,7 +115,7 @@ def _jsonl() -> dict[str, Make]:
 def _npy() -> dict[str, Make]:
     heads = {
         "a giant shape": "{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,)}",
-        "an overflowing shape": f"{{'descr': '<f8', 'fortran_order': False, 'shape': {(2**40,) * 2}}}",
+        "an overflowing shape": f"{{'descr': '<f8', 'fortran_order': 0, 'shape': {(2**40,) * 2}}}",
         "a negative shape": "{'descr': '<f8', 'fortran_order': False, 'shape': (-1,)}",
         "objects": "{'descr': '|O', 'fortran_order': False, 'shape': (3,)}",
         "code": "__import__('os').system('id')",

@@ -35,7 +35,7 @@ from zscape.study.claims import (
 )
 from zscape.study.contents import from_json, from_safetensors, from_toml
 from zscape.study.data import Data, fingerprint
-from zscape.study.folder import has_file, read_file, write_folder
+from zscape.study.folder import has_file, read_file, require_one_writing, write_folder
 from zscape.study.journal import LOG
 from zscape.study.lock import LOCK, Lock, refuse_busy
 from zscape.study.spec import our_recipe, settle
@@ -173,6 +173,7 @@ class Study:
                 f"A study must be trained to be used, and the training of {self.path.name!r} was "
                 f"broken off. 'zscape train --resume {self.path}' goes on with it."
             )
+        require_one_writing(self.path, (WEIGHTS, CODES, ITEMS))
         model = self._model()
         data = self.asked["data"]
         items, names = self._tensors(ITEMS), tuple(data.get("label_names", ()))
@@ -198,7 +199,7 @@ class Study:
 
     def log(self) -> list[dict[str, Any]]:
         """The records of the training run, oldest first."""
-        lines = read_file(self.path, LOG).splitlines()
+        lines = read_file(self.path, LOG, grows=True).splitlines()
         return [require_record(from_json(line, LOG), LOG) for line in lines]
 
     def add(self, files: Mapping[str, bytes]) -> None:

@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import zlib
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +140,7 @@ def _require_even(text: str, separator: str, shown: str) -> list[str]:
 
 def _require_different(names: list[str], shown: str) -> None:
     # pandas would quietly rename the second one.
-    repeated = sorted({quoted(name) for name in names if names.count(name) > 1})
+    repeated = sorted(quoted(name) for name, count in Counter(names).items() if count > 1)
     if repeated:
         raise DataError(
             f"Column names of {shown} must differ, got {listed(repeated)} more than once. "
@@ -154,6 +155,8 @@ def _json_lines(text: str, shown: str) -> Any:
             continue
         try:
             row = json.loads(line)
+            if "\\u" in line:
+                json.dumps(row, ensure_ascii=False).encode()  # half a character is no text
         except (ValueError, RecursionError) as error:
             raise DataError(
                 f"{shown} must hold one JSON object a line, but line {number:,} cannot be read: "
