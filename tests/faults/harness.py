@@ -101,7 +101,13 @@ class Runner:
         self._outputs.cleanup()
 
     def start(
-        self, words: Sequence[object], *, plan: str = "", cwd: Path = ROOT, memory: int = 0
+        self,
+        words: Sequence[object],
+        *,
+        plan: str = "",
+        cwd: Path = ROOT,
+        memory: int = 0,
+        largest: int = 0,
     ) -> Begun:
         """Begins `zscape WORDS`.
 
@@ -110,11 +116,14 @@ class Runner:
             plan: of failpoints.
             cwd: where.
             memory: bytes of address space beyond those it starts with; 0: no limit.
+            largest: bytes that a file may have; 0: no limit.
         """
         self._count += 1
         name = str(self._count)
         request = {"name": name, "words": [os.fsdecode(str(word)) for word in words]}
-        reply = self._ask(request | {"plan": plan, "cwd": str(cwd), "memory": memory})
+        reply = self._ask(
+            request | {"plan": plan, "cwd": str(cwd), "memory": memory, "largest": largest}
+        )
         return Begun(reply["pid"], name)
 
     def wait(self, begun: Begun) -> Ended:
@@ -201,6 +210,8 @@ def _run(request: dict[str, Any]) -> int:
 
     if request["memory"]:
         resource.setrlimit(resource.RLIMIT_AS, (_mapped() + request["memory"],) * 2)
+    if request["largest"]:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (request["largest"],) * 2)
     if request["plan"]:
         arm(request["plan"])
     return main(request["words"])

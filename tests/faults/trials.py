@@ -77,7 +77,7 @@ class Ward:
             time.sleep(seconds)
             begun.signal(signal.SIGKILL)
             struck = self.runner.wait(begun).code == KILLED
-            yield Trial(f"random {number} at {seconds:.3f} s", struck, self._after(study))
+            yield Trial(f"random {number} at {seconds:.3f} s", struck, self.after(study))
 
     def point_kills(self, *, times: slice = slice(None)) -> Iterator[Trial]:
         """Kills at every named point, each at three of the times that it is reached."""
@@ -85,7 +85,7 @@ class Ward:
             for number in reached[times]:
                 study, plan = self._fresh(), f"{point}=kill9@{number}"
                 struck = train(self.runner, self.data, study, plan=plan).code == KILLED
-                yield Trial(plan, struck, self._after(study))
+                yield Trial(plan, struck, self.after(study))
 
     def double_kills(self, pairs: Sequence[tuple[str, str]] = DOUBLE) -> Iterator[Trial]:
         """Kills a training, and then the one that goes on with it."""
@@ -93,7 +93,7 @@ class Ward:
             study = self._fresh()
             struck = train(self.runner, self.data, study, plan=first).code == KILLED
             struck &= go_on(self.runner, study, plan=second).code == KILLED
-            yield Trial(f"{first}, then {second}", struck, self._after(study))
+            yield Trial(f"{first}, then {second}", struck, self.after(study))
 
     def full_disks(self, point: str, action: str, *, every: int = 1) -> Iterator[Trial]:
         """Refuses the k-th write for k = 1, 2 ... until a training no longer comes so far."""
@@ -103,7 +103,7 @@ class Ward:
             if ended.code == 0:
                 return
             said = "" if ended.code == 74 and not ended.traceback else f"{ended.code} {ended.err}"
-            yield Trial(plan, True, said or self._lost(study) or self._after(study))
+            yield Trial(plan, True, said or lost(study) or self.after(study))
         raise AssertionError(f"{point} was reached {MOST_WRITES} times")
 
     def _fresh(self) -> Path:
@@ -111,16 +111,7 @@ class Ward:
         shutil.rmtree(study, ignore_errors=True)
         return study
 
-    def _lost(self, study: Path) -> str:
-        """Whether a study that had a state to go on from has none that is whole."""
-        kept = study / CHECKPOINTS
-        had = kept.is_dir() and any(path.name.isdecimal() for path in kept.iterdir())
-        try:
-            return "the last state was lost" if had and last_checkpoint(study) is None else ""
-        except StudyError as error:
-            return f"the last state was lost: {error}"
-
-    def _after(self, study: Path) -> str:
+    def after(self, study: Path) -> str:
         """What is wrong with a study that died, or with what becomes of it."""
         if (study / CHECKPOINTS).is_dir() and (lost := records_lost(study)) > MOST_LOST:
             return f"{lost} records were lost"
@@ -131,3 +122,13 @@ class Ward:
             return f"left behind: {left}"
         unlike = differences(self.whole, contents(study))
         return f"not as undisturbed: {unlike}" if unlike else ""
+
+
+def lost(study: Path) -> str:
+    """Whether a study that had a state to go on from has none that is whole."""
+    kept = study / CHECKPOINTS
+    had = kept.is_dir() and any(path.name.isdecimal() for path in kept.iterdir())
+    try:
+        return "the last state was lost" if had and last_checkpoint(study) is None else ""
+    except StudyError as error:
+        return f"the last state was lost: {error}"
