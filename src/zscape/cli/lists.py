@@ -10,6 +10,7 @@ from zscape.cli.output import figure_lines, found, leave_page, say
 from zscape.cli.verbs import Folder, Json, Own, opened
 from zscape.errors import StorageError
 from zscape.measures.figure import record_of
+from zscape.modalities.found import printable
 from zscape.recipes import RECIPES
 from zscape.study.beginning import begin
 from zscape.study.data import look
@@ -39,8 +40,8 @@ def show(study: Folder, /, *, json: Json = False, recipe: Own = "") -> None:
         record |= {"training": asked["training"], "changed": changed, "files": files}
         say(record | {"figures": [record_of(figure) for figure in measured]})
         return
-    notes = asked["data"].get("notes", [])
-    print(f"{study}: {asked['recipe']} of {asked['data'].get('source', 'data')}")
+    notes = [printable(note) for note in asked["data"].get("notes", [])]
+    print(f"{study}: {asked['recipe']} of {printable(asked['data'].get('source', 'data'))}")
     _list("data", notes)
     log = trained.log()
     made = f"{log[-1]['epoch']} of at most {asked['training']['epochs']} epochs" if log else "none"

@@ -17,6 +17,7 @@ from zscape.modalities.found import printable
 from zscape.modalities.modality import Rows
 from zscape.space.pictures import blocks, png
 from zscape.space.tables import rows_text
+from zscape.study.contents import require_inside
 from zscape.study.folder import write_file
 
 PICTURES = "pictures"
@@ -110,7 +111,7 @@ def _written(content: bytes, study: Path, name: str, out: Path | None) -> Path:
             raise SpecError(f"--out must end in .png here, got {printable(out.name)!r}. Rename it.")
         write_file(out, content)
         return out
-    path = study / PICTURES / name
+    path = require_inside(study, f"{PICTURES}/{name}")
     try:
         write_file(path, content)
     except StorageError:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from zscape.cli.output import Result, leave, say
 from zscape.errors import SpecError
+from zscape.modalities.found import printable
 from zscape.modalities.modality import Pictures, Rows
 from zscape.space.maps import map_codes
 from zscape.space.paths import interpolate_codes, traverse
@@ -243,7 +244,8 @@ def _legend(space: Space) -> tuple[tuple[str, str], ...]:
         return ()
     classes = range(int(space.labels.max()) + 1)
     return tuple(
-        (class_name(k, space.label_names), class_colour(k)) for k in classes[:MOST_CLASSES]
+        (printable(class_name(k, space.label_names)), class_colour(k))
+        for k in classes[:MOST_CLASSES]
     )
 
 

@@ -154,6 +154,11 @@ def find_array(things: Any) -> Found:
     require_finite(numbers)
     if numbers.ndim == 1:
         numbers = numbers[:, None]
+    if not numbers.size:
+        raise DataError(
+            f"Examples must hold at least one number each, got shape {numbers.shape}. "
+            "Check how they were cut."
+        )
     kind, reason = _kind(numbers)
     flat = numbers.reshape(len(numbers), -1).astype(np.float64)
     constant = flat.min(axis=0) == flat.max(axis=0)

@@ -96,6 +96,8 @@ def _array(file: IO[bytes], size: int, shown: str) -> np.ndarray:
     declared = prod(shape) * dtype.itemsize
     if min(shape, default=0) < 0 or declared > held:
         raise ValueError(f"it declares {declared:,} bytes of numbers and holds {held:,}")
+    if not shape:
+        raise ValueError("it holds one number and no examples")
     require_room(shown, packed=size, unpacked=declared)
     numbers = np.empty(prod(shape), dtype=dtype)
     filled = file.readinto(numbers.view(np.uint8).data) if declared else 0  # type: ignore[attr-defined]

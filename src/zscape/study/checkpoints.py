@@ -14,7 +14,7 @@ from pathlib import Path
 from safetensors.torch import save
 
 from zscape.errors import StudyError
-from zscape.study.contents import from_json, from_safetensors
+from zscape.study.contents import from_json, from_safetensors, require_inside
 from zscape.study.failpoints import reach
 from zscape.study.folder import read_file, storage_error, sync_folder, write_folder
 from zscape.study.progress import State
@@ -31,30 +31,33 @@ class Start:
     Attributes:
         state: of the run.
         log_bytes: how much of the training log belongs to it.
+        log_sha256: of that part of the log.
         notes: damaged checkpoints that were stepped over, one line each.
     """
 
     state: State
     log_bytes: int
+    log_sha256: str
     notes: tuple[str, ...] = ()
 
 
-def save_checkpoint(study: Path, state: State, *, log_bytes: int) -> Path:
+def save_checkpoint(study: Path, state: State, *, log_bytes: int = 0, log_sha256: str = "") -> Path:
     """Writes a checkpoint and removes old ones; whatever fails, the one before stays whole.
 
     Args:
         study: the folder, whose lock is held.
         state: of the run.
         log_bytes: length of the training log at this state.
+        log_sha256: of the log at this state.
 
     Raises:
         StorageError: the disk is full or refuses.
     """
     reach("checkpoint.begin")
-    folder = study / CHECKPOINTS
+    folder = require_inside(study, f"{CHECKPOINTS}/any").parent
     target = folder / str(state.plain["step"])
     beside = folder / f".{target.name}.{os.getpid()}.tmp"
-    values = {"log_bytes": log_bytes, "state": state.plain}
+    values = {"log_bytes": log_bytes, "log_sha256": log_sha256, "state": state.plain}
     files = {
         TENSORS: save({n: t.detach().cpu().contiguous() for n, t in state.tensors.items()}),
         VALUES: json.dumps(values, allow_nan=True).encode(),
@@ -108,7 +111,17 @@ def checkpoint_bytes(state: State) -> int:
 def _read(folder: Path, notes: tuple[str, ...]) -> Start:
     tensors = from_safetensors(read_file(folder, TENSORS), TENSORS)
     values = from_json(read_file(folder, VALUES), VALUES)
-    return Start(State(tensors, values["state"]), values["log_bytes"], notes)
+    try:
+        plain, log_bytes, log_sha256 = values["state"], values["log_bytes"], values["log_sha256"]
+        sound = isinstance(plain, dict) and type(log_bytes) is int and log_bytes >= 0
+    except (KeyError, TypeError):
+        sound = False
+    if not sound:
+        raise StudyError(
+            f"{VALUES} of checkpoint {folder.name} must be as zscape wrote it, and is not. "
+            "Leave it aside."
+        )
+    return Start(State(tensors, plain), log_bytes, log_sha256, notes)
 
 
 def _verify(folder: Path, files: Mapping[str, bytes]) -> None:

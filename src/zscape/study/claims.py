@@ -111,6 +111,19 @@ def no_larger_than(size: int) -> Iterator[None]:
         handle.remove()
 
 
+def require_same_types(
+    tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor], name: str
+) -> None:
+    """Refuses tensors that would have to be converted.
+
+    Raises:
+        StudyError: one is of another type than the one it is to become.
+    """
+    for key, tensor in tensors.items():
+        if key in wanted and tensor.dtype != wanted[key].dtype:
+            raise _misfit(f"{key!r:.60} in {name} must be {wanted[key].dtype}, got {tensor.dtype}.")
+
+
 def require_codes(tensors: Mapping[str, Tensor], count: object, name: str) -> Codes:
     """Codes of as many examples as the spec says.
 

@@ -5,6 +5,7 @@ What the files mean is told elsewhere; that their bytes are as listed is checked
 
 import json
 import os
+import re
 import stat
 import tomllib
 from pathlib import Path, PurePosixPath
@@ -16,7 +17,8 @@ from zscape.errors import StudyError
 
 MOST_TEXT = 64 * 2**20  # bytes of a file that is parsed as JSON or TOML
 TIMES_READ = 3  # copies of a file in memory while its tensors are made
-DEEPEST = 64  # brackets within brackets
+DEEPEST = 64  # brackets within brackets, and dots in a line
+_QUOTED = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'')
 
 
 def read_content(folder: Path, name: str, *, size: int | None = None, most: int = 2**62) -> bytes:
@@ -33,10 +35,11 @@ def read_content(folder: Path, name: str, *, size: int | None = None, most: int 
         StudyError: the name leads elsewhere, or the file is none, or of another size.
     """
     descriptor = _opened(folder, name)
+    about = os.fstat(descriptor)
+    if not stat.S_ISREG(about.st_mode):
+        os.close(descriptor)
+        raise StudyError(f"{name} must be a file, and is something else. Remove it.")
     with os.fdopen(descriptor, "rb") as file:
-        about = os.fstat(descriptor)
-        if not stat.S_ISREG(about.st_mode):
-            raise StudyError(f"{name} must be a file, and is something else. Remove it.")
         if size is not None and about.st_size != size:
             raise StudyError(
                 f"{name} must be as it was written, {size:,} bytes, but its size is "
@@ -96,7 +99,9 @@ def from_toml(content: bytes, name: str) -> dict[str, Any]:
     try:
         if len(content) > MOST_TEXT:
             raise ValueError(f"{len(content):,} bytes")
-        found = tomllib.loads(content.decode())
+        text = content.decode()
+        _require_plain_keys(text)
+        found = tomllib.loads(text)
         _require_shallow(found)
     except (ValueError, RecursionError) as error:
         raise _unreadable(name, "TOML", error) from error
@@ -158,6 +163,12 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         raise ValueError("a key is there twice")
     return found
+
+
+def _require_plain_keys(text: str) -> None:
+    """Refuses keys of very many parts, for which the parser takes time and memory by the square."""
+    if any(line.count(".") > DEEPEST for line in _QUOTED.sub("", text).split("\n")):
+        raise ValueError(f"more than {DEEPEST} dots in a line")
 
 
 def _require_shallow(value: Any, depth: int = 0) -> None:

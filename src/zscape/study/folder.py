@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from zscape.study.lock import refuse_busy
 
 MANIFEST = "manifest.json"
 FORMAT = 1
+WAS = "was"  # in an entry: what the file is until it is rewritten
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -51,17 +52,31 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Writes files by relative name, then the manifest of these and the ones it listed before."""
+    """Writes files by relative name, then the manifest of these and the ones it listed before.
+
+    Files that are listed already are first announced there beside what they were, so that a death
+    between two files leaves none that the manifest does not know.
+    """
     listed = _listed(folder) if (folder / MANIFEST).exists() else {}
+    new = {
+        name: {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        for name, content in files.items()
+    }
+    changing = {name: {**new[name], WAS: _told(listed[name])} for name in new if name in listed}
+    if changing:
+        _write_manifest(folder, listed | changing)
     for name, content in files.items():
         write_file(require_inside(folder, name), content)
-        listed[name] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    manifest = {"format": FORMAT, "files": dict(sorted(listed.items()))}
-    write_file(folder / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+    _write_manifest(folder, listed | new)
 
 
-def read_file(folder: Path, name: str) -> bytes:
+def read_file(folder: Path, name: str, *, grows: bool = False) -> bytes:
     """The content of a listed file, when its size and sha256 are as written.
+
+    Args:
+        folder: of the study.
+        name: of the file.
+        grows: whether more may have been added to it since, which is left out.
 
     Raises:
         StudyError: the file is missing, is a link, or was damaged.
@@ -69,19 +84,39 @@ def read_file(folder: Path, name: str) -> bytes:
     listed = _listed(folder)
     if name not in listed:
         raise StudyError(f"{name} must be listed in {MANIFEST}, and is not. Train the study again.")
+    told = _told(listed[name])
+    size = None if grows or len(told) > 1 else told[0]["size"]
     try:
-        content = read_content(folder, name, size=listed[name]["size"])
+        content = read_content(folder, name, size=size)
     except FileNotFoundError as error:
         raise StudyError(
             f"{name} must be a file of the study {folder.name!r}, and is missing. "
             "Restore it from a copy, or train again."
         ) from error
-    if hashlib.sha256(content).hexdigest() != listed[name]["sha256"]:
+    if grows:
+        content = content[: told[0]["size"]]
+    if _sha256(content) not in [entry["sha256"] for entry in told]:
         raise StudyError(
             f"{name} must be as it was written, but its checksum differs. "
             "Restore it from a copy, or train again."
         )
     return content
+
+
+def require_one_writing(folder: Path, names: Sequence[str]) -> None:
+    """Refuses files of which some are of a later writing than others.
+
+    Raises:
+        StudyError: a process died while it wrote them.
+    """
+    listed = _listed(folder)
+    renewed = [name for name in names if len(_told(listed.get(name, {}))) > 1]
+    new = [_sha256(read_file(folder, n)) == listed[n]["sha256"] for n in renewed]
+    if renewed and ((any(new) and not all(new)) or (any(new) and len(renewed) < len(names))):
+        raise StudyError(
+            f"{' and '.join(names)} must be of one writing, and it was broken off half way. "
+            f"'zscape train --resume {folder}' goes on with it."
+        )
 
 
 def has_file(folder: Path, name: str) -> bool:
@@ -107,7 +142,8 @@ def clear_strays(folder: Path) -> None:
     """Removes what a process that died left half written; only under the folder's lock."""
     for place in (folder, *(p for p in folder.iterdir() if p.is_dir() and not p.is_symlink())):
         for stray in place.glob(".*.tmp"):
-            shutil.rmtree(stray) if stray.is_dir() else stray.unlink()
+            is_folder = stray.is_dir() and not stray.is_symlink()
+            shutil.rmtree(stray) if is_folder else stray.unlink()
 
 
 def sync_folder(folder: Path) -> None:
@@ -132,12 +168,29 @@ def storage_error(path: Path, size: int, error: OSError) -> StorageError:
     )
 
 
+def _write_manifest(folder: Path, files: Mapping[str, dict[str, Any]]) -> None:
+    manifest = {"format": FORMAT, "files": dict(sorted(files.items()))}
+    write_file(folder / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+
+
+def _told(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What a file may be: as the entry says, or as it was when its rewriting was broken off."""
+    latest = {key: value for key, value in entry.items() if key != WAS}
+    return [latest, *entry.get(WAS, [])]
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
 def _listed(folder: Path) -> dict[str, dict[str, Any]]:
     """Size and sha256 of every file by name."""
     try:
         manifest = from_json(read_content(folder, MANIFEST, most=MOST_TEXT), MANIFEST)
         version, files = manifest["format"], manifest["files"]
-        sound = type(version) is int and all(_is_entry(n, e) for n, e in files.items())
+        sound = (
+            type(version) is int and version > 0 and all(_is_entry(n, e) for n, e in files.items())
+        )
     except FileNotFoundError as error:
         refuse_busy(folder)
         raise StudyError(
@@ -158,11 +211,13 @@ def _listed(folder: Path) -> dict[str, dict[str, Any]]:
 
 def _is_entry(name: str, entry: Any) -> bool:
     """Whether a manifest can list this: a file in the folder, its size and its sha256."""
-    return (
-        is_inside(name)
-        and isinstance(entry, dict)
-        and type(entry.get("size")) is int
-        and isinstance(entry.get("sha256"), str)
+    if not (is_inside(name) and isinstance(entry, dict) and isinstance(entry.get(WAS, []), list)):
+        return False
+    return all(
+        isinstance(told, dict)
+        and type(told.get("size")) is int
+        and isinstance(told.get("sha256"), str)
+        for told in _told(entry)
     )
 
 

@@ -60,8 +60,9 @@ def refuse_busy(folder: Path) -> None:
     Raises:
         BusyError: it does.
     """
-    if (folder / LOCK).is_file():
-        descriptor = os.open(folder / LOCK, os.O_RDONLY)
+    path = folder / LOCK
+    if path.is_file() and not path.is_symlink():
+        descriptor = os.open(path, os.O_RDONLY)
         try:
             _take(descriptor, fcntl.LOCK_SH, folder)
         finally:

@@ -22,7 +22,7 @@ from zscape.study.failpoints import reach
 from zscape.study.figures import report_page
 from zscape.study.folder import clear_strays, require_room
 from zscape.study.interrupts import held_back
-from zscape.study.journal import Journal
+from zscape.study.journal import Journal, with_its_log, written_log
 from zscape.study.lock import Lock
 from zscape.study.processes import ALONE, Group
 from zscape.study.progress import Progress
@@ -132,6 +132,8 @@ def resume(
     try:
         clear_strays(study.path)
         study = replace(_reopened(path, data, recipe, epochs), lock=lock)
+        if study.start is not None:
+            study = replace(study, start=with_its_log(study.path, study.start))
         if epochs:
             study.write_spec()
     except BaseException:
@@ -180,7 +182,7 @@ def train(
 
 def _follow(study: Study, data: Data, group: Group) -> Iterator[Progress]:
     """Takes part in the training of a study that another process writes."""
-    run, _ = _begun(study, data, group)
+    run = _begun(study, data, group)
     came: list[int] = []
     records = run.records(until=lambda: bool(came))
     while True:
@@ -194,8 +196,9 @@ def _follow(study: Study, data: Data, group: Group) -> Iterator[Progress]:
 def _lead(study: Study, data: Data, group: Group, checkpoint_seconds: float) -> Iterator[Progress]:
     """Trains a study and writes it."""
     with study.lock or Lock(study.path):
-        run, log_bytes = _begun(study, data, group)
-        with Journal(study.path, run, every=checkpoint_seconds, log_bytes=log_bytes) as journal:
+        run = _begun(study, data, group)
+        written = written_log(study.path, study.start)
+        with Journal(study.path, run, every=checkpoint_seconds, written=written) as journal:
             try:
                 if study.start is None:
                     journal.keep()  # proves that there is room
@@ -216,19 +219,24 @@ def _lead(study: Study, data: Data, group: Group, checkpoint_seconds: float) -> 
             )
 
 
-def _begun(study: Study, data: Data, group: Group) -> tuple[Run, int]:
-    """The run at its beginning or where it was broken off, and how much of the log is its own."""
+def _begun(study: Study, data: Data, group: Group) -> Run:
+    """The run at its beginning, or where it was broken off."""
     training = study.asked["training"]
     model, objective = _seeded_build(study.recipe, data, study.asked["options"], training["seed"])
     run = begin(model, objective, data, group, **training)
-    if study.start is not None:
+    if study.start is None:
+        each = checkpoint_bytes(run.state())
+        if not group.rank:
+            require_room(study.path, int(ROOM * (each + min(data.x.nbytes, KEPT_BYTES))))
+        return run
+    try:
         run.load(study.start.state)
-        return run, study.start.log_bytes
-    if group.rank:
-        return run, 0
-    each = checkpoint_bytes(run.state())
-    require_room(study.path, int(ROOM * (each + min(data.x.nbytes, KEPT_BYTES))))
-    return run, 0
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise StudyError(
+            f"The checkpoint of {study.path.name!r} must be of its recipe and options, and is not "
+            f"({' '.join(str(error).split())[:200]}). Restore it from a copy, or train again."
+        ) from error
+    return run
 
 
 def _reopened(path: str | Path, data: Any, recipe: Recipe | None, epochs: int) -> Study:

@@ -30,11 +30,12 @@ from zscape.study.claims import (
     require_codes,
     require_items,
     require_record,
+    require_same_types,
     require_spec,
 )
 from zscape.study.contents import from_json, from_safetensors, from_toml
 from zscape.study.data import Data, fingerprint
-from zscape.study.folder import has_file, read_file, write_folder
+from zscape.study.folder import has_file, read_file, require_one_writing, write_folder
 from zscape.study.journal import LOG
 from zscape.study.lock import LOCK, Lock, refuse_busy
 from zscape.study.spec import our_recipe, settle
@@ -172,6 +173,7 @@ class Study:
                 f"A study must be trained to be used, and the training of {self.path.name!r} was "
                 f"broken off. 'zscape train --resume {self.path}' goes on with it."
             )
+        require_one_writing(self.path, (WEIGHTS, CODES, ITEMS))
         model = self._model()
         data = self.asked["data"]
         items, names = self._tensors(ITEMS), tuple(data.get("label_names", ()))
@@ -197,7 +199,7 @@ class Study:
 
     def log(self) -> list[dict[str, Any]]:
         """The records of the training run, oldest first."""
-        lines = read_file(self.path, LOG).splitlines()
+        lines = read_file(self.path, LOG, grows=True).splitlines()
         return [require_record(from_json(line, LOG), LOG) for line in lines]
 
     def add(self, files: Mapping[str, bytes]) -> None:
@@ -228,6 +230,7 @@ class Study:
             # Fresh weights are overwritten: building must not disturb the caller's randomness.
             with torch.random.fork_rng(devices=[]), no_larger_than(len(content)):
                 model, _ = self.build()
+            require_same_types(weights, model.state_dict(), WEIGHTS)
             model.load_state_dict(weights)
         except ZscapeError:
             raise

@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import zlib
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +145,7 @@ def require_different(names: list[str], shown: str) -> None:
         DataError: some do.
     """
     # pandas would quietly rename the second one.
-    repeated = sorted({quoted(name) for name in names if names.count(name) > 1})
+    repeated = sorted(quoted(name) for name, count in Counter(names).items() if count > 1)
     if repeated:
         raise DataError(
             f"Column names of {shown} must differ, got {listed(repeated)} more than once. "
@@ -159,6 +160,8 @@ def _json_lines(text: str, shown: str) -> Any:
             continue
         try:
             row = json.loads(line)
+            if "\\u" in line:
+                json.dumps(row, ensure_ascii=False).encode()  # half a character is no text
         except (ValueError, RecursionError) as error:
             raise DataError(
                 f"{shown} must hold one JSON object a line, but line {number:,} cannot be read: "
