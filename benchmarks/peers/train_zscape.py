@@ -14,6 +14,7 @@ from zscape import __version__
 from zscape.model.level import Flat
 from zscape.model.model import Decoder, Model
 from zscape.networks import decoder, encoder
+from zscape.networks.transposed import Transposed
 from zscape.objective.objective import Reconstruction, Sum
 from zscape.objective.rate import Rate
 from zscape.probability import likelihoods
@@ -102,11 +103,13 @@ def conv(latent: int, hidden: int) -> Model:
     widths = (1, 32, 32, 64, 64)
     down, up = [], []
     for before, after in pairwise(widths):
-        down += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.ReLU()]
+        down += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.ReLU(inplace=True)]
     for before, after in pairwise(reversed(widths)):
-        up += [nn.ReLU(), nn.ConvTranspose2d(before, after, 4, 2, padding=1)]
-    front = Bodies(*down, nn.Flatten(), nn.Linear(1024, hidden), nn.ReLU(), event_dims=3)
-    code = nn.Linear(latent, hidden), nn.ReLU(), nn.Linear(hidden, 1024)
+        up += [nn.ReLU(inplace=True), Transposed(before, after, 4)]
+    front = Bodies(
+        *down, nn.Flatten(), nn.Linear(1024, hidden), nn.ReLU(inplace=True), event_dims=3
+    )
+    code = nn.Linear(latent, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, 1024)
     back = Bodies(*code, nn.Unflatten(1, (64, 4, 4)), *up, event_dims=1)
     level = Flat("z", prior=Standard(latent), posterior=Gaussian(hidden, latent))
     return Model(front, [level], Decoder(back, likelihoods.Bernoulli((1, 64, 64))))
