@@ -20,12 +20,12 @@ from zscape.objective.rate import Rate
 from zscape.probability import likelihoods
 from zscape.probability.posteriors import Gaussian
 from zscape.probability.priors import Standard
-from zscape.study.batches import Batches
+from zscape.study.batches import Batches, Feed
 from zscape.study.beginning import resolve_precision
 from zscape.study.training import fit
 
 
-class Clocked:
+class Clocked(Feed):
     """Batches that note the CPU seconds of this process at the start of every epoch."""
 
     def __init__(self, batches: Batches) -> None:
@@ -35,9 +35,10 @@ class Clocked:
     def __len__(self) -> int:
         return len(self.batches)
 
-    def __iter__(self) -> Iterator[Tensor]:
+    def of(self, epoch: int, *, start: int = 0) -> Iterator[Tensor]:
+        """The batches of an epoch."""
         self.marks.append(time.process_time())
-        return iter(self.batches)
+        return self.batches.of(epoch, start=start)
 
 
 def main() -> None:
@@ -72,9 +73,8 @@ def build(asked: dict, shape: tuple[int, ...]) -> Model:
     """The network of the request, in zscape's words where they name it."""
     if asked.get("network") == "conv":
         return conv(asked["latent"], asked["hidden"])
-    front = encoder(asked["word"], shape)
-    head = {"bernoulli": likelihoods.Bernoulli, "gaussian": likelihoods.Gaussian}[asked["event"]]
-    likelihood = head(shape)
+    front = encoder(asked["word"], shape, counts=asked["event"] == "negative_binomial")
+    likelihood = likelihoods.likelihood(asked["event"], shape)
     latent = asked["latent"]
     level = Flat("z", prior=Standard(latent), posterior=Gaussian(front.features, latent))
     back = decoder(asked["word"], latent, likelihood.features)
