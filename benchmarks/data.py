@@ -63,6 +63,18 @@ def sprites_grid() -> tuple[np.ndarray, np.ndarray]:
     return pictures, stored["latents_classes"]
 
 
+def counts(number: int, *, columns: int = 2_000, seed: int = 0) -> np.ndarray:
+    """Rows of counts as cells have them, int64 `[N, columns]`: eight kinds, most counts zero.
+
+    Negative binomials of dispersion 2 around the profile of a row's kind, scaled by its depth.
+    """
+    generator = np.random.default_rng(seed)
+    profiles = generator.gamma(0.3, size=(8, columns))
+    depth = generator.lognormal(0.0, 0.4, size=(number, 1))
+    mean = depth * profiles[generator.integers(8, size=number)]
+    return generator.poisson(mean * generator.gamma(2.0, 0.5, size=mean.shape))
+
+
 def file_of(name: str) -> Path:
     """The path of a data file in the folder that `ZSCAPE_DATA` names."""
     folder = os.environ.get("ZSCAPE_DATA")

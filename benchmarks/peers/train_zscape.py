@@ -14,17 +14,18 @@ from zscape import __version__
 from zscape.model.level import Flat
 from zscape.model.model import Decoder, Model
 from zscape.networks import decoder, encoder
+from zscape.networks.transposed import Transposed
 from zscape.objective.objective import Reconstruction, Sum
 from zscape.objective.rate import Rate
 from zscape.probability import likelihoods
 from zscape.probability.posteriors import Gaussian
 from zscape.probability.priors import Standard
-from zscape.study.batches import Batches
+from zscape.study.batches import Batches, Feed
 from zscape.study.beginning import resolve_precision
 from zscape.study.training import fit
 
 
-class Clocked:
+class Clocked(Feed):
     """Batches that note the CPU seconds of this process at the start of every epoch."""
 
     def __init__(self, batches: Batches) -> None:
@@ -34,9 +35,10 @@ class Clocked:
     def __len__(self) -> int:
         return len(self.batches)
 
-    def __iter__(self) -> Iterator[Tensor]:
+    def of(self, epoch: int, *, start: int = 0) -> Iterator[Tensor]:
+        """The batches of an epoch."""
         self.marks.append(time.process_time())
-        return iter(self.batches)
+        return self.batches.of(epoch, start=start)
 
 
 def main() -> None:
@@ -71,9 +73,8 @@ def build(asked: dict, shape: tuple[int, ...]) -> Model:
     """The network of the request, in zscape's words where they name it."""
     if asked.get("network") == "conv":
         return conv(asked["latent"], asked["hidden"])
-    front = encoder(asked["word"], shape)
-    head = {"bernoulli": likelihoods.Bernoulli, "gaussian": likelihoods.Gaussian}[asked["event"]]
-    likelihood = head(shape)
+    front = encoder(asked["word"], shape, counts=asked["event"] == "negative_binomial")
+    likelihood = likelihoods.likelihood(asked["event"], shape)
     latent = asked["latent"]
     level = Flat("z", prior=Standard(latent), posterior=Gaussian(front.features, latent))
     back = decoder(asked["word"], latent, likelihood.features)
@@ -102,11 +103,13 @@ def conv(latent: int, hidden: int) -> Model:
     widths = (1, 32, 32, 64, 64)
     down, up = [], []
     for before, after in pairwise(widths):
-        down += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.ReLU()]
+        down += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.ReLU(inplace=True)]
     for before, after in pairwise(reversed(widths)):
-        up += [nn.ReLU(), nn.ConvTranspose2d(before, after, 4, 2, padding=1)]
-    front = Bodies(*down, nn.Flatten(), nn.Linear(1024, hidden), nn.ReLU(), event_dims=3)
-    code = nn.Linear(latent, hidden), nn.ReLU(), nn.Linear(hidden, 1024)
+        up += [nn.ReLU(inplace=True), Transposed(before, after, 4)]
+    front = Bodies(
+        *down, nn.Flatten(), nn.Linear(1024, hidden), nn.ReLU(inplace=True), event_dims=3
+    )
+    code = nn.Linear(latent, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, 1024)
     back = Bodies(*code, nn.Unflatten(1, (64, 4, 4)), *up, event_dims=1)
     level = Flat("z", prior=Standard(latent), posterior=Gaussian(hidden, latent))
     return Model(front, [level], Decoder(back, likelihoods.Bernoulli((1, 64, 64))))

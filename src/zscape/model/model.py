@@ -26,7 +26,15 @@ class Decoder(Conditional):
     def forward(self, context: Tensor) -> Distribution:
         """The likelihood of x, event `[*shape]`, given the state `[..., F]`."""
         # Sums over event dimensions lose nats in half precision.
-        return self.likelihood.forward(self.network(context).float())
+        return self.likelihood.forward(self._features(context).float())
+
+    def _features(self, context: Tensor) -> Tensor:
+        if context.ndim <= 2:
+            features: Tensor = self.network(context)
+            return features
+        # A row for each draw of each example: once here is cheaper than in every layer.
+        rows: Tensor = self.network(context.flatten(0, -2))
+        return rows.unflatten(0, context.shape[:-1])
 
 
 class Model(nn.Module):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from zscape.networks.mlp import scale_weights
+from zscape.networks.transposed import Transposed
 
 Shape = tuple[int, ...]
 Size = tuple[int, int]
@@ -122,7 +123,7 @@ def _doubling(before: int, after: int, size: Size) -> nn.Module:
     """The transpose of a 3x3 convolution of stride 2, to this exact size."""
     # A side of m came from 2m - 1 or 2m; the output padding tells which.
     odd = (1 - size[0] % 2, 1 - size[1] % 2)
-    layer = nn.ConvTranspose2d(before, after, 3, stride=2, padding=1, output_padding=odd)
+    layer = Transposed(before, after, 3, output_padding=odd)
     # A pixel of the result sees 9 / 4 weights of each channel on average.
     scale_weights(layer, fan_in=9 / 4 * before)
     return layer

@@ -5,6 +5,8 @@ from math import prod, sqrt
 
 from torch import nn
 
+from zscape.networks.transposed import Transposed
+
 
 def mlp_encoder(shape: tuple[int, ...], widths: tuple[int, ...]) -> tuple[nn.Module, int]:
     """A network `[..., *shape]` to `[..., features]`, and its features.
@@ -22,10 +24,12 @@ def mlp_decoder(latent: int, shape: tuple[int, ...], widths: tuple[int, ...]) ->
     """A network `[..., latent]` to `[..., *shape]`: widths in reverse, then a linear layer."""
     hidden = (widths or _default_widths(shape))[::-1]
     layers = _layers((latent, *hidden), plain=bool(widths))
-    return nn.Sequential(*layers, nn.Linear(hidden[-1], prod(shape)), nn.Unflatten(-1, shape))
+    last = [nn.Linear(hidden[-1], prod(shape))]
+    shaped = [nn.Unflatten(-1, shape)] if len(shape) > 1 else []
+    return nn.Sequential(*layers, *last, *shaped)
 
 
-def scale_weights(layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d, *, fan_in: float) -> None:
+def scale_weights(layer: nn.Linear | nn.Conv2d | Transposed, *, fan_in: float) -> None:
     """Draws the weights of a hidden layer so that it keeps the variance of its input.
 
     PyTorch's own start shrinks it by about 6 a layer; deep networks then learn late.
@@ -43,7 +47,7 @@ def _layers(sizes: tuple[int, ...], *, plain: bool) -> list[nn.Module]:
         linear = nn.Linear(before, after)
         if not plain:
             scale_weights(linear, fan_in=before)
-        layers += [linear, nn.ReLU() if plain else nn.SiLU()]
+        layers += [linear, nn.ReLU(inplace=True) if plain else nn.SiLU()]
     return layers
 
 

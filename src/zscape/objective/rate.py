@@ -44,7 +44,8 @@ class Rate(Term):
             value = cost = sum_rates(trace).mean()
         if self.capacity is not None:
             cost = (cost - at(self.capacity, step)).abs()
-        return Part("rate", value, at(self.weight, step) * cost)
+        weight = at(self.weight, step)
+        return Part("rate", value, cost if weight == 1 else weight * cost)
 
     def _floored(self, trace: Trace) -> tuple[Tensor, Tensor]:
         measured = _means_per_unit if self.per == "unit" else _means_per_level

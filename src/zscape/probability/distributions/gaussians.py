@@ -6,9 +6,15 @@ from collections.abc import Callable
 import torch
 from torch import Size, Tensor
 from torch.distributions import Distribution
+from torch.nn.functional import mse_loss
 
 from zscape.errors import SpecError
-from zscape.probability.distributions.shapes import Shape, expand_batch, sum_event
+from zscape.probability.distributions.shapes import (
+    Shape,
+    broadcast_shape,
+    expand_batch,
+    sum_event,
+)
 
 _HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 
@@ -62,6 +68,8 @@ class DiagonalGaussian(Distribution):
     def log_prob(self, value: Tensor) -> Tensor:
         """The log-density in nats, summed over the event."""
         ndims = len(self._event_shape)
+        if self.log_scale.ndim == 0 and value.dtype == self.loc.dtype:
+            return self._log_prob_of_one_scale(value)
         standard = (value - self.loc) / self.scale
         constant = (self.log_scale + _HALF_LOG_TWO_PI).expand(self._log_scale_shape())
         return -0.5 * sum_event(standard.square(), ndims) - sum_event(constant, ndims)
@@ -82,6 +90,14 @@ class DiagonalGaussian(Distribution):
         if log_scale.ndim > ndims:
             log_scale = expand_batch(log_scale, batch_shape, ndims)
         return DiagonalGaussian(expand_batch(self.loc, batch_shape, ndims), log_scale, ndims)
+
+    def _log_prob_of_one_scale(self, value: Tensor) -> Tensor:
+        # The same in half the operations: one scale can wait until the squares are summed.
+        shape = broadcast_shape(self.loc, value)
+        squares = mse_loss(self.loc.expand(shape), value.expand(shape), reduction="none")
+        summed = sum_event(squares, len(self._event_shape))
+        constant = self._event_shape.numel() * (self.log_scale + _HALF_LOG_TWO_PI)
+        return summed * (-0.5 / self.scale.square()) - constant
 
     def _log_scale_shape(self) -> Size:
         # A log-scale without batch dimensions is summed once, not once per example.
