@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from zscape.space.space import Space, reconstruct
     from zscape.study.comparison import compare
     from zscape.study.data import look
+    from zscape.study.encoding import encode_shards
     from zscape.study.run import fit, open, prepare, resume, train
     from zscape.study.study import Study
     from zscape.study.sweep import sweep
@@ -30,6 +31,7 @@ _HOMES = {
     "Study": "zscape.study.study",
     "compare": "zscape.study.comparison",
     "diagnose": "zscape.measures.doctor",
+    "encode_shards": "zscape.study.encoding",
     "fit": "zscape.study.run",
     "interpolate": "zscape.space.paths",
     "look": "zscape.study.data",
@@ -51,6 +53,7 @@ __all__ = [
     "Study",
     "compare",
     "diagnose",
+    "encode_shards",
     "fit",
     "interpolate",
     "look",
