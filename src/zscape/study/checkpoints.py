@@ -22,6 +22,7 @@ from zscape.study.progress import State
 CHECKPOINTS = "checkpoints"
 TENSORS, VALUES = "tensors.safetensors", "state.json"
 KEPT = 2
+FORMAT = 1  # of what a state holds; moved on when it changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,12 @@ def save_checkpoint(study: Path, state: State, *, log_bytes: int = 0, log_sha256
     folder = require_inside(study, f"{CHECKPOINTS}/any").parent
     target = folder / str(state.plain["step"])
     beside = folder / f".{target.name}.{os.getpid()}.tmp"
-    values = {"log_bytes": log_bytes, "log_sha256": log_sha256, "state": state.plain}
+    values = {
+        "format": FORMAT,
+        "log_bytes": log_bytes,
+        "log_sha256": log_sha256,
+        "state": state.plain,
+    }
     files = {
         TENSORS: save({n: t.detach().cpu().contiguous() for n, t in state.tensors.items()}),
         VALUES: json.dumps(values, allow_nan=True).encode(),
@@ -97,7 +103,7 @@ def last_checkpoint(study: Path) -> Start | None:
     if notes:
         raise StudyError(
             f"One checkpoint of {study.name!r} must be whole, and none of {len(notes)} is. "
-            f"{notes[0].capitalize()} Train again into a new folder."
+            f"{notes[0][0].upper()}{notes[0][1:]} Train again into a new folder."
         )
     return None
 
@@ -111,6 +117,11 @@ def checkpoint_bytes(state: State) -> int:
 def _read(folder: Path, notes: tuple[str, ...]) -> Start:
     tensors = from_safetensors(read_file(folder, TENSORS), TENSORS)
     values = from_json(read_file(folder, VALUES), VALUES)
+    if isinstance(values, dict) and values.get("format") != FORMAT:
+        raise StudyError(
+            f"A checkpoint must be of this zscape's format {FORMAT}, got {values.get('format')}. "
+            "Go on with the version that wrote it."
+        )
     try:
         plain, log_bytes, log_sha256 = values["state"], values["log_bytes"], values["log_sha256"]
         sound = isinstance(plain, dict) and type(log_bytes) is int and log_bytes >= 0
