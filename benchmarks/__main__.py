@@ -18,6 +18,8 @@ from benchmarks import (
     metric_cost,
     mnist_vae,
     precision_parity,
+    processes,
+    scaling,
     smile,
     start_up,
     train_speed,
@@ -36,6 +38,8 @@ BENCHMARKS: dict[str, dict[str, Part]] = {
     "dsprites": dsprites.PARTS,
     "metric_cost": metric_cost.PARTS,
     "precision_parity": precision_parity.PARTS,
+    "scaling": scaling.PARTS,
+    "processes": processes.PARTS,
 }
 
 

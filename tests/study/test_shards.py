@@ -1,5 +1,7 @@
 """Rows in shards: what a pass over them finds, and the batches that are streamed from them."""
 
+from contextlib import closing
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -8,7 +10,7 @@ import pytest
 import torch
 
 import zscape
-from zscape.errors import DataError, SpecError
+from zscape.errors import DataError, SpecError, StudyError
 from zscape.study import row_shards, streaming
 from zscape.study.data import look
 from zscape.study.shards import shard_files
@@ -180,6 +182,26 @@ def test_a_study_of_streamed_rows_trains_and_opens(tmp_path, few):
     assert len(space.codes) == 375
     assert space.label_names == ("a", "b", "c")
     assert int(space.held_out.sum()) == 38
+
+
+def test_a_streamed_run_goes_on_exactly(tmp_path, few):
+    folder = write(tmp_path / "s", table())
+    settings = {"epochs": 2, "batch_size": 64, "latent": 2, "seed": 1, "patience": 0}
+    whole = zscape.prepare(look(folder), out=tmp_path / "whole", **settings)
+    list(zscape.train(whole))
+    broken = zscape.prepare(look(folder), out=tmp_path / "broken", **settings)
+    with closing(zscape.train(broken, checkpoint_seconds=0)) as records:
+        record = next(records)
+    assert record.step < whole.log()[-1]["step"]
+    again = zscape.resume(tmp_path / "broken")
+    assert again.data.shards is not None
+    list(zscape.train(again))
+    for name in ("weights.safetensors", "codes.safetensors"):
+        first, second = ((tmp_path / f / name).read_bytes() for f in ("whole", "broken"))
+        assert first == second
+    table(1).to_parquet(folder / "part-000.parquet", row_group_size=300)
+    with pytest.raises(StudyError, match="not the same"):
+        zscape.resume(tmp_path / "broken", folder, epochs=3)
 
 
 def test_shards_that_changed_are_refused(tmp_path, few):

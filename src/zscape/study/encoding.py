@@ -136,7 +136,11 @@ def _part(shard: str, piece: Piece, codes: Codes) -> bytes:
         flat: Tensor = tensor.flatten(1).cpu()
         columns |= {f"{level}_{d}": flat[:, d].numpy() for d in range(flat.shape[1])}
     file = io.BytesIO()
-    optional("pyarrow.parquet", "data").write_table(pa.table(columns), file)
+    optional("pyarrow.parquet", "data").write_table(
+        pa.table(columns),
+        file,
+        use_dictionary=["shard"],  # codes hardly ever repeat
+    )
     return file.getvalue()
 
 
