@@ -15,6 +15,7 @@ from zscape.model.model import Model
 from zscape.objective.objective import Objective
 from zscape.objective.schedules import Schedule, at
 from zscape.study.adam import Adam
+from zscape.study.allocation import keep_freed_memory
 from zscape.study.averaging import Average
 from zscape.study.failpoints import reach, struck
 from zscape.study.guarding import Guard
@@ -50,6 +51,7 @@ class Stepper:
         key: int,
         group: Group = ALONE,
     ) -> None:
+        keep_freed_memory()
         self.model = model
         self.objective = objective
         self.learning_rate = learning_rate

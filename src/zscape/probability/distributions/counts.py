@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 from torch.nn.functional import logsigmoid, softplus
 
+from zscape.probability.distributions.gamma import log_gamma
 from zscape.probability.distributions.shapes import Shape, expand_batch, sum_event
 
 
@@ -95,8 +96,9 @@ class NegativeBinomial(Distribution):
         dispersion = self.log_dispersion.exp()
         ratio = self.log_mean - self.log_dispersion
         odds = softplus(ratio)
-        choose = torch.lgamma(value + dispersion) - torch.lgamma(dispersion)
-        return choose - torch.lgamma(value + 1) + value * (ratio - odds) - dispersion * odds
+        total = value + dispersion
+        choose = log_gamma(total) - log_gamma(dispersion) - torch.lgamma(value + 1)
+        return torch.addcmul(torch.addcmul(choose, value, ratio), total, odds, value=-1)
 
     def expand(self, batch_shape: Shape, _instance: object = None) -> "NegativeBinomial":
         """The same distribution with leading dims `batch_shape`; parameters become views."""
