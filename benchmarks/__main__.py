@@ -13,6 +13,7 @@ from benchmarks import (
     auto_beta,
     collapse,
     dsprites,
+    faults,
     iwae_eval,
     lines,
     metric_cost,
@@ -36,6 +37,7 @@ BENCHMARKS: dict[str, dict[str, Part]] = {
     "dsprites": dsprites.PARTS,
     "metric_cost": metric_cost.PARTS,
     "precision_parity": precision_parity.PARTS,
+    "faults": faults.PARTS,
 }
 
 
