@@ -13,6 +13,7 @@ from benchmarks import (
     auto_beta,
     collapse,
     dsprites,
+    faults,
     iwae_eval,
     lines,
     metric_cost,
@@ -40,6 +41,7 @@ BENCHMARKS: dict[str, dict[str, Part]] = {
     "precision_parity": precision_parity.PARTS,
     "scaling": scaling.PARTS,
     "processes": processes.PARTS,
+    "faults": faults.PARTS,
 }
 
 

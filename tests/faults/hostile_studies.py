@@ -22,6 +22,7 @@ from tests.faults.changes import (
     setting,
     written,
 )
+from tests.faults.hostile_states import states
 from tests.faults.hostile_tensors import headers, tensors
 
 ESCAPE = "\x1b]0;owned\x07"
@@ -61,9 +62,18 @@ def changes() -> dict[str, Change]:
         ("tensors", tensors()),
         ("log", _logs()),
         ("folder", _folders()),
+        ("state", states()),
     ):
         found |= {f"{kind}: {name}": change for name, change in cases.items()}
     return found
+
+
+def commands(name: str) -> tuple[tuple[str, ...], ...]:
+    """The words before the folder, for all that a person would do with a changed study."""
+    going_on = ("train", "--resume")
+    if name.startswith("state"):
+        return (going_on,)
+    return (("show",), ("report",), ("sample",), *([going_on] if name.startswith("spec") else []))
 
 
 def _manifests() -> dict[str, Change]:
@@ -174,7 +184,7 @@ def _modalities() -> list[dict[str, Any]]:
         {"kind": "table", "described": [column | {"mean": "x"}]},
         {"kind": "table", "described": [column | {"scale": float("nan")}]},
         {"kind": "table", "described": [column | {"eval": "x"}]},
-        {"kind": "table", "described": [column] * 5_000},
+        {"kind": "table", "described": [column] * 2_000},
     ]
 
 
@@ -240,7 +250,6 @@ def _folders() -> dict[str, Change]:
     found["only a lock, a link"] = _only_a_linked_lock
     found["weights of a 50 GB hole, listed"] = _listed_hole
     found["pictures a link"] = _linked_pictures
-    found["checkpoints a link"] = lambda s: (s / "checkpoints").symlink_to("/etc")
     return found
 
 

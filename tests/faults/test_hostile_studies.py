@@ -1,14 +1,14 @@
 """Opening what was made to do harm: a sentence, a documented exit code, little time and memory.
 
-The benchmark `faults` opens every one of these folders by three verbs; here it is every sixth.
+The benchmark `faults` opens all of these folders by every verb; here it is a quarter, each by one.
 """
 
 import pytest
 from tests.faults.harness import SMALL, Runner, write_rows
-from tests.faults.hostile_studies import changes, hostile_studies
-from tests.faults.judging import complaint
+from tests.faults.hostile_studies import changes, commands, hostile_studies
+from tests.faults.judging import MOST_SECONDS, complaint
 
-EVERY = 6
+EVERY = 12
 
 
 @pytest.fixture(scope="module")
@@ -29,15 +29,23 @@ def test_there_are_many_of_them():
     assert len(changes()) >= 300
 
 
-@pytest.mark.parametrize("verb", ["show", "report"])
-def test_hostile_studies_are_refused_in_a_sentence(verb, runner, true, tmp_path):
-    names = list(changes())[::EVERY]
-    complaints = [
-        (name, found)
-        for name, study in hostile_studies(true, tmp_path, names=names)
-        if (found := complaint(runner.run([verb, study])))
-    ]
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_hostile_studies_are_refused_in_a_sentence(place, runner, true, tmp_path):
+    complaints = []
+    for name, study in hostile_studies(true, tmp_path, names=list(changes())[place * 3 :: EVERY]):
+        words = commands(name)[place % len(commands(name))]
+        seconds = 6.0 if words[0] == "train" else MOST_SECONDS
+        if found := complaint(runner.run([*words, study]), seconds=seconds):
+            complaints.append((name, words, found))
     assert complaints == []
+
+
+def test_going_on_through_a_link_leaves_what_it_leads_to(runner, true, tmp_path):
+    names = ["state: the log a link"]
+    for _, study in hostile_studies(true, tmp_path, names=names):
+        before = (tmp_path / "somebody's").read_bytes()
+        assert runner.run(["train", "--resume", study]).code == 65
+        assert (tmp_path / "somebody's").read_bytes() == before
 
 
 def test_the_true_study_opens(runner, true):

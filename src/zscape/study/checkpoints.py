@@ -14,6 +14,7 @@ from pathlib import Path
 from safetensors.torch import save
 
 from zscape.errors import StudyError
+from zscape.study.claims import require_state
 from zscape.study.contents import from_json, from_safetensors, require_inside
 from zscape.study.failpoints import reach
 from zscape.study.folder import read_file, storage_error, sync_folder, write_folder
@@ -124,7 +125,7 @@ def _read(folder: Path, notes: tuple[str, ...]) -> Start:
         )
     try:
         plain, log_bytes, log_sha256 = values["state"], values["log_bytes"], values["log_sha256"]
-        sound = isinstance(plain, dict) and type(log_bytes) is int and log_bytes >= 0
+        sound = type(log_bytes) is int and log_bytes >= 0
     except (KeyError, TypeError):
         sound = False
     if not sound:
@@ -132,6 +133,7 @@ def _read(folder: Path, notes: tuple[str, ...]) -> Start:
             f"{VALUES} of checkpoint {folder.name} must be as zscape wrote it, and is not. "
             "Leave it aside."
         )
+    require_state(plain, VALUES)
     return Start(State(tensors, plain), log_bytes, log_sha256, notes)
 
 

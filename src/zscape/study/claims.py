@@ -24,7 +24,33 @@ from zscape.model.codes import Codes
 MOST_NUMBERS = 2**31  # of one example
 NUMBERS = {torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
 NUMBERS |= {torch.float16, torch.float32, torch.float64}
+# What a recipe or a run may raise when it is given values that do not fit together.
+MISFITS: tuple[type[Exception], ...] = (ArithmeticError, AssertionError, AttributeError)
+MISFITS += (LookupError, RuntimeError, TypeError, ValueError)
 PARTS = {"recipe": str, "options": dict, "training": dict, "modality": dict, "data": dict}
+
+
+STATE: dict[str, Any] = {
+    **dict.fromkeys(("step", "epoch", "batch", "turns_left", "waited", "counted"), int),
+    **dict.fromkeys(("key", "made"), int),
+    **dict.fromkeys(("frozen", "refusals", "names", "memories"), list),
+    **dict.fromkeys(("means", "lagging"), dict),
+    **dict.fromkeys(("seconds", "rate_scale"), float),
+    "best": float | None,
+    "went_back": bool,
+}
+
+
+def require_state(plain: Any, name: str) -> None:
+    """Refuses what cannot be the plain values of a run under way.
+
+    Raises:
+        StudyError: one is missing or of another kind.
+    """
+    for key, kind in STATE.items():
+        value: Any = plain.get(key, ...) if isinstance(plain, dict) else ...
+        if not _fits(value, kind) or (kind is int and not 0 <= value < 2**63):
+            raise _misfit(f"{name} must hold the state of a run, got {key} = {value!r:.40}.")
 
 
 def require_spec(asked: Mapping[str, Any], name: str) -> None:

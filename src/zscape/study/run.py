@@ -8,14 +8,15 @@ from typing import Any
 
 import torch
 
-from zscape.errors import DivergedError, GroupError, StudyError
+from zscape.errors import DivergedError, GroupError, StudyError, ZscapeError
 from zscape.measures.gallery import gallery
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
 from zscape.recipes import Recipe
 from zscape.space.space import Space, encode_stored
 from zscape.study.beginning import begin, settle_training, train_on
-from zscape.study.checkpoints import checkpoint_bytes, last_checkpoint
+from zscape.study.checkpoints import Start, checkpoint_bytes, last_checkpoint
+from zscape.study.claims import MISFITS, no_larger_than
 from zscape.study.data import Data, fingerprint, look
 from zscape.study.display import announce, displayed
 from zscape.study.failpoints import reach
@@ -221,17 +222,23 @@ def _lead(study: Study, data: Data, group: Group, checkpoint_seconds: float) -> 
 
 def _begun(study: Study, data: Data, group: Group) -> Run:
     """The run at its beginning, or where it was broken off."""
-    training = study.asked["training"]
-    model, objective = _seeded_build(study.recipe, data, study.asked["options"], training["seed"])
-    run = begin(model, objective, data, group, **training)
-    if study.start is None:
-        each = checkpoint_bytes(run.state())
-        if not group.rank:
-            require_room(study.path, int(ROOM * (each + min(data.x.nbytes, KEPT_BYTES))))
-        return run
+    if study.start is not None:
+        return _taken_up(study, data, group, study.start)
+    run = _built(study, data, group)
+    each = checkpoint_bytes(run.state())
+    if not group.rank:
+        require_room(study.path, int(ROOM * (each + min(data.x.nbytes, KEPT_BYTES))))
+    return run
+
+
+def _taken_up(study: Study, data: Data, group: Group, start: Start) -> Run:
     try:
-        run.load(study.start.state)
-    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        with no_larger_than(sum(tensor.nbytes for tensor in start.state.tensors.values())):
+            run = _built(study, data, group)
+        run.load(start.state)
+    except ZscapeError:
+        raise
+    except MISFITS as error:
         raise StudyError(
             f"The checkpoint of {study.path.name!r} must be of its recipe and options, and is not "
             f"({' '.join(str(error).split())[:200]}). Restore it from a copy, or train again."
@@ -239,15 +246,20 @@ def _begun(study: Study, data: Data, group: Group) -> Run:
     return run
 
 
+def _built(study: Study, data: Data, group: Group) -> Run:
+    training, chosen = study.asked["training"], study.asked["options"]
+    model, objective = _seeded_build(study.recipe, data, chosen, training["seed"])
+    return begin(model, objective, data, group, **training)
+
+
 def _reopened(path: str | Path, data: Any, recipe: Recipe | None, epochs: int) -> Study:
     """A study with its data and its last state."""
     study = Study.open(path, recipe=recipe)
     seen, start = _looked_again(study, data), last_checkpoint(study.path)
-    study = replace(study, data=seen, modality=seen.modality, start=start)
-    if not epochs:
-        return study
-    training = settle_training({**study.asked["training"], "epochs": epochs})
-    return replace(study, asked={**study.asked, "training": training})
+    training = settle_training(study.asked["training"] | ({"epochs": epochs} if epochs else {}))
+    settled = {"options": settle(study.recipe, study.asked["options"]), "training": training}
+    asked = {**study.asked, **settled}
+    return replace(study, asked=asked, data=seen, modality=seen.modality, start=start)
 
 
 def _looked_again(study: Study, data: Any) -> Data:

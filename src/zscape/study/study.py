@@ -25,6 +25,7 @@ from zscape.recipes import Recipe
 from zscape.space.space import Space
 from zscape.study.checkpoints import Start
 from zscape.study.claims import (
+    MISFITS,
     modality_from,
     no_larger_than,
     require_codes,
@@ -234,7 +235,7 @@ class Study:
             model.load_state_dict(weights)
         except ZscapeError:
             raise
-        except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError) as error:
+        except MISFITS as error:
             raise StudyError(
                 f"{WEIGHTS} must fit the recipe {self.asked['recipe']!r}, and does not. "
                 "Open the study with the version of the recipe that trained it."
