@@ -1,5 +1,6 @@
 """Rows in shards: what a pass over them finds, and the batches that are streamed from them."""
 
+import os
 from contextlib import closing
 
 import numpy as np
@@ -245,6 +246,39 @@ def test_one_damaged_shard_in_a_hundred_is_left_out_and_said(tmp_path, few):
     (folder / "part-006x.parquet").write_bytes(b"")
     with pytest.raises(DataError, match=r"got 2 unreadable of 102"):
         look(folder)
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda p: p.write_bytes(b"P"), "a file of 1 byte"),
+        (lambda p: p.write_text("a,b\n1,2\n" * 99), "Parquet magic bytes"),
+        (os.mkfifo, "a named pipe, not a file"),
+        (lambda p: os.symlink("/dev/zero", p), "a device, not a file"),
+        (lambda p: os.symlink("nowhere.parquet", p), "a link that leads nowhere"),
+        (lambda p: os.symlink(p.name, p), "a link that leads back to itself"),
+        (os.mkdir, "a folder"),
+    ],
+    ids=["one byte", "a table of text", "pipe", "device", "dangling", "cyclic", "folder"],
+)
+def test_what_is_no_shard_is_named_with_its_reason(tmp_path, make, reason):
+    folder = write(tmp_path / "s", table())
+    make(folder / "part-001x.parquet")
+    with pytest.raises(DataError, match=f"1 unreadable of 4. 'part-001x.parquet': .*{reason}"):
+        look(folder)
+
+
+def test_pieces_of_the_sample_are_joined(tmp_path, few, monkeypatch):
+    monkeypatch.setattr(row_shards, "MOST_PIECES", 3)
+    frame = table(rows=1000).drop(columns="level")
+    folder = write(tmp_path / "s", frame, shards=100)
+    whole = (folder / "part-050.parquet").read_bytes()
+    (folder / "part-050x.parquet").write_bytes(whole[:-200] + b"x" * 100 + whole[-100:])
+    data = look(folder)
+    assert [name for name, _ in data.skipped] == ["part-050x.parquet"]
+    wanted = data.modality.encode(frame)[data.rows]
+    assert torch.equal(data.x, wanted)
+    assert data.rows.tolist() == list(range(0, 1000, 4))
 
 
 def test_labels_of_shards(tmp_path, few):

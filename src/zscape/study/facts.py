@@ -44,7 +44,7 @@ class Facts:
             return self._add_numbers(column.to_numpy(zero_copy_only=False).astype(np.float64))
         self.missing += column.null_count
         if self.family in (TRUTH, TEXT) and len(self.classes) <= MOST_CLASSES:
-            for cell in column.unique().drop_null().to_pylist()[: MOST_CLASSES + 1]:
+            for cell in column.unique().drop_null().slice(0, MOST_CLASSES + 1).to_pylist():
                 self.classes.setdefault(cell)
         return np.zeros(len(column), dtype=bool)
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +24,8 @@ from zscape.study.rows import GROUPS
 from zscape.study.shards import MOST_SAMPLED, Chunk, Shards, Survey, require_same, stamp
 from zscape.study.sources import FEWEST_EXAMPLES, Raw, too_few
 from zscape.study.tables import require_different
+
+MOST_PIECES = 256  # of a sample, before they are joined
 
 
 class RowShards(Shards):
@@ -92,7 +94,7 @@ class _Pass:
         """Goes back to what was known before a shard."""
         self.facts, self.rows = facts, rows
         del self.chunks[chunks:]
-        self.sampled = [part for part in self.sampled if part[0][0] < rows]
+        self._keep(lambda numbers: numbers < rows)
 
     def _batch(self, batch: Any, wrong: dict[str, tuple[int, int]], before: int) -> None:
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
@@ -113,11 +115,19 @@ class _Pass:
             self.sampled.append((chosen + self.rows, kept))
         while sum(len(rows) for rows, _ in self.sampled) > MOST_SAMPLED:
             self.stride *= 2
-            self.sampled = [
-                (rows[keep], kept.filter(pa.array(keep)))
-                for rows, kept in self.sampled
-                if (keep := rows % self.stride == 0).any()
-            ]
+            self._keep(lambda numbers: numbers % self.stride == 0)
+        if len(self.sampled) > MOST_PIECES:  # each has a price of its own
+            numbers = np.concatenate([numbers for numbers, _ in self.sampled])
+            table = _table([kept for _, kept in self.sampled]).combine_chunks()
+            self.sampled = [(numbers, table.to_batches()[0])]
+
+    def _keep(self, chosen: Callable[[np.ndarray], np.ndarray]) -> None:
+        pa = optional("pyarrow", "data")
+        self.sampled = [
+            (numbers[keep], kept.filter(pa.array(keep)))
+            for numbers, kept in self.sampled
+            if (keep := chosen(numbers)).any()
+        ]
 
     def _require_columns(self, schema: Any, path: Path) -> None:
         require_different(schema.names, printable(path.name))
@@ -167,7 +177,7 @@ def survey_rows(files: list[Path], *, source: str, strict: bool = False, label: 
         raise unknown("column", label, list(seen.facts))
     if seen.rows < FEWEST_EXAMPLES:
         raise too_few(seen.rows, source)
-    frame = _frame([kept for _, kept in seen.sampled])
+    frame = _table([kept for _, kept in seen.sampled]).to_pandas()
     labels = frame.pop(label).tolist() if label else None
     if label:
         _require_labelled(seen.facts.pop(label))
@@ -261,12 +271,11 @@ def _refuse_infinite(path: Path, wrong: dict[str, tuple[int, int]]) -> None:
         )
 
 
-def _frame(batches: list[Any]) -> Any:
+def _table(batches: list[Any]) -> Any:
+    """Batches of shards as one table, their columns of the widest type among them."""
     pa = optional("pyarrow", "data")
-    if not batches:
-        return optional("pandas", "data").DataFrame()
     tables = [pa.Table.from_batches([batch]) for batch in batches]
-    return pa.concat_tables(tables, promote_options="permissive").to_pandas()
+    return pa.concat_tables(tables, promote_options="permissive")
 
 
 def _groups(schema: Any) -> list[int]:
