@@ -8,6 +8,7 @@
     ├── BusyError       a study that another process is training          exit 75
     ├── StorageError    a disk that is full or cannot be written          exit 74
     ├── DivergedError   a training run whose numbers left the finite      exit 70
+    ├── MemoryLimitError  a run that does not fit into memory             exit 71
     └── GroupError      a run in several processes that lost one of them  exit 70
 
 Every message has three parts: what must hold; what came; what to do.
@@ -62,6 +63,12 @@ class DivergedError(ZscapeError):
     """A training run whose numbers left the finite."""
 
     exit_code = 70
+
+
+class MemoryLimitError(ZscapeError):
+    """A run that does not fit into memory."""
+
+    exit_code = 71
 
 
 class GroupError(ZscapeError):

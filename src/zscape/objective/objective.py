@@ -67,12 +67,14 @@ class Objective(ABC):
         turns: changes of the model that training makes on its way.
         listeners: called with the figures of every validation, `validation_elbo` among them.
         memories: what it remembers from step to step, so that an interrupted run goes on exactly.
+        steady: whether the loss depends on nothing but the trace, so that a step can be recorded.
     """
 
     draws: int
     turns: tuple[Turn, ...] = ()
     listeners: tuple[Callable[[Mapping[str, float]], None], ...] = ()
     memories: tuple[Memory, ...] = ()
+    steady: bool = False
 
     @abstractmethod
     def __call__(self, trace: Trace, step: int) -> Loss:
@@ -80,7 +82,9 @@ class Objective(ABC):
 
 
 class Term(ABC):
-    """One summand of an objective."""
+    """One summand of an objective; `steady` as of an objective."""
+
+    steady: bool = True
 
     @abstractmethod
     def __call__(self, trace: Trace, step: int) -> Part:
@@ -94,6 +98,7 @@ class Sum(Objective):
         self.terms = terms
         self.turns = turns
         self.draws = 1
+        self.steady = all(term.steady for term in terms)
 
     def __call__(self, trace: Trace, step: int) -> Loss:
         """Adds the terms' costs; reports their values."""
@@ -120,6 +125,7 @@ class ImportanceWeighted(Objective):
 
     def __init__(self, draws: int) -> None:
         self.draws = draws
+        self.steady = True
 
     def __call__(self, trace: Trace, step: int) -> Loss:
         """The importance-weighted bound, and the distortion and rate it is made of."""

@@ -35,6 +35,7 @@ class Rate(Term):
         self.floor = floor
         self.per = per
         self.capacity = capacity
+        self.steady = not (callable(weight) or callable(capacity))
 
     def __call__(self, trace: Trace, step: int) -> Part:
         """The rate summed over levels, mean over draws and batch."""

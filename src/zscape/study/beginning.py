@@ -19,6 +19,7 @@ from zscape.study.split import split
 from zscape.study.streaming import Stream
 
 LARGEST_BATCH, SMALLEST_BATCH, STEPS = 128, 8, 10
+WIDE = 2**17  # weights of a linear layer, from which its products outweigh the casts
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
@@ -53,6 +54,7 @@ def begin(
     patience: int = 10,
     ema: float = 0.999,
     encoder_steps: int = 0,
+    compile: bool = False,
     validation: float = 0.1,
     precision: str = "auto",
     device: str = "auto",
@@ -72,6 +74,7 @@ def begin(
         ema: decay of the average of weights; 0 keeps the plain weights.
         encoder_steps: of the encoder alone before each step of everything, in the first epochs,
             while the code still learns to say more; 0: none.
+        compile: the networks, which takes half a minute first and pays in long runs, if at all.
         validation: share of the examples that only measure.
         precision: "float32", "bfloat16", or "auto".
         device: "cpu", "cuda", or "auto".
@@ -91,6 +94,7 @@ def begin(
         patience=patience,
         ema=ema,
         encoder_steps=encoder_steps,
+        compile=compile,
         precision=resolve_precision(precision, model, where),
         device=where,
         group=group,
@@ -123,14 +127,20 @@ def _feed(
 
 
 def resolve_precision(name: str, model: nn.Module, device: str) -> str:
-    """What "auto" means for a model on a device: "float32" or "bfloat16"."""
-    # Convolutions gain about 1.3 times from bfloat16 where the processor has it, and lose nothing
-    # that the parity benchmark resolves.
+    """What "auto" means for a model on a device: "float32" or "bfloat16".
+
+    bfloat16 where the processor has it, for networks with convolutions or with wide layers: those
+    gain, and lose nothing that the benchmark `precision_parity` resolves. Narrow layers are slower.
+    """
     if name != "auto":
         return name
-    has_conv = any(isinstance(module, nn.Conv2d) for module in model.modules())
     fast = device != "cpu" or torch.cpu._is_avx512_bf16_supported()
-    return "bfloat16" if has_conv and fast else "float32"
+    return "bfloat16" if fast and any(map(_gains_from_bfloat16, model.modules())) else "float32"
+
+
+def _gains_from_bfloat16(module: nn.Module) -> bool:
+    wide = isinstance(module, nn.Linear) and module.weight.numel() >= WIDE
+    return wide or isinstance(module, nn.Conv2d)
 
 
 def settle_training(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -40,6 +40,7 @@ class Run:
         patience: epochs.
         ema: decay.
         encoder_steps: of the encoder alone.
+        compile: of the networks.
         precision: of the networks.
         device: where to train.
         group: the processes that train together.
@@ -57,6 +58,7 @@ class Run:
         patience: int,
         ema: float,
         encoder_steps: int,
+        compile: bool = False,
         precision: str,
         device: str,
         group: Group = ALONE,
@@ -70,6 +72,7 @@ class Run:
             learning_rate=learning_rate,
             ema=ema,
             encoder_steps=encoder_steps,
+            compile=compile,
             precision=precision,
             device=device,
             key=int(torch.randint(2**62, ())),
@@ -81,8 +84,7 @@ class Run:
         self.sum, self.counted = torch.zeros((), device=device), 0
         self.means: dict[str, float] = {}
         self.refusals: list[tuple[int, int]] = []  # (step, how many) of the last 1,000 steps
-        self.went_back = False
-        self.start = time.monotonic()
+        self.went_back, self.start = False, time.monotonic()
         self.good = self.copy()
 
     @property
@@ -139,6 +141,7 @@ class Run:
             "made": self.stepper.made,
             "names": self.stepper.names,
             "rate_scale": self.stepper.rate_scale,
+            "parts": self.stepper.parts,
             "lagging": vars(self.stepper.lagging),
             "memories": [],
         }
@@ -169,6 +172,7 @@ class Run:
         for turn in turns[:done]:
             turn.restore(self.model)
         self.stepper.key, self.stepper.rate_scale = plain["key"], plain["rate_scale"]
+        self.stepper.parts = plain.get("parts", 1)
         self.stepper.load(tensors, made=plain["made"])
         self.stepper.names = tuple(plain["names"])
         vars(self.stepper.lagging).update(plain["lagging"])
@@ -224,7 +228,7 @@ class Run:
         if self.validation is None:
             return {}
         average = self.stepper.average
-        with average.weights():
+        with self.stepper.averaged():
             measured = measure(
                 self.model, self.objective, self.validation, step=self.step, device=self.device
             )
@@ -248,6 +252,7 @@ class Run:
         if "distortion" in means and "rate" in means:
             means["elbo"] = -means["distortion"] - means["rate"]
         note = self._mind(refused, self.step - ago) if refused else ""
+        note = " ".join(said for said in (note, self.stepper.tell()) if said)
         if refused:
             means["refused"] = float(refused)
         planned = self.epochs * len(self.feed)

@@ -4,23 +4,27 @@ Which batch comes, and what is recorded and kept, is the business of `training`.
 """
 
 import math
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor
 
-from zscape.errors import SpecError
+from zscape.errors import MemoryLimitError, SpecError
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
 from zscape.objective.schedules import Schedule, at
 from zscape.study.adam import Adam
 from zscape.study.allocation import keep_freed_memory
 from zscape.study.averaging import Average
+from zscape.study.capture import Captured, Graphs
+from zscape.study.compiling import Compiled
 from zscape.study.failpoints import reach, struck
 from zscape.study.guarding import Guard
 from zscape.study.lagging import EncoderFirst
 from zscape.study.processes import ALONE, Group
+
+MOST_PARTS = 16  # of a batch: four halvings
 
 
 class Stepper:
@@ -35,6 +39,7 @@ class Stepper:
         precision: "float32" or "bfloat16".
         device: where to train.
         key: of the noise; a step's noise depends on it, the number of the step and the rank alone.
+        compile: whether the networks are compiled, which pays in long runs.
         group: the processes that share every step.
     """
 
@@ -49,6 +54,7 @@ class Stepper:
         precision: str,
         device: str,
         key: int,
+        compile: bool = False,
         group: Group = ALONE,
     ) -> None:
         keep_freed_memory()
@@ -64,6 +70,11 @@ class Stepper:
         self.rate_scale = 1.0
         self.names: tuple[str, ...] = ()
         self.lagging = EncoderFirst(encoder_steps)
+        self.parts = 1  # that a batch is computed in, as memory allows
+        self.step, self.stop_asked = 0, False
+        self.notes: list[str] = []
+        self.said: list[str] = []
+        self.compiled = Compiled(model) if compile else None
         self.start_anew()
 
     def start_anew(self) -> None:
@@ -74,6 +85,9 @@ class Stepper:
         self.average = Average(self.model, decay=self.ema, live=self.adam.weights)
         self.guard = Guard(self.device)
         self.made = 0
+        # Where calls are replayed the rate of a step must be read from the device.
+        self.rate = torch.zeros((), device=self.device) if self._can_record() else None
+        self.captured = None if self.rate is None else Captured(self._make, Graphs())
 
     def advance(self, x: Tensor, step: int, *, stop: bool = False) -> Tensor:
         """Makes one step on a batch `[B, *shape]`, or none where the guard refuses it.
@@ -86,21 +100,33 @@ class Stepper:
         Returns:
             The loss and its parts, whose `names` are kept; zeros where the step was refused.
         """
+        self.step, self.stop_asked = step, stop
+        if self.rate is not None:
+            self.rate.fill_(self._rate_now())
         seed_noise(self.key, step, self.group.rank)
-        with self.autocast:
-            trace = self.model(x, draws=self.objective.draws)
-        loss = self.objective(trace, step)
-        total = loss.total * math.nan if struck("step") else loss.total
-        reach("step")
-        total.backward()
-        self.names = ("loss", *loss.parts)
-        figures = torch.stack([total.detach(), *loss.parts.values()])
-        if self.group.world > 1:
-            figures = self._shared(figures, len(x), stop)
-        refused = self._update(figures, step)
+        figures = self._make(x) if self.captured is None else self.captured(x)
+        self.guard.move()
         self.made += 1
         self.average.follow(self.made)
-        return figures.masked_fill(refused, 0.0)
+        return figures
+
+    def tell(self) -> str:
+        """What a person should know of the steps since the last call; mostly empty."""
+        for source in (self.compiled, self.captured):
+            if source is not None and source.note and source.note not in self.said:
+                self.said.append(source.note)
+                self.notes.append(source.note)
+        told, self.notes = " ".join(self.notes), []
+        return told
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The model with its averaged weights and its networks as they are, to be measured."""
+        with (
+            self.average.weights(),
+            nullcontext() if self.compiled is None else self.compiled.aside(),
+        ):
+            yield
 
     def tensors(self) -> dict[str, Tensor]:
         """Optimiser, average and guard by name; the weights are the model's."""
@@ -143,14 +169,93 @@ class Stepper:
         """Leaves the model with its best state; no step can be made after it."""
         self.average.settle()
         self.adam.release()
+        if self.compiled is not None:
+            self.compiled.stop()
 
-    def _update(self, figures: Tensor, step: int) -> Tensor:
+    def _make(self, x: Tensor) -> Tensor:
+        """The step itself: all that happens on the device."""
+        figures = self._differentiated(x)
+        if self.group.world > 1:
+            figures = self._shared(figures, len(x), self.stop_asked)
         # The fused optimiser leaves weights and moments alone where this is 1, on the device.
         refused = self.guard.refuse(figures, self.adam.norm())
-        rate = self.rate_scale * at(self.learning_rate, step)
-        self.adam.step(rate, refused=refused, first=self.lagging.holds(step))
-        self.guard.move()
-        return refused > 0
+        rate = self._rate_now() if self.rate is None else self.rate
+        self.adam.step(rate, refused=refused, first=self.lagging.holds(self.step))
+        return figures.masked_fill(refused > 0, 0.0)
+
+    def _differentiated(self, x: Tensor) -> Tensor:
+        """The figures of a batch, whose gradients are added up; in parts where memory is short.
+
+        Raises:
+            MemoryLimitError: sixteenths of the batch do not fit either.
+        """
+        while True:
+            try:
+                return self._summed_parts(x)
+            except Exception as error:
+                if self.captured is not None and self.captured.recording:
+                    raise
+                if not is_short_of_memory(error):
+                    self._uncompile(error)
+                elif self.parts >= MOST_PARTS or len(x) < 2 * self.parts:
+                    raise MemoryLimitError(
+                        f"A step must fit into memory, and {self.parts} parts of a batch of "
+                        f"{len(x)} do not one by one. Lower --batch-size, or the network's sizes."
+                    ) from error
+                else:
+                    self.parts *= 2
+                    self.notes.append(
+                        f"memory is short: batches are computed in {self.parts} parts, with the "
+                        "same gradients. A lower --batch-size trains faster here."
+                    )
+                del error
+            self._begin_again()
+
+    def _summed_parts(self, x: Tensor) -> Tensor:
+        total: Tensor | None = None
+        for part in x.tensor_split(self.parts):
+            figures = self._passed(part, len(part) / len(x))
+            total = figures if total is None else total + figures
+        assert total is not None
+        return total
+
+    def _passed(self, x: Tensor, share: float) -> Tensor:
+        """Figures and gradients of a part, times its share of the batch."""
+        with self.autocast:
+            trace = self.model(x, draws=self.objective.draws)
+        loss = self.objective(trace, self.step)
+        total = loss.total * math.nan if struck("step") else loss.total
+        reach("step")
+        (total if share == 1 else total * share).backward()
+        self.names = ("loss", *loss.parts)
+        figures = torch.stack([total.detach(), *loss.parts.values()])
+        return figures if share == 1 else figures * share
+
+    def _begin_again(self) -> None:
+        self.adam.forget()
+        seed_noise(self.key, self.step, self.group.rank)
+        if torch.device(self.device).type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _uncompile(self, error: Exception) -> None:
+        """Goes back to the plain networks where it is they that failed, else raises the error."""
+        if self.compiled is None or not self.compiled.networks:
+            raise error
+        self.compiled.fail(error)
+
+    def _rate_now(self) -> float:
+        return self.rate_scale * at(self.learning_rate, self.step)
+
+    def _can_record(self) -> bool:
+        on_cuda = torch.device(self.device).type == "cuda"
+        alone = self.group.world == 1 and not self.lagging.steps and self.compiled is None
+        return on_cuda and alone and self.objective.steady
+
+
+def is_short_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory could not be had."""
+    known = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return known or "allocate memory" in str(error)
 
 
 def seed_noise(key: int, step: int, rank: int = 0) -> None:

@@ -23,6 +23,7 @@ def fit(
     patience: int = 10,
     ema: float = 0.999,
     encoder_steps: int = 0,
+    compile: bool = False,
     precision: str = "float32",
     device: str = "cpu",
 ) -> Iterator[Progress]:
@@ -49,6 +50,7 @@ def fit(
         ema: decay of the exponential moving average of weights; 0 keeps the plain weights.
         encoder_steps: steps of the encoder alone before each step of everything, in the first
             epochs, while the code still learns to say more; 0: none.
+        compile: the networks, by PyTorch's compiler, which pays in long runs.
         precision: "float32" or "bfloat16" (networks only; likelihoods stay in float32).
         device: where to train, "cpu" or "cuda".
 
@@ -65,6 +67,7 @@ def fit(
         patience=patience,
         ema=ema,
         encoder_steps=encoder_steps,
+        compile=compile,
         precision=precision,
         device=device,
     )
