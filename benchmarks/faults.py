@@ -143,8 +143,9 @@ def hostile(settings: Settings) -> Iterator[Figure]:
         f"{studies} study folders by show, report, sample and --resume, and {files} data files by "
         "data, each in a process of its own: no traceback, no death by signal, a documented exit "
         "code other than that of an internal error (the figure `tracebacks` counts these three), "
-        "at most 256 MB beyond the start, 2 s (6 s for --resume and data files), no escape sequence printed "
-        f"(`hostile_complaints` counts all); wrong: {'; '.join(complaints[:TOLD]) or 'none'}; "
+        "at most 256 MB beyond the start, 2 s (6 s for --resume and data files), no escape "
+        "sequence printed (`hostile_complaints` counts all); "
+        f"wrong: {'; '.join(complaints[:TOLD]) or 'none'}; "
         f"{machine()}"
     )
     crashes = sum(words.partition(": ")[2].startswith(CRASHES) for words in complaints)
