@@ -25,8 +25,15 @@ MOST_NUMBERS = 2**31  # of one example
 NUMBERS = {torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
 NUMBERS |= {torch.float16, torch.float32, torch.float64}
 # What a recipe or a run may raise when it is given values that do not fit together.
-MISFITS: tuple[type[Exception], ...] = (ArithmeticError, AssertionError, AttributeError)
-MISFITS += (LookupError, RuntimeError, TypeError, ValueError)
+MISFITS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 PARTS = {"recipe": str, "options": dict, "training": dict, "modality": dict, "data": dict}
 
 
