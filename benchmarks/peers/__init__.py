@@ -59,7 +59,7 @@ def ask(library: str, request: dict[str, Any], *, task: str = "train") -> dict[s
 
 def interpreter(library: str) -> Path:
     """The Python that has the library; its environment is made at the first call."""
-    if library == "zscape":
+    if library in ("zscape", "floor"):  # the floor is torch alone
         return Path(sys.executable)
     home = _home() / library
     python = home / "bin" / "python"
