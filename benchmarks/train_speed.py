@@ -165,9 +165,9 @@ def replayed(settings: Settings) -> Iterator[Figure]:
     ratios = [step / replay for step, replay in zip(steps, replays, strict=True)]
     protocol = (
         f"MLP 784-400-20 ReLU VAE, Bernoulli, static binarized MNIST, batch {REPLAY_BATCH}, "
-        f"float32 on both sides: CPU time of our step by `fit` over that of its eleven matrix products "
-        f"alone; median of {len(ratios)} interleaved pairs of processes (ratios {min(ratios):.2f} "
-        f"to {max(ratios):.2f}); {versions}; {machine()}"
+        f"float32 on both sides: CPU time of our step by `fit` over that of its eleven matrix "
+        f"products alone; median of {len(ratios)} interleaved pairs of processes (ratios "
+        f"{min(ratios):.2f} to {max(ratios):.2f}); {versions}; {machine()}"
     )
     yield _median_of("step_over_gemm_replay_b512", ratios, "ratio", protocol)
     replay_ms = [1e3 * replay for replay in replays]
