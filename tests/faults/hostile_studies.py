@@ -26,6 +26,7 @@ from tests.faults.hostile_states import states
 from tests.faults.hostile_tensors import headers, tensors
 
 ESCAPE = "\x1b]0;owned\x07"
+DTYPES = ("nonsense", "object", "datetime64[ns]", "category", "S4", "Sparse[int]", "void", "int64")
 SCRIPT = "<script>alert(1)</script>"
 
 
@@ -156,7 +157,7 @@ def _specs() -> dict[str, Change]:
     found |= {f"modality {v!r}": setting("modality", kind=v) for v in kinds}
     found["modality with more"] = setting("modality", other=1)
     for record in _modalities():
-        found[f"modality {record!r:.70}"] = asking(lambda a, r=record: a.update(modality=r))
+        found[f"modality {record!r:.160}"] = asking(lambda a, r=record: a.update(modality=r))
     for value in ([1], [[]], "x", [ESCAPE, SCRIPT], ["x" * 10**6], []):
         found[f"names {value!r:.20}"] = setting("data", label_names=value)
         found[f"notes {value!r:.20}"] = setting("data", notes=value)
@@ -181,6 +182,8 @@ def _modalities() -> list[dict[str, Any]]:
         *({"kind": "table", "described": v} for v in ([], 3, [3], [{}], [{"name": "a"}])),
         *({"kind": "table", "described": [column | {"kind": v}]} for v in ("x", 3, "dropped")),
         {"kind": "table", "described": [column | {"kind": "categorical", "classes": []}]},
+        *({"kind": "table", "described": [column | {"dtype": v}]} for v in DTYPES),
+        *({"kind": "table", "described": [column | {"dtype": v, "whole": True}]} for v in DTYPES),
         {"kind": "table", "described": [column | {"mean": "x"}]},
         {"kind": "table", "described": [column | {"scale": float("nan")}]},
         {"kind": "table", "described": [column | {"eval": "x"}]},

@@ -106,8 +106,7 @@ class Array(Modality):
         if self.dtype == "bool":
             return np.asarray(numbers >= 0.5)
         if np.issubdtype(np.dtype(self.dtype), np.integer):
-            bounds = np.iinfo(self.dtype)
-            numbers = np.rint(numbers).clip(bounds.min, bounds.max)
+            numbers = np.rint(numbers).clip(*whole_bounds(self.dtype))
         return np.asarray(numbers, dtype=self.dtype)
 
     def show(self, x: Tensor) -> Pictures | Rows:
@@ -142,6 +141,13 @@ class Array(Modality):
             f"Numbers must be {rule}, as in training; got {numbers[first]:g} in "
             f"{place(int(first[0]))}. Mend the value, or train a study on numbers like these."
         )
+
+
+def whole_bounds(dtype: str | np.dtype[Any]) -> tuple[float, float]:
+    """The least and the largest float64 that whole numbers of a dtype can become."""
+    bounds = np.iinfo(dtype)
+    high = float(bounds.max)  # 2^63 for int64, which is one too many
+    return float(bounds.min), high if int(high) <= bounds.max else float(np.nextafter(high, 0))
 
 
 def find_array(things: Any) -> Found:
@@ -220,7 +226,8 @@ def require_finite(numbers: np.ndarray) -> None:
     """
     if not np.issubdtype(numbers.dtype, np.floating):
         return
-    broken = ~(np.abs(numbers) <= LARGEST_FLOAT)
+    largest = min(LARGEST_FLOAT, float(np.finfo(numbers.dtype).max))  # of half precision less
+    broken = ~(np.abs(numbers) <= largest)
     if not broken.any():
         return
     first = tuple(int(i) for i in np.argwhere(broken)[0])

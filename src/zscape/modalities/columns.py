@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from zscape.errors import DataError
+from zscape.modalities.array import whole_bounds
 from zscape.modalities.extras import pandas
 from zscape.modalities.found import counted, listed, place, quote
 
@@ -146,7 +147,21 @@ def require_constant(column: Column, cells: Any) -> None:
 
 
 def decode_cells(column: Column, values: np.ndarray) -> Any:
-    """A pandas Series of the person's own cells from what a model sees: `[N]`, NaN missing."""
+    """A pandas Series of the person's own cells from what a model sees: `[N]`, NaN missing.
+
+    Raises:
+        DataError: the cells cannot be of the type that a study file says.
+    """
+    try:
+        return _cells(column, values)
+    except (TypeError, ValueError, NotImplementedError, OverflowError) as error:
+        raise DataError(
+            f"Column {quoted(column.name)} must come back as {quote(column.dtype)}, and pandas "
+            f"cannot make that of it ({quote(str(error))}). Restore the study from a copy."
+        ) from error
+
+
+def _cells(column: Column, values: np.ndarray) -> Any:
     missing = np.isnan(values)
     if column.kind == "constant":
         return _series(column, [column.classes[0]] * len(values))
@@ -171,8 +186,7 @@ def _number_series(column: Column, numbers: np.ndarray, missing: np.ndarray) -> 
     dtype = pd.api.types.pandas_dtype(column.dtype)
     if isinstance(dtype, np.dtype) and dtype.kind in "iuf":
         if dtype.kind in "iu":
-            bounds = np.iinfo(dtype)
-            numbers = numbers.clip(bounds.min, bounds.max)
+            numbers = numbers.clip(*whole_bounds(dtype))
         return pd.Series(numbers).astype(dtype)
     cast = bool if column.kind == "boolean" else int if column.whole else float
     return _series(
