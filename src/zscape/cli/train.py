@@ -30,7 +30,7 @@ from zscape.study.display import displayed
 from zscape.study.figures import figures
 from zscape.study.folder import has_file
 from zscape.study.processes import Group, join
-from zscape.study.run import CHECKPOINT_SECONDS, prepare, train
+from zscape.study.run import CHECKPOINT_SECONDS, foresee, prepare, train
 from zscape.study.run import resume as go_on
 from zscape.study.spec import find_recipe
 from zscape.study.study import REPORT, WEIGHTS, Study
@@ -142,6 +142,8 @@ def _train(
         assert seen is not None
         study = _fresh(seen, recipe, out, settings, group)
     found(_threads(group), on=sys.stderr)
+    for line in foresee(study):
+        found(line, on=sys.stderr)
     _train_to_end(study, checkpoint_seconds, group)
     if not group.rank:
         _say_end(study, json=json)

@@ -11,11 +11,13 @@ from zscape.model.model import Model
 from zscape.objective.objective import Objective
 from zscape.study.batches import Batches, Feed, InOrder
 from zscape.study.data import Data
+from zscape.study.memory import TRACED, footprint, free_memory, require_memory
 from zscape.study.processes import ALONE, Group
 from zscape.study.progress import Progress
 from zscape.study.running import Run
 from zscape.study.spec import settle
 from zscape.study.split import split
+from zscape.study.stepping import autocast
 from zscape.study.streaming import Stream
 
 LARGEST_BATCH, SMALLEST_BATCH, STEPS = 128, 8, 10
@@ -101,6 +103,39 @@ def begin(
     )
 
 
+def foreseen(model: Model, objective: Objective, data: Data, **training: Any) -> list[str]:
+    """What a run of `begin` will take in memory, and a warning where that may be too much.
+
+    Args:
+        model: as it will be trained; it stays as it is.
+        objective: what will be minimised.
+        data: as `look` found it.
+        **training: options of training, settled.
+
+    Raises:
+        MemoryLimitError: more than is free.
+    """
+    where = _device(training["device"])
+    precision = resolve_precision(training["precision"], model, where)
+    held = round(training["validation"] * len(data.x))
+    x = data.modality.prepare(data.x[: TRACED[-1]].to(where))
+    needed = footprint(
+        model.to(where),
+        objective,
+        x,
+        batch=_batch(training["batch_size"], len(data.x) - held),
+        data=data.x.numel() * data.x.element_size(),
+        autocast=autocast(precision, where),
+    )
+    free = free_memory(where)
+    warning = require_memory(needed, free)
+    return [needed.told(free), *([f"warning: {warning}"] if warning else [])]
+
+
+def _batch(asked: int, count: int) -> int:
+    return asked or min(LARGEST_BATCH, max(count // STEPS, SMALLEST_BATCH))
+
+
 def _feed(
     data: Data,
     training: Tensor,
@@ -112,7 +147,7 @@ def _feed(
     group: Group,
 ) -> Feed:
     """The batches of data: resident, or streamed where x is only a sample."""
-    chosen = size or min(LARGEST_BATCH, max(len(training) // STEPS, SMALLEST_BATCH))
+    chosen = _batch(size, len(training))
     if chosen < group.world:
         raise SpecError(
             f"batch_size must be at least the number of processes, {group.world}, got {chosen}. "

@@ -2,8 +2,8 @@
 
 import os
 import weakref
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -141,7 +141,7 @@ class _Held(TorchDispatchMode):
     """Adds up the tensors that live while it is on, each piece of memory once."""
 
     def __init__(self, known: Iterable[Tensor]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.seen: set[int] = {tensor.untyped_storage()._cdata for tensor in known}
         self.now = 0
         self.course: list[int] = []
@@ -188,30 +188,27 @@ def _course(
     return held.course
 
 
-class _untouched:  # noqa: N801 - a context manager reads as a verb
+@contextmanager
+def _untouched(model: nn.Module, objective: Objective) -> Iterator[None]:
     """Puts a model's buffers and mode, and what its objective remembers, back at the end."""
-
-    def __init__(self, model: nn.Module, objective: Objective) -> None:
-        self.model, self.objective = model, objective
-
-    def __enter__(self) -> None:
-        self.training = self.model.training
-        self.buffers = [(b, b.detach().clone()) for b in self.model.buffers()]
-        self.memories = [(m, dict(m.state_dict())) for m in self.objective.memories]
-        self.model.train()
-        for parameter in self.model.parameters():
-            if parameter.requires_grad:  # to be added to, as in training
-                parameter.grad = torch.zeros_like(parameter)
-
-    def __exit__(self, *error: object) -> None:
+    training = model.training
+    buffers = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
+    memories = [(memory, dict(memory.state_dict())) for memory in objective.memories]
+    model.train()
+    for parameter in model.parameters():
+        if parameter.requires_grad:  # to be added to, as in training
+            parameter.grad = torch.zeros_like(parameter)
+    try:
+        yield
+    finally:
         with torch.no_grad():
-            for buffer, before in self.buffers:
+            for buffer, before in buffers:
                 buffer.copy_(before)
-        for parameter in self.model.parameters():
+        for parameter in model.parameters():
             parameter.grad = None
-        for memory, known in self.memories:
+        for memory, known in memories:
             memory.load_state_dict(known)
-        self.model.train(self.training)
+        model.train(training)
 
 
 def _resident() -> int:

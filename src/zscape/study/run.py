@@ -14,7 +14,7 @@ from zscape.model.model import Model
 from zscape.objective.objective import Objective
 from zscape.recipes import Recipe
 from zscape.space.space import Space, encode_stored
-from zscape.study.beginning import begin, settle_training, train_on
+from zscape.study.beginning import begin, foreseen, settle_training, train_on
 from zscape.study.checkpoints import Start, checkpoint_bytes, last_checkpoint
 from zscape.study.claims import MISFITS, no_larger_than
 from zscape.study.data import Data, fingerprint, look
@@ -142,6 +142,21 @@ def resume(
         raise
     group.wait()
     return study
+
+
+def foresee(study: Study) -> list[str]:
+    """What the training of a study will take in memory, in lines for a person.
+
+    Two steps on a few of its examples are tried, on the device where it will be trained.
+
+    Raises:
+        MemoryLimitError: more than is free.
+    """
+    if study.data is None:
+        return []
+    training, chosen = study.asked["training"], study.asked["options"]
+    model, objective = _seeded_build(study.recipe, study.data, chosen, training["seed"])
+    return foreseen(model, objective, study.data, **training)
 
 
 def train(

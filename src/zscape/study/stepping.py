@@ -62,7 +62,7 @@ class Stepper:
         self.objective = objective
         self.learning_rate = learning_rate
         self.ema = ema
-        self.autocast = _autocast(precision, device)
+        self.autocast = autocast(precision, device)
         self.device = device
         self.key = key
         self.group = group
@@ -281,7 +281,12 @@ def within(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {n.removeprefix(start): t for n, t in tensors.items() if n.startswith(start)}
 
 
-def _autocast(precision: str, device: str) -> AbstractContextManager[object]:
+def autocast(precision: str, device: str) -> AbstractContextManager[object]:
+    """What networks compute in.
+
+    Raises:
+        SpecError: no such precision.
+    """
     if precision == "float32":
         return nullcontext()
     if precision == "bfloat16":
