@@ -2,15 +2,18 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import zscape as zs
 from zscape.errors import DivergedError
 from zscape.recipes import RECIPES
+from zscape.study.adam import Adam
 from zscape.study.batches import Batches, Feed, InOrder
 from zscape.study.guarding import HIGHEST, NEVER, TIMES, Guard
-from zscape.study.running import MOST_REFUSED, Run
+from zscape.study.running import Run
 from zscape.study.spec import settle
 from zscape.study.validating import measure
 
@@ -118,25 +121,66 @@ def test_a_block_a_million_times_too_large_is_outlived(reals):
     assert_finite(run)
 
 
-def test_the_limit_follows_the_norms_and_yields_to_a_new_regime():
+def test_long_gradients_are_shortened_to_a_limit_that_follows_the_norms():
     guard, figures = Guard("cpu"), torch.ones(2)
 
-    def refused(norm):
-        bad = bool(guard.refuse(figures, torch.tensor(norm)))
+    def judged(norm):
+        bad, excess = guard.judge(figures, torch.tensor(norm))
         guard.move()
-        return bad
+        return bool(bad), float(excess)
 
-    assert not any(refused(2.0) for _ in range(50))
+    assert all(judged(2.0) == (False, 1.0) for _ in range(50))
     assert guard.limit == 2.0 * TIMES
-    assert refused(61.0) and guard.limit == 4.0 * TIMES
-    assert refused(math.inf) and refused(math.nan)
-    # Gradients a thousand times larger than before are let in after few refusals.
-    count = sum(refused(2000.0) for _ in range(20))
-    assert 0 < count < MOST_REFUSED
+    assert judged(120.0) == (False, 2.0)
+    assert judged(math.inf)[0] and judged(math.nan)[0]
+    assert guard.take() == (2, 2, 1)
+    # Gradients a thousand times larger than before are whole again after a hundred steps.
+    assert [judged(2000.0)[1] > 1 for _ in range(100)][-1] is False
     assert guard.limit < HIGHEST
     for _ in range(200):
-        refused(1e-9)
+        judged(1e-9)
     assert guard.limit == NEVER
+
+
+def test_the_optimiser_divides_by_the_excess():
+    made = []
+    for gradient, excess in ((3.0, 1.0), (300.0, 100.0)):
+        weight = nn.Parameter(torch.ones(20))
+        adam = Adam([[weight]])
+        weight.grad.fill_(gradient)
+        adam.step(0.1, refused=torch.tensor(0.0), excess=torch.tensor(excess))
+        made.append((weight.detach().clone(), adam.squares[0].clone()))
+    assert torch.equal(made[0][0], made[1][0]) and torch.equal(made[0][1], made[1][1])
+
+
+@pytest.mark.parametrize("draw", ["outliers", "lognormal", "cauchy"])
+def test_heavy_tails_do_not_end_a_run(draw):
+    random = np.random.default_rng(0)
+    x = random.standard_normal((2000, 6))
+    if draw == "outliers":
+        x[random.random(2000) < 0.01] *= 100
+    x = {"outliers": x, "lognormal": np.exp(2 * x), "cauchy": random.standard_cauchy((2000, 6))}[
+        draw
+    ]
+    data = zs.look(x)
+    feed = Batches(data.x, size=8, prepare=data.modality.prepare)
+    records = finish(run_of("vae", data, feed, **SMALL)(epochs=4))
+    assert isinstance(records, list)
+    assert not any("refused" in record.parts for record in records)
+    assert any("shortened" in record.parts for record in records)
+
+
+@pytest.mark.parametrize("options", [{"beta": "auto"}, {"target_rate": 3.0}, {"mean_scale": 0.6}])
+def test_a_refused_step_leaves_no_trace_in_what_is_remembered(options, reals):
+    feed = Batches(reals.x, size=64, prepare=reals.modality.prepare)
+    held = InOrder(reals.x[:100], prepare=reals.modality.prepare)
+    run = run_of("vae", reals, Corrupted(feed, math.inf), **SMALL, **options)(validation=held)
+    records = finish(run)
+    assert isinstance(records, list)
+    assert sum(record.parts.get("refused", 0) for record in records) == 1
+    assert_finite(run)
+    elbos = [r.parts["validation_elbo"] for r in records if "validation_elbo" in r.parts]
+    assert all(math.isfinite(elbo) for elbo in elbos) and elbos[-1] > elbos[0]
 
 
 def test_what_was_bad_is_named(reals):

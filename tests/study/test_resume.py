@@ -2,13 +2,17 @@
 
 import json
 import math
+import shutil
 import signal
+from hashlib import sha256
 
+import numpy as np
 import pytest
 import torch
 
 import zscape as zs
 from zscape.errors import BusyError, DivergedError, StorageError, StudyError
+from zscape.objective.objective import Loss, Objective
 from zscape.recipes import RECIPES
 from zscape.study import failpoints
 from zscape.study.beginning import begin, settle_training
@@ -208,6 +212,91 @@ def test_many_bad_steps_send_the_run_back_once_and_end_it_then(digits, tmp_path)
     finally:
         failpoints.arm("")
     kept = last_checkpoint(study.path).state
-    assert kept.plain["rate_scale"] == 0.5
+    assert kept.plain["returns"] == 2 and kept.plain["rate_scale"] == 0.25  # it would go on so
     assert all(t.isfinite().all() for t in kept.tensors.values())
     assert zs.open(study.path).codes.flat.isfinite().all()
+
+
+class Troubled(Objective):
+    """An objective that is no number for some steps."""
+
+    def __init__(self, inner):
+        self.inner, self.draws = inner, inner.draws
+
+    def __call__(self, trace, step):
+        loss = self.inner(trace, step)
+        return Loss(loss.total * math.nan, loss.parts) if 710 <= step < 730 else loss
+
+
+def troubled(data, *, latent: int = 2):
+    """A recipe of it."""
+    model, objective = RECIPES["vae"](data, latent=latent, network="mlp:8")
+    return model, Troubled(objective)
+
+
+def last_state(folder):
+    state = last_checkpoint(folder).state
+    return {n: t.numpy().tobytes() for n, t in state.tensors.items()}, {
+        name: value for name, value in state.plain.items() if name != "seconds"
+    }
+
+
+def test_a_run_that_goes_back_does_so_the_same_after_a_death(digits, tmp_path):
+    study = zs.prepare(
+        digits, recipe=troubled, out=tmp_path / "whole", batch_size=64, epochs=40, patience=0
+    )
+    copies, notes = {}, []
+    with pytest.raises(DivergedError):
+        for record in zs.train(study, checkpoint_seconds=0):
+            name = f"{record.step}-{len(notes)}"
+            notes += [record.note] * bool(record.note)
+            if (
+                name in {"650-0", "725-0", "550-1"} - copies.keys()
+            ):  # before the trouble, in it, and gone back
+                copies[name] = shutil.copytree(study.path, tmp_path / name)
+    assert any("back at step 500, at half the rate" in note for note in notes)
+    assert len(copies) == 3
+    for copy in copies.values():
+        with pytest.raises(DivergedError):
+            list(zs.train(zs.resume(copy, recipe=troubled), checkpoint_seconds=1000))
+        (found, plain), (expected, was) = last_state(copy), last_state(study.path)
+        assert plain == was
+        assert found.keys() == expected.keys()
+        assert [name for name in expected if found[name] != expected[name]] == []
+
+
+def test_more_epochs_make_an_impatient_run_patient_again(digits, tmp_path):
+    study = zs.prepare(digits, out=tmp_path / "study", latent=2, epochs=2, patience=1)
+    records = train_to_end(study)
+    checkpoint = last_checkpoint(study.path)
+    checkpoint.state.plain["waited"] = 1
+    save_checkpoint(study.path, checkpoint.state, log_bytes=0, log_sha256=sha256().hexdigest())
+    assert train_to_end(zs.resume(study.path)) == []
+    assert train_to_end(zs.resume(study.path, epochs=4))[0].epoch == records[-1].epoch + 1
+
+
+def test_a_study_is_trained_once(digits, tmp_path):
+    study = zs.prepare(digits, out=tmp_path / "study", latent=2, epochs=2)
+    for _ in zs.train(study):
+        break
+    with pytest.raises(StudyError, match="resume"):
+        next(zs.train(study))
+
+
+def test_data_are_found_again_from_a_linked_folder(tmp_path):
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "studies").symlink_to(tmp_path / "deep" / "er")
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).standard_normal((64, 3)))
+    study = zs.prepare(tmp_path / "x.npy", out=tmp_path / "studies" / "f", latent=2, epochs=2)
+    for _ in zs.train(study):
+        break
+    assert train_to_end(zs.resume(tmp_path / "studies" / "f"))
+
+
+@pytest.mark.parametrize("options", [{"beta": "auto"}, {"target_rate": 3.0}])
+def test_a_steered_study_is_kept_after_its_best_epoch(options, digits, tmp_path):
+    study = zs.prepare(
+        digits, out=tmp_path / "study", latent=2, network="mlp:8", epochs=2, **options
+    )
+    assert train_to_end(study)
+    assert last_checkpoint(study.path).state.tensors

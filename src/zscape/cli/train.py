@@ -4,6 +4,7 @@ import inspect
 import os
 import re
 import shlex
+import shutil
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -29,6 +30,7 @@ from zscape.study.data import Data, look
 from zscape.study.display import displayed
 from zscape.study.figures import figures
 from zscape.study.folder import has_file
+from zscape.study.lock import LOCK
 from zscape.study.processes import Group, join
 from zscape.study.run import CHECKPOINT_SECONDS, foresee, prepare, train
 from zscape.study.run import resume as go_on
@@ -134,12 +136,11 @@ def _train(
     if not data and resume is None:
         raise SpecError("DATA must be given, got none. 'zscape data' lists what is built in.")
     group = join(devices)
-    seen = look(data, label=label, size=size, strict=strict) if data else None
     if resume is not None:
-        named = bool(label or size or strict)
-        study = _resumed(resume, seen, recipe, settings, out=out, named=named, group=group)
+        looked = bool(label or size or strict)
+        study = _resumed(resume, data, recipe, settings, out=out, looked=looked, group=group)
     else:
-        assert seen is not None
+        seen = look(data, label=label, size=size, strict=strict)
         study = _fresh(seen, recipe, out, settings, group)
     found(_threads(group), on=sys.stderr)
     for line in foresee(study):
@@ -166,19 +167,19 @@ def _fresh(
 
 def _resumed(
     path: Path,
-    seen: Data | None,
+    data: str,
     recipe: str,
     settings: dict[str, Any],
     *,
     out: Path | None,
-    named: bool,
+    looked: bool,
     group: Group,
 ) -> Study:
     """The study to go on with, once nothing contradicts what it was begun with."""
     theirs = recipe if ":" in recipe else ""
     epochs = settings.pop("epochs", 0)
     extra = [f"--{name.replace('_', '-')}" for name in settings]
-    extra += ["--out"] * (out is not None) + ["DATA's options"] * (named and seen is None)
+    extra += ["--out"] * (out is not None) + ["options of DATA"] * looked
     extra += ["--recipe"] * (recipe != "vae" and not theirs)
     if extra:
         raise SpecError(
@@ -186,7 +187,7 @@ def _resumed(
             f"the study knows its own. Leave them out."
         )
     function = find_recipe(theirs) if theirs else None
-    study = go_on(path, seen, recipe=function, epochs=epochs, group=group)
+    study = go_on(path, data or None, recipe=function, epochs=epochs, group=group)
     where = "its beginning"
     if study.start is not None:
         plain = study.start.state.plain
@@ -242,8 +243,8 @@ def fresh_folder(parent: Path, name: str) -> Path:
 
 
 def _remove_empty(folder: Path, *, made: bool) -> None:
-    if made and not any(folder.iterdir()):
-        folder.rmdir()
+    if made and all(entry.name == LOCK for entry in folder.iterdir()):
+        shutil.rmtree(folder)
 
 
 def _train_to_end(study: Study, checkpoint_seconds: float, group: Group) -> None:

@@ -114,7 +114,8 @@ class Geco(Controller):
         """Sets the tolerance from the epoch that ends; an epoch is the unit of time."""
         if measured["validation_elbo"] > self.best or self.best_distortion is None:
             self.best = measured["validation_elbo"]
-            self.best_distortion = self.distortion
+            assert self.distortion is not None
+            self.best_distortion = self.distortion.clone()
             self.log_beta = RETURN * self.log_beta
             self.stalled, self.gain = 0, 0.0
         else:
@@ -198,5 +199,8 @@ def tell_beta(history: Sequence[Mapping[str, float]]) -> str:
 
 
 def _moved(mean: Tensor | None, value: Tensor) -> Tensor:
-    """The moving average after one more value; the first value is taken whole."""
-    return value if mean is None else MEMORY * mean + (1 - MEMORY) * value
+    """The moving average after one more value; the first finite value is taken whole."""
+    if mean is None:
+        return value
+    moved = MEMORY * mean + (1 - MEMORY) * value
+    return torch.where(mean.isfinite(), moved, value)

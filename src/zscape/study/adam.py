@@ -42,12 +42,15 @@ class Adam:
         norms = [torch.linalg.vector_norm(gradient) for gradient in self.gradients]
         return norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms))
 
-    def step(self, learning_rate: float | Tensor, *, refused: Tensor, first: int = 0) -> None:
+    def step(
+        self, learning_rate: float | Tensor, *, refused: Tensor, excess: Tensor, first: int = 0
+    ) -> None:
         """Moves the weights and forgets the gradients; where `refused` is 1, only forgets.
 
         Args:
             learning_rate: a number, or a scalar on the device.
             refused: 0 or 1, a scalar on the device, for which nothing waits.
+            excess: what gradients are divided by, likewise.
             first: how many groups move, from the first; 0: all.
         """
         until = first or len(self.weights)
@@ -59,6 +62,7 @@ class Adam:
             [],
             self.steps[:until],
             fused=True,
+            grad_scale=excess,
             found_inf=refused,
             amsgrad=False,
             beta1=BETA1,

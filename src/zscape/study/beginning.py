@@ -11,7 +11,7 @@ from zscape.model.model import Model
 from zscape.objective.objective import Objective
 from zscape.study.batches import Batches, Feed, InOrder
 from zscape.study.data import Data
-from zscape.study.memory import TRACED, footprint, free_memory, require_memory
+from zscape.study.memory import TRACED, footprint, free_on, require_memory
 from zscape.study.processes import ALONE, Group
 from zscape.study.progress import Progress
 from zscape.study.running import Run
@@ -83,6 +83,11 @@ def begin(
         seed: of the split, the order, and the noise.
     """
     training, measuring = split(len(data.x), share=validation, seed=seed, labels=data.labels)
+    if group.world > 1 and device != "auto":
+        raise SpecError(
+            f"device must be 'auto' with several processes, each of which has its own, got "
+            f"{device!r}. Leave it out."
+        )
     where = _device(group.device if device == "auto" else device)
     prepare_x = data.modality.prepare
     held = data.x.index_select(0, measuring).to(where)
@@ -127,7 +132,7 @@ def foreseen(model: Model, objective: Objective, data: Data, **training: Any) ->
         data=data.x.numel() * data.x.element_size(),
         autocast=autocast(precision, where),
     )
-    free = free_memory(where)
+    free = free_on(where)
     warning = require_memory(needed, free)
     return [needed.told(free), *([f"warning: {warning}"] if warning else [])]
 

@@ -1,13 +1,13 @@
 """Checkpoints of a training run: whole folders, renamed into place, checked when they are read.
 
-`checkpoints/<step>/` holds tensors, plain values and a manifest of its own. The two newest are
-kept, and an old one goes only when the new one was read back.
+`checkpoints/<step>/` holds tensors, plain values and a manifest of its own; it is `again-<step>`
+once the run went back to earlier steps. The two newest are kept, and an old one goes only when
+the new one was read back.
 """
 
 import json
 import os
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from zscape.study.progress import State
 
 CHECKPOINTS = "checkpoints"
 TENSORS, VALUES = "tensors.safetensors", "state.json"
+AGAIN = "again-"
 KEPT = 2
 FORMAT = 1  # of what a state holds; moved on when it changes
 
@@ -57,7 +58,7 @@ def save_checkpoint(study: Path, state: State, *, log_bytes: int = 0, log_sha256
     """
     reach("checkpoint.begin")
     folder = require_inside(study, f"{CHECKPOINTS}/any").parent
-    target = folder / str(state.plain["step"])
+    target = folder / (AGAIN * state.plain["returns"] + str(state.plain["step"]))
     beside = folder / f".{target.name}.{os.getpid()}.tmp"
     values = {
         "format": FORMAT,
@@ -80,7 +81,8 @@ def save_checkpoint(study: Path, state: State, *, log_bytes: int = 0, log_sha256
         raise storage_error(target, sum(map(len, files.values())), error) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-    _verify(target, files)
+    for name in files:
+        read_file(target, name)  # checks it against the manifest
     reach("checkpoint.verified")
     for old in _steps(study)[KEPT:]:
         reach("checkpoint.before_delete")
@@ -112,7 +114,7 @@ def last_checkpoint(study: Path) -> Start | None:
 def checkpoint_bytes(state: State) -> int:
     """About how large a checkpoint of a run becomes, whose optimiser has made its first step."""
     weights = sum(t.nbytes for name, t in state.tensors.items() if name.startswith("model."))
-    return 5 * weights  # weights, their average, the best of them, and two moments
+    return 6 * weights  # weights, their average, the best and the last good, and two moments
 
 
 def _read(folder: Path, notes: tuple[str, ...]) -> Start:
@@ -137,14 +139,6 @@ def _read(folder: Path, notes: tuple[str, ...]) -> Start:
     return Start(State(tensors, plain), log_bytes, log_sha256, notes)
 
 
-def _verify(folder: Path, files: Mapping[str, bytes]) -> None:
-    for name, content in files.items():
-        if read_file(folder, name) != content:
-            raise StudyError(
-                f"{folder / name} must read as it was written, and does not. Check the disk."
-            )
-
-
 def _move(beside: Path, target: Path) -> None:
     """Renames a folder into place; one that stands there goes, as its state is no newer."""
     if target.exists():
@@ -161,5 +155,11 @@ def _steps(study: Path) -> list[Path]:
     folder = study / CHECKPOINTS
     if not folder.is_dir() or folder.is_symlink():
         return []
-    found = [p for p in folder.iterdir() if p.name.isdecimal() and not p.is_symlink()]
-    return sorted(found, key=lambda path: int(path.name), reverse=True)
+    found = [p for p in folder.iterdir() if _order(p) is not None and not p.is_symlink()]
+    return sorted(found, key=lambda path: _order(path) or (0, 0), reverse=True)
+
+
+def _order(path: Path) -> tuple[int, int] | None:
+    """How often the run had gone back before this checkpoint, and its step; None: it is none."""
+    *again, step = path.name.split(AGAIN)
+    return (len(again), int(step)) if step.isdecimal() and not any(again) else None

@@ -39,12 +39,11 @@ PARTS = {"recipe": str, "options": dict, "training": dict, "modality": dict, "da
 
 STATE: dict[str, Any] = {
     **dict.fromkeys(("step", "epoch", "batch", "turns_left", "waited", "counted"), int),
-    **dict.fromkeys(("key", "made"), int),
+    **dict.fromkeys(("key", "made", "parts", "threads", "returns"), int),
     **dict.fromkeys(("frozen", "refusals", "names", "memories"), list),
-    **dict.fromkeys(("means", "lagging"), dict),
+    **dict.fromkeys(("means", "lagging", "good"), dict),
     **dict.fromkeys(("seconds", "rate_scale"), float),
     "best": float | None,
-    "went_back": bool,
 }
 
 

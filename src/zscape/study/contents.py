@@ -14,6 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from zscape.errors import StudyError
+from zscape.study.room import free_memory
 
 MOST_TEXT = 64 * 2**20  # bytes of a file that is parsed as JSON or TOML
 TIMES_READ = 3  # copies of a file in memory while its tensors are made
@@ -45,7 +46,7 @@ def read_content(folder: Path, name: str, *, size: int | None = None, most: int 
                 f"{name} must be as it was written, {size:,} bytes, but its size is "
                 f"{about.st_size:,}. Restore it from a copy, or train again."
             )
-        room = min(most, _free_memory() // TIMES_READ)
+        room = min(most, free_memory() // TIMES_READ)
         if about.st_size > room:
             raise StudyError(
                 f"{name} must have at most {room:,} bytes to be read here, got {about.st_size:,}. "
@@ -185,13 +186,3 @@ def _unreadable(name: str, kind: str, error: Exception) -> StudyError:
         f"{name} must be {kind} as zscape wrote it, and is not ({cause}). "
         "Restore it from a copy, or train again."
     )
-
-
-def _free_memory() -> int:
-    """Bytes that can be had without swapping; where the system does not say, as many as asked."""
-    try:
-        with open("/proc/meminfo") as lines:
-            told = dict(line.split(":", 1) for line in lines)
-        return int(told["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):
-        return 2**62

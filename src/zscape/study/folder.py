@@ -124,7 +124,7 @@ def has_file(folder: Path, name: str) -> bool:
     return (folder / MANIFEST).exists() and name in _listed(folder)
 
 
-def require_room(folder: Path, size: int) -> None:
+def require_disk(folder: Path, size: int) -> None:
     """Nothing, unless the disk has less free room than `size` bytes.
 
     Raises:

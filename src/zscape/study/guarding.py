@@ -1,4 +1,4 @@
-"""What keeps a bad step out of the weights: checked on the device, told at the next record."""
+"""What keeps a bad step out of the weights: judged on the device, told at the next record."""
 
 import math
 from collections.abc import Mapping
@@ -12,30 +12,34 @@ from zscape.objective.objective import Loss, Objective
 
 WINDOW = 100  # gradient norms that are remembered
 REFRESHED = 50  # steps between two looks at them
-TIMES = 30.0  # the median norm, above which a step is refused
-NEVER = 1.0  # a norm up to which no step is refused
+TIMES = 30.0  # the median norm, to which longer gradients are shortened
+NEVER = 1.0  # a norm up to which no gradient is shortened
 HIGHEST = 1e18  # a norm whose square is still finite in float32: the limit before any is known
 
 
 class Guard:
-    """Refuses steps whose loss, parts or gradient are not finite, or whose gradient is huge.
+    """Refuses steps whose loss, parts or gradient are not finite, and shortens huge gradients.
 
-    Huge is over 30 times the median of the last 100 gradient norms. Every refusal doubles that
-    limit until it is set anew, so that a model whose gradients have grown for good is not refused
-    for long. Nothing here waits for the device until it is asked.
-    Source: Child 2021 (skipped steps, with a fixed limit), appendix B, arXiv:2011.10650.
+    Huge is over 30 times the median of the last 100 gradient norms; the first 50 steps only know
+    what float32 can square. Heavy-tailed data have such gradients for ever, and a model that never
+    stepped on them would not learn its outliers. Nothing here waits for the device until it is
+    asked.
+    Source: Pascanu et al. 2013, algorithm 1, arXiv:1211.5063; the limit that follows is ours.
     """
 
     def __init__(self, device: str) -> None:
         self.norms = torch.zeros(WINDOW, device=device)
         self.bad = torch.zeros(WINDOW, device=device)  # 1 where a step since `told` was refused
         self.limit = torch.full((), HIGHEST, device=device)
+        self.long = torch.zeros((), device=device)  # gradients that were shortened since `told`
         self.place = torch.zeros(1, dtype=torch.long, device=device)
         self.seen = 0
         self.told = 0
 
-    def refuse(self, figures: Tensor, norm: Tensor) -> Tensor:
-        """1 where the step must not be made, else 0: a scalar on the device.
+    def judge(self, figures: Tensor, norm: Tensor) -> tuple[Tensor, Tensor]:
+        """1 where the step must not be made, else 0; and what to divide its gradient by.
+
+        Both are scalars on the device.
 
         Args:
             figures: the loss and its parts, `[P]`.
@@ -43,12 +47,12 @@ class Guard:
         """
         total = figures.sum() + norm
         # What is not finite differs from itself, or its difference from itself is no number.
-        wrong = (total - total != 0) | (norm > self.limit)
-        bad = wrong.float()
+        wrong = total - total != 0
+        bad, excess = wrong.float(), (norm / self.limit).clamp(min=1.0)
         self.norms.index_copy_(0, self.place, torch.where(wrong, self.limit, norm).reshape(1))
         self.bad.index_copy_(0, self.place, bad.reshape(1))
-        self.limit.addcmul_(self.limit, bad).clamp_(max=HIGHEST)
-        return bad
+        self.long.add_((excess > 1) & ~wrong)
+        return bad, excess
 
     def move(self) -> None:
         """Goes on to the next step; every 50 steps the limit is set anew."""
@@ -58,8 +62,8 @@ class Guard:
             norms = self.norms[: min(self.seen, WINDOW)]
             self.limit.copy_((TIMES * norms.median()).clamp(min=NEVER, max=HIGHEST))
 
-    def take(self) -> tuple[int, int]:
-        """How many steps were refused since the last call, and how long ago the first was; waits.
+    def take(self) -> tuple[int, int, int]:
+        """What was refused since the last call, how long ago first, what shortened; waits.
 
         Of the last 100 steps at most. A step ago is 1.
         """
@@ -67,17 +71,20 @@ class Guard:
         places = torch.arange(self.seen - count, self.seen) % WINDOW
         bad = self.bad.cpu()[places].nonzero()
         self.told = self.seen
-        return len(bad), count - int(bad[0]) if len(bad) else 0
+        long = int(self.long.item())
+        self.long.zero_()
+        return len(bad), count - int(bad[0]) if len(bad) else 0, long
 
     def tensors(self) -> dict[str, Tensor]:
         """What it knows, by name."""
         counts = {"seen": torch.tensor(self.seen), "told": torch.tensor(self.told)}
-        return {"norms": self.norms, "bad": self.bad, "limit": self.limit} | counts
+        held = {"norms": self.norms, "bad": self.bad, "limit": self.limit, "long": self.long}
+        return held | counts
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Goes on from the `tensors` of another guard."""
-        for tensor, name in ((self.norms, "norms"), (self.bad, "bad"), (self.limit, "limit")):
-            tensor.copy_(tensors[name])
+        for name in ("norms", "bad", "limit", "long"):
+            getattr(self, name).copy_(tensors[name])
         self.seen, self.told = int(tensors["seen"]), int(tensors["told"])
         self.place.fill_(self.seen % WINDOW)
 

@@ -37,7 +37,10 @@ def held_back(came: list[int]) -> Iterator[None]:
     try:
         yield
     finally:
+        # One that comes now waits too, or a handler of its own would leave the others changed.
+        signal.pthread_sigmask(signal.SIG_BLOCK, heard)
         for number in heard:
             signal.signal(number, before[number])
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, heard)
         for number in came:
             signal.raise_signal(number)

@@ -2,13 +2,16 @@
 
 import hashlib
 import json
+import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, replace
+from io import RawIOBase
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Any, Self
 
 from zscape.study.checkpoints import Start, save_checkpoint
 from zscape.study.contents import read_content
@@ -34,7 +37,7 @@ class Journal:
     def __init__(self, study: Path, run: Run, *, every: float, written: bytes = b"") -> None:
         self.study, self.run, self.every = study, run, every
         self.came: list[int] = []  # numbers of signals that wait
-        self.saved: tuple[int, int] | None = None
+        self.saved: tuple[int, int, int] | None = None
         self.since = time.monotonic()
         self._log = _opened_log(study)
         self._log.truncate(len(written))
@@ -43,31 +46,35 @@ class Journal:
     def records(self) -> Iterator[Progress]:
         """The records of the run, written before they are passed on.
 
-        A signal waits until the step under way is done and the state is kept.
+        A signal waits until the step under way is done and the state is kept; with several
+        processes, until all of them have heard of it, as all must end after the same step.
 
         Raises:
             StorageError: the disk is full or refuses.
             DivergedError: the numbers left the finite.
         """
         records = self.run.records(until=lambda: bool(self.came))
-        while True:
-            with held_back(self.came):
-                record = next(records, None)
-                if record is not None:
-                    self._write(record)
-                if record is None or self.came or time.monotonic() - self.since >= self.every:
-                    self.keep()
-            if record is None:
-                return
-            yield record
+        with held_back(self.came) if self.run.group.world > 1 else nullcontext():
+            while True:
+                with held_back(self.came) if self.run.group.world == 1 else nullcontext():
+                    record = next(records, None)
+                    if record is not None:
+                        self._write(record)
+                    if record is None or self.came or time.monotonic() - self.since >= self.every:
+                        self.keep()
+                if record is None:
+                    return
+                yield record
 
     def keep(self) -> None:
         """Writes a checkpoint of the run as it is, unless the last one is of the same state."""
-        place = (self.run.step, self.run.epoch)
+        place = (self.run.step, self.run.epoch, self.run.returns)
         if place == self.saved:
             return
-        self._log.flush()
-        os.fsync(self._log.fileno())
+        try:
+            os.fsync(self._log.fileno())
+        except OSError as error:
+            raise storage_error(self.study / LOG, self._log.tell(), error) from error
         save_checkpoint(
             self.study,
             self.run.state(),
@@ -88,15 +95,11 @@ class Journal:
         self._log.close()
 
     def _write(self, record: Progress) -> None:
-        told = asdict(record)
-        if not record.note:
-            del told["note"]
-        line = (json.dumps(told) + "\n").encode()
+        line = (json.dumps(_plain(record)) + "\n").encode()
         try:
             self._log.write(line[: len(line) // 2])
             reach("log.mid_append")
             self._log.write(line[len(line) // 2 :])
-            self._log.flush()
             self._digest.update(line)
         except OSError as error:
             raise storage_error(self.study / LOG, len(line), error) from error
@@ -127,9 +130,23 @@ def written_log(study: Path, start: Start | None) -> bytes:
     return read_content(study, LOG)[: start.log_bytes]
 
 
-def _opened_log(study: Path) -> BinaryIO:
+def _plain(record: Progress) -> dict[str, Any]:
+    """A record as JSON can hold it: what is not finite is nothing, or left out."""
+    told = {**asdict(record), "parts": _finite(record.parts)}
+    told["loss"] = record.loss if math.isfinite(record.loss) else None
+    if not record.note:
+        del told["note"]
+    return told
+
+
+def _finite(parts: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in parts.items() if math.isfinite(value)}
+
+
+def _opened_log(study: Path) -> RawIOBase:
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
     try:
-        return os.fdopen(os.open(study / LOG, flags, 0o644), "ab")
+        # Unbuffered: what a full disk refuses must not be tried again when the file is closed.
+        return os.fdopen(os.open(study / LOG, flags, 0o644), "ab", buffering=0)
     except OSError as error:
         raise storage_error(study / LOG, 0, error) from error

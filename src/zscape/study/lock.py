@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from zscape.errors import BusyError
+from zscape.errors import BusyError, StorageError
 
 LOCK = "study.lock"
 
@@ -32,6 +32,11 @@ class Lock:
         except BaseException:
             self.release()
             raise
+
+    @property
+    def held(self) -> bool:
+        """Whether it is not released yet."""
+        return self._descriptor >= 0
 
     def release(self) -> None:
         """Lets the folder go; once is enough."""
@@ -72,9 +77,14 @@ def refuse_busy(folder: Path) -> None:
 def _take(descriptor: int, kind: int, folder: Path) -> None:
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except OSError as error:
+    except BlockingIOError as error:
         holder = os.read(descriptor, 200).decode(errors="replace").strip()
         raise BusyError(
             f"The study {folder.name!r} must not be in use, but {holder or 'a process'} is "
             "training it. Wait for its end, or choose another folder."
+        ) from error
+    except OSError as error:
+        raise StorageError(
+            f"The folder {folder.name!r} must be on a disk with locks, but the system says: "
+            f"{error.strerror}. Choose a local disk."
         ) from error

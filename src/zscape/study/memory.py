@@ -15,13 +15,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from zscape.errors import MemoryLimitError
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
+from zscape.study.room import free_memory
 
 TRACED = (4, 8)  # examples of the two batches that are tried
 MEASURED = 512  # examples that a validation measures at once
 SURE = 1.3  # the estimate is within 30 % of the peak, so beyond this a run cannot fit
 # Copies of the weights, all of them in float32: gradients, two moments, average and best; and two
-# states that a run can go back to, each of weights, moments, average and best, while one is made.
-COPIES = 5 + 2 * 5
+# that a run can go back to, while one takes the other's place.
+COPIES = 5 + 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +117,11 @@ def require_memory(needed: Footprint, free: int) -> str:
     return ""
 
 
-def free_memory(device: str) -> int:
+def free_on(device: str) -> int:
     """Bytes that can still be had on a device, as far as it or the system says."""
     if torch.device(device).type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        known = dict(line.split(":", 1) for line in lines)
-        return int(known["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    return free_memory()
 
 
 def _grown(courses: list[list[int]], sizes: list[int], size: int) -> int:

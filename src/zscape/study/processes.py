@@ -118,7 +118,9 @@ def _alive() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
+        reason = next(iter(str(error).strip().splitlines()), "no more is known")[:120]
         raise GroupError(
-            "All processes of a run must stay alive, and one is gone. The last state that was kept "
-            "is whole: 'zscape train --resume STUDY' goes on from it, with any number of processes."
+            f"All processes of a run must stay alive, and one is gone ({reason}). The last state "
+            "that was kept is whole: 'zscape train --resume STUDY' goes on from it, with any "
+            "number of processes."
         ) from error

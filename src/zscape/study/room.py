@@ -13,7 +13,7 @@ BOMB_RATIO = 200  # unpacked over packed; pictures of pure black reach 100, zero
 
 def most_bytes() -> int:
     """The bytes that one file may take in memory, 4 GB at most."""
-    return min(MOST_BYTES, _free() // SHARE)
+    return min(MOST_BYTES, free_memory() // SHARE)
 
 
 def require_room(shown: str, *, packed: int, unpacked: int) -> None:
@@ -44,7 +44,7 @@ def _megabytes(size: int) -> str:
     return f"{size >> 20:,} MB" if size >= 2**20 else f"{size:,} bytes"
 
 
-def _free() -> int:
+def free_memory() -> int:
     """Bytes of memory that are free, as far as the system says."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()

@@ -21,12 +21,12 @@ from zscape.study.data import Data, fingerprint, look
 from zscape.study.display import announce, displayed
 from zscape.study.failpoints import reach
 from zscape.study.figures import report_page
-from zscape.study.folder import clear_strays, require_room
+from zscape.study.folder import clear_strays, require_disk
 from zscape.study.interrupts import held_back
 from zscape.study.journal import Journal, with_its_log, written_log
 from zscape.study.lock import Lock
 from zscape.study.processes import ALONE, Group
-from zscape.study.progress import Progress
+from zscape.study.progress import Progress, State
 from zscape.study.running import Run
 from zscape.study.sources import BUILT_IN
 from zscape.study.spec import find_recipe, options, settle
@@ -200,18 +200,13 @@ def _follow(study: Study, data: Data, group: Group) -> Iterator[Progress]:
     """Takes part in the training of a study that another process writes."""
     run = _begun(study, data, group)
     came: list[int] = []
-    records = run.records(until=lambda: bool(came))
-    while True:
-        with held_back(came):
-            record = next(records, None)
-        if record is None:
-            return
-        yield record
+    with held_back(came):  # all must end after the same step
+        yield from run.records(until=lambda: bool(came))
 
 
 def _lead(study: Study, data: Data, group: Group, checkpoint_seconds: float) -> Iterator[Progress]:
     """Trains a study and writes it."""
-    with study.lock or Lock(study.path):
+    with _lock(study):
         run = _begun(study, data, group)
         written = written_log(study.path, study.start)
         with Journal(study.path, run, every=checkpoint_seconds, written=written) as journal:
@@ -235,6 +230,18 @@ def _lead(study: Study, data: Data, group: Group, checkpoint_seconds: float) -> 
             )
 
 
+def _lock(study: Study) -> Lock:
+    """The lock that a study holds since it was made or resumed, or a new one."""
+    if study.lock is None:
+        return Lock(study.path)
+    if not study.lock.held:
+        raise StudyError(
+            f"A study is trained once, and {study.path.name!r} was. zscape.resume(path) gives one "
+            "that goes on."
+        )
+    return study.lock
+
+
 def _begun(study: Study, data: Data, group: Group) -> Run:
     """The run at its beginning, or where it was broken off."""
     if study.start is not None:
@@ -242,7 +249,7 @@ def _begun(study: Study, data: Data, group: Group) -> Run:
     run = _built(study, data, group)
     each = checkpoint_bytes(run.state())
     if not group.rank:
-        require_room(study.path, int(ROOM * (each + min(data.x.nbytes, KEPT_BYTES))))
+        require_disk(study.path, int(ROOM * (each + min(data.x.nbytes, KEPT_BYTES))))
     return run
 
 
@@ -274,7 +281,21 @@ def _reopened(path: str | Path, data: Any, recipe: Recipe | None, epochs: int) -
     training = settle_training(study.asked["training"] | ({"epochs": epochs} if epochs else {}))
     settled = {"options": settle(study.recipe, study.asked["options"]), "training": training}
     asked = {**study.asked, **settled}
+    start = start and _noted(start, epochs)
     return replace(study, asked=asked, data=seen, modality=seen.modality, start=start)
+
+
+def _noted(start: Start, epochs: int) -> Start:
+    """The same start, as patient as at first where more epochs are asked for."""
+    plain, notes = start.state.plain, start.notes
+    if plain["threads"] != torch.get_num_threads():
+        notes += (
+            f"it was trained with {plain['threads']} threads and goes on with "
+            f"{torch.get_num_threads()}: as well, but not to the same bits",
+        )
+    if epochs:
+        plain = {**plain, "waited": 0}
+    return replace(start, state=State(start.state.tensors, plain), notes=notes)
 
 
 def _looked_again(study: Study, data: Any) -> Data:
@@ -284,7 +305,8 @@ def _looked_again(study: Study, data: Any) -> Data:
         origin = dict(about.get("origin", {}))
         found = origin.pop("name", None) or origin.pop("path", None)
         if data is None and found is not None:
-            data = found if found in BUILT_IN or found.startswith("hf:") else study.path / found
+            is_name = found in BUILT_IN or found.startswith("hf:")
+            data = found if is_name else study.path.resolve() / found
         if data is None:
             raise StudyError(
                 f"A study that goes on must have its data, and {study.path.name!r} was trained on "

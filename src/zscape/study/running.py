@@ -24,7 +24,7 @@ from zscape.study.validating import measure
 LOG_EVERY = 50  # steps between two records; each costs one wait for the device
 SEEN_BY_A_TURN = 4096  # examples at most
 MOST_REFUSED, OF_STEPS = 10, 1000  # refused steps of the last ones, above which a run goes back
-GOOD_EVERY = 50  # steps at least between two states that a run can go back to
+GOOD_EVERY = 500  # steps at least between two states that a run can go back to
 
 
 class Run:
@@ -84,8 +84,8 @@ class Run:
         self.sum, self.counted = torch.zeros((), device=device), 0
         self.means: dict[str, float] = {}
         self.refusals: list[tuple[int, int]] = []  # (step, how many) of the last 1,000 steps
-        self.went_back, self.start = False, time.monotonic()
-        self.good = self.copy()
+        self.returns, self.start = 0, time.monotonic()  # how often the run went back
+        self.good = self._copied()
 
     @property
     def over(self) -> bool:
@@ -107,6 +107,7 @@ class Run:
                 self._advance(x.to(self.device, non_blocking=True), stop=until())
                 if self.step % LOG_EVERY == 0:
                     record, back = self._record()
+                    self._renew_good()
                     yield record
                     if back:
                         break
@@ -122,45 +123,67 @@ class Run:
 
     def state(self) -> State:
         """Everything that the next step depends on; its tensors are those in use, not copies."""
-        tensors = {f"model.{name}": t for name, t in self.model.state_dict().items()}
-        tensors |= {"sum": self.sum} | self.stepper.tensors()
-        plain: dict[str, Any] = {
-            "step": self.step,
-            "epoch": self.epoch,
-            "batch": self.batch,
-            "turns_left": len(self.turns),
-            "frozen": [n for n, p in self.model.named_parameters() if not p.requires_grad],
+        here, good = self._here(), self.good
+        tensors = {"sum": self.sum, **here.tensors, **self.stepper.tensors()}
+        tensors |= {f"good.{name}": tensor for name, tensor in good.tensors.items()}
+        plain = dict(here.plain) | {
+            "good": good.plain,
             "best": None if self.best == math.inf else self.best,
             "waited": self.waited,
             "counted": self.counted,
-            "means": self.means,
-            "refusals": self.refusals,
-            "went_back": self.went_back,
+            "means": dict(self.means),
+            "refusals": list(self.refusals),
+            "returns": self.returns,
             "seconds": time.monotonic() - self.start,
+            "threads": torch.get_num_threads(),
             "key": self.stepper.key,
             "made": self.stepper.made,
             "names": self.stepper.names,
             "rate_scale": self.stepper.rate_scale,
             "parts": self.stepper.parts,
-            "lagging": vars(self.stepper.lagging),
-            "memories": [],
+            "lagging": dict(vars(self.stepper.lagging)),
         }
+        return State(tensors, plain)
+
+    def load(self, state: State) -> None:
+        """Goes on from a state of a run that was made in the same way."""
+        tensors, plain = state.tensors, state.plain
+        self._put(state)
+        self.stepper.key, self.stepper.rate_scale = plain["key"], plain["rate_scale"]
+        self.stepper.parts, self.stepper.names = plain["parts"], tuple(plain["names"])
+        self.stepper.load(tensors, made=plain["made"])
+        vars(self.stepper.lagging).update(plain["lagging"])
+        self.best = math.inf if plain["best"] is None else plain["best"]
+        self.waited, self.counted = plain["waited"], plain["counted"]
+        self.means = dict(plain["means"])
+        self.sum = tensors["sum"].to(self.device).clone()
+        self.refusals = [(step, count) for step, count in plain["refusals"]]
+        self.returns = plain["returns"]
+        self.start = time.monotonic() - plain["seconds"]
+        good = {n: t.to(self.device).clone() for n, t in within("good", tensors).items()}
+        self.good = State(good, plain["good"])
+
+    def _here(self) -> State:
+        """Weights, what the objective remembers, and the place in the data."""
+        tensors = {f"model.{name}": t for name, t in self.model.state_dict().items()}
+        memories: list[dict[str, Any]] = []
         for index, memory in enumerate(self.objective.memories):
             known = memory.state_dict()
             held = {n: value for n, value in known.items() if isinstance(value, Tensor)}
             tensors |= {f"memories.{index}.{name}": tensor for name, tensor in held.items()}
-            plain["memories"].append({n: v for n, v in known.items() if n not in held})
+            memories.append({n: v for n, v in known.items() if n not in held})
+        plain = {
+            "step": self.step,
+            "epoch": self.epoch,
+            "batch": self.batch,
+            "turns_left": len(self.turns),
+            "frozen": [n for n, p in self.model.named_parameters() if not p.requires_grad],
+            "memories": memories,
+        }
         return State(tensors, plain)
 
-    def copy(self) -> State:
-        """The state as it is now, whatever comes."""
-        state = self.state()
-        plain = dict(state.plain, means=dict(self.means), refusals=list(self.refusals))
-        plain["lagging"] = dict(plain["lagging"])
-        return State({n: t.detach().clone() for n, t in state.tensors.items()}, plain)
-
-    def load(self, state: State) -> None:
-        """Goes on from a state of a run that was made in the same way."""
+    def _put(self, state: State) -> None:
+        """Goes to where `_here` was."""
         tensors, plain = state.tensors, state.plain
         self.step, self.epoch, self.batch = plain["step"], plain["epoch"], plain["batch"]
         turns = self.objective.turns
@@ -171,22 +194,19 @@ class Run:
         self.model.load_state_dict(within("model", tensors))
         for turn in turns[:done]:
             turn.restore(self.model)
-        self.stepper.key, self.stepper.rate_scale = plain["key"], plain["rate_scale"]
-        self.stepper.parts = plain.get("parts", 1)
-        self.stepper.load(tensors, made=plain["made"])
-        self.stepper.names = tuple(plain["names"])
-        vars(self.stepper.lagging).update(plain["lagging"])
-        self.best = math.inf if plain["best"] is None else plain["best"]
-        self.waited, self.counted = plain["waited"], plain["counted"]
-        self.means = dict(plain["means"])
-        self.sum = tensors["sum"].to(self.device).clone()
-        self.refusals = [(step, count) for step, count in plain["refusals"]]
-        self.went_back = plain["went_back"]
-        self.start = time.monotonic() - plain["seconds"]
         for index, memory in enumerate(self.objective.memories):
             held = {n: t.clone() for n, t in within(f"memories.{index}", tensors).items()}
             memory.load_state_dict(plain["memories"][index] | held)
-        self.good = self.copy()
+
+    def _copied(self) -> State:
+        here = self._here()
+        return State({n: t.detach().clone() for n, t in here.tensors.items()}, here.plain)
+
+    def _renew_good(self) -> None:
+        """Takes this state for one to go back to, when the last steps were all sound."""
+        self.refusals = [(at, n) for at, n in self.refusals if at > self.step - OF_STEPS]
+        if not self.refusals and self.step - self.good.plain["step"] >= GOOD_EVERY:
+            self.good = self._copied()
 
     def _stops(self, until: Callable[[], bool]) -> bool:
         """Whether to end here; all processes of a group say the same."""
@@ -211,16 +231,16 @@ class Run:
         if back:
             return record
         lagging = self.stepper.lagging
-        if lagging.active:
-            (x,) = islice(self.feed.of(self.epoch, start=self.batch - 1), 1)
+        x = next(self.feed.of(self.epoch, start=self.batch - 1), None) if lagging.active else None
+        if x is not None:
             with torch.random.fork_rng(devices=[]), torch.no_grad():
                 seed_noise(self.stepper.key, self.step)
                 lagging.hear(self.model, self.group.from_first(x.to(self.device)))
+            lagging.active = bool(self.group.from_first(torch.tensor(lagging.active)))
         parts = {**record.parts, **self._validated()}
         seconds = time.monotonic() - self.start
         self.epoch, self.batch = self.epoch + 1, 0
-        if self.step - self.good.plain["step"] >= GOOD_EVERY and not self.refusals:
-            self.good = self.copy()
+        self._renew_good()
         return replace(record, parts=parts, seconds=seconds)
 
     def _validated(self) -> dict[str, float]:
@@ -232,6 +252,9 @@ class Run:
             measured = measure(
                 self.model, self.objective, self.validation, step=self.step, device=self.device
             )
+        # Unlike processors round unlike; all processes must decide the same.
+        figures = torch.tensor(list(measured.values()), dtype=torch.float64)
+        measured = dict(zip(measured, self.group.from_first(figures).tolist(), strict=True))
         self.waited += 1
         if measured["validation_loss"] < self.best:
             self.best, self.waited = measured["validation_loss"], 0
@@ -242,7 +265,7 @@ class Run:
 
     def _record(self) -> tuple[Progress, bool]:
         """What happened since the last record, and whether the run had to go back."""
-        refused, ago = self.stepper.guard.take()
+        refused, ago, shortened = self.stepper.guard.take()
         if made := self.counted - refused:
             each: list[float] = (self.sum / made).tolist()
             self.means = dict(zip(self.stepper.names, each, strict=True))
@@ -253,8 +276,9 @@ class Run:
             means["elbo"] = -means["distortion"] - means["rate"]
         note = self._mind(refused, self.step - ago) if refused else ""
         note = " ".join(said for said in (note, self.stepper.tell()) if said)
-        if refused:
-            means["refused"] = float(refused)
+        for name, count in (("refused", refused), ("shortened", shortened)):
+            if count:
+                means[name] = float(count)
         planned = self.epochs * len(self.feed)
         share, seconds = step / planned if planned else 0.0, time.monotonic() - self.start
         return Progress(step, epoch, share, loss, means, seconds, note), self.step < step
@@ -268,30 +292,35 @@ class Run:
         last = [(step, n) for step, n in self.refusals if step > self.step - OF_STEPS]
         self.refusals = [*last, (self.step, refused)]
         if sum(count for _, count in self.refusals) <= MOST_REFUSED:
-            return f"{refused} steps up to {self.step} were refused: they were not finite or huge."
+            return f"{refused} steps up to {self.step} were refused: they were not finite."
         blame = self._blame(first)
-        at, was_back = self.good.plain["step"], self.went_back
-        self.load(self.good)
-        self.went_back = True
-        if was_back:
+        self._go_back()
+        at = f"back at step {self.step}"
+        if self.returns > 1:
             raise DivergedError(
-                f"Training must have finite numbers and steady gradients, and too many steps were "
-                f"refused even at half the rate: {blame}. The model is back at step {at}. Lower "
-                "--learning-rate, or choose another --likelihood."
+                f"Training must have finite numbers, and too many steps were refused even at half "
+                f"the rate: {blame}. The model is {at}. Lower --learning-rate, or choose another "
+                "--likelihood."
             )
+        return f"too many steps were refused ({blame}): {at}, at half the rate."
+
+    def _go_back(self) -> None:
+        """To the last good state, with a fresh optimiser at half the rate; the best is kept."""
+        best = self.stepper.average.best
+        self._put(self.good)
+        self.stepper.start_anew()
+        self.stepper.average.best = best
         self.stepper.rate_scale /= 2
-        self.good = self.copy()
-        return f"too many steps were refused ({blame}): back to step {at}, at half the rate."
+        self.waited, self.refusals, self.returns = 0, [], self.returns + 1
 
     def _blame(self, step: int) -> str:
         """What was wrong with a refused step of this epoch, with the weights as they are now."""
-        batch = self.batch - (self.step - step)
-        epoch = self.epoch
-        if batch < 0:
+        epoch, batch = self.epoch, self.batch - (self.step - step)
+        x = next(self.feed.of(epoch, start=batch), None) if batch >= 0 else None
+        if x is None:
             return f"first in step {step}"
-        (x,) = islice(self.feed.of(epoch, start=batch), 1)
         with torch.random.fork_rng(devices=[]):
-            seed_noise(self.stepper.key, step)
+            self.stepper.seed(step)
             what = first_bad(self.model, self.objective, x.to(self.device), step)
         return f"first in batch {batch + 1} of epoch {epoch}, step {step}, {what}"
 
@@ -304,7 +333,7 @@ class Run:
                 self.turns.pop(0).change(self.model, self.group.from_first(self._seen(x)))
             self.stepper.start_anew()
             self.best, self.waited = math.inf, 0
-        self.good = self.copy()
+        self.good = self._copied()
 
     def _seen(self, x: Tensor) -> Tensor:
         """The examples that were seen last, 4,096 at most, those of the batch x among them."""

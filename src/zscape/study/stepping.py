@@ -1,11 +1,12 @@
 """One optimiser step: forward, backward, the guard, the update. Nothing here waits for the device.
 
-Which batch comes, and what is recorded and kept, is the business of `training`.
+Which batch comes, and what is recorded and kept, is the business of `running`.
 """
 
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -103,12 +104,17 @@ class Stepper:
         self.step, self.stop_asked = step, stop
         if self.rate is not None:
             self.rate.fill_(self._rate_now())
-        seed_noise(self.key, step, self.group.rank)
+        self.seed(step)
         figures = self._make(x) if self.captured is None else self.captured(x)
         self.guard.move()
         self.made += 1
         self.average.follow(self.made)
         return figures
+
+    def seed(self, step: int) -> None:
+        """Seeds the noise of a step as this process has it."""
+        on_cuda = torch.device(self.device).type == "cuda"
+        seed_noise(self.key, step, self.group.rank, cuda=on_cuda)
 
     def tell(self) -> str:
         """What a person should know of the steps since the last call; mostly empty."""
@@ -149,7 +155,7 @@ class Stepper:
         One sum of one flat tensor, so that any model, and any number of passes through it in a
         step, is served alike, and that all processes make or refuse the same step.
         """
-        statistics = [b for b in self.model.buffers() if b.is_floating_point()]
+        statistics = self._statistics()
         told = figures.new_tensor([1.0, float(stop)])
         parts = [*self.adam.gradients, *statistics, *self._memories(), figures, told]
         sizes = [part.numel() for part in parts]
@@ -159,6 +165,9 @@ class Stepper:
             part.copy_((mean / told[0]).view_as(part))
         self.stop = told[1]
         return figures
+
+    def _statistics(self) -> list[Tensor]:
+        return [buffer for buffer in self.model.buffers() if buffer.is_floating_point()]
 
     def _memories(self) -> list[Tensor]:
         """What the objective remembers in tensors: moving averages, controlled weights."""
@@ -174,14 +183,32 @@ class Stepper:
 
     def _make(self, x: Tensor) -> Tensor:
         """The step itself: all that happens on the device."""
+        statistics = [buffer.clone() for buffer in self._statistics()]
+        known = [memory.state_dict() for memory in self.objective.memories]
         figures = self._differentiated(x)
         if self.group.world > 1:
             figures = self._shared(figures, len(x), self.stop_asked)
         # The fused optimiser leaves weights and moments alone where this is 1, on the device.
-        refused = self.guard.refuse(figures, self.adam.norm())
+        refused, excess = self.guard.judge(figures, self.adam.norm())
         rate = self._rate_now() if self.rate is None else self.rate
-        self.adam.step(rate, refused=refused, first=self.lagging.holds(self.step))
+        self.adam.step(rate, refused=refused, excess=excess, first=self.lagging.holds(self.step))
+        self._forget_where(refused > 0, statistics, known)
         return figures.masked_fill(refused > 0, 0.0)
+
+    def _forget_where(
+        self, refused: Tensor, statistics: list[Tensor], known: list[dict[str, Any]]
+    ) -> None:
+        """Puts running statistics and the objective's memory back to before a refused step."""
+        for buffer, before in zip(self._statistics(), statistics, strict=True):
+            buffer.copy_(torch.where(refused, before, buffer))
+        for memory, earlier in zip(self.objective.memories, known, strict=True):
+            now = memory.state_dict()
+            both = {
+                name: torch.where(refused.to(value.device), earlier[name], value)
+                for name, value in now.items()
+                if isinstance(value, Tensor) and isinstance(earlier[name], Tensor)
+            }
+            memory.load_state_dict(now | both)
 
     def _differentiated(self, x: Tensor) -> Tensor:
         """The figures of a batch, whose gradients are added up; in parts where memory is short.
@@ -230,12 +257,12 @@ class Stepper:
         reach("step")
         (total if share == 1 else total * share).backward()
         self.names = ("loss", *loss.parts)
-        figures = torch.stack([total.detach(), *loss.parts.values()])
+        figures = torch.stack([total.detach(), *(p.to(total.device) for p in loss.parts.values())])
         return figures if share == 1 else figures * share
 
     def _begin_again(self) -> None:
         self.adam.forget()
-        seed_noise(self.key, self.step, self.group.rank)
+        self.seed(self.step)
         if torch.device(self.device).type == "cuda":
             torch.cuda.empty_cache()
 
@@ -260,7 +287,7 @@ def is_short_of_memory(error: BaseException) -> bool:
     return known or "allocate memory" in str(error)
 
 
-def seed_noise(key: int, step: int, rank: int = 0) -> None:
+def seed_noise(key: int, step: int, rank: int = 0, *, cuda: bool = False) -> None:
     """Seeds all draws of a step, so that they depend on nothing that was drawn before.
 
     Source: Steele et al. 2014, figure 10 (SplitMix64), doi:10.1145/2714064.2660195.
@@ -271,7 +298,7 @@ def seed_noise(key: int, step: int, rank: int = 0) -> None:
     z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
     seed = (z ^ (z >> 31)) >> 1
     torch.default_generator.manual_seed(seed)
-    if torch.cuda.is_available():
+    if cuda:
         torch.cuda.manual_seed_all(seed)
 
 

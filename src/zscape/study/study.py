@@ -240,7 +240,7 @@ class Study:
                 f"{WEIGHTS} must fit the recipe {self.asked['recipe']!r}, and does not. "
                 "Open the study with the version of the recipe that trained it."
             ) from error
-        if not all(tensor.isfinite().all() for tensor in model.parameters()):
+        if not all(tensor.isfinite().all() for tensor in model.state_dict().values()):
             raise StudyError(
                 f"{WEIGHTS} must hold finite numbers, and does not. Restore it from a copy."
             )
@@ -335,7 +335,8 @@ def _origin(data: Data, folder: Path) -> dict[str, Any]:
     """How to look at the data again; a path is told from the study, so that both can move."""
     origin = dict(data.origin)
     if "path" in origin:
-        origin["path"] = os.path.relpath(origin["path"], folder)
+        # Links resolved, as the way back up from a linked folder is another.
+        origin["path"] = os.path.relpath(os.path.realpath(origin["path"]), os.path.realpath(folder))
     return origin
 
 

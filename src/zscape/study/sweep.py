@@ -153,7 +153,7 @@ def run_sweep(plan: Plan, *, jobs: int | str = 1) -> Iterator[tuple[str, Progres
         yield from kept.items()
         runs = read_record(plan)
         pieces = _pieces(plan, x, done=kept)
-        messages = done_together(_begine, pieces, jobs=num_jobs(str(jobs), len(pieces)))
+        messages = done_together(_train_one, pieces, jobs=num_jobs(str(jobs), len(pieces)))
         for name, message in messages:
             if isinstance(message, Progress):
                 yield name, message
@@ -206,7 +206,7 @@ def _shared(plan: Plan) -> Iterator[Path]:
         shutil.rmtree(aside)
 
 
-def _begine(
+def _train_one(
     x: Path, about: Mapping[str, Any], recipe: str | Recipe, run: Run, settings: Mapping[str, Any]
 ) -> Iterator[Progress | Run]:
     # Mapped, not sent: all processes read the same pages.

@@ -1,5 +1,6 @@
 """Data of a kind that is known, in units that are read one by one and from their beginning."""
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -123,7 +124,9 @@ def _loose(image: Image, folder: Path, strict: bool) -> list[Unit]:
             found = ((as_name(path), os.path.join(folder, path), None) for path in own)
             return _pictures(image, found, skipped, strict)
 
-        return Unit(f"pictures-{start // PICTURES_A_UNIT:05}", [len(paths), start], pieces)
+        stamps = (stamp(folder / path) for path in own)
+        known = _digest(*(f"{path}{made}".encode() for path, made in zip(own, stamps, strict=True)))
+        return Unit(f"pictures-{start // PICTURES_A_UNIT:05}", [len(paths), start, known], pieces)
 
     return [unit(start) for start in range(0, len(paths), PICTURES_A_UNIT)]
 
@@ -158,8 +161,18 @@ def _pictures(
 def _held(modality: Modality, things: Any, start: int, *, source: str) -> Unit:
     stop = min(start + ROWS_A_UNIT, len(things))
 
-    def pieces(skipped: list[tuple[str, str]]) -> Iterator[Piece]:
-        own = things.iloc[start:stop] if is_frame(things) else things[start:stop]
-        yield Piece(np.arange(start, stop), modality.encode(own))
+    stored = modality.encode(things.iloc[start:stop] if is_frame(things) else things[start:stop])
 
-    return Unit(f"{source}-{start // ROWS_A_UNIT:05}", [len(things), start], pieces)
+    def pieces(skipped: list[tuple[str, str]]) -> Iterator[Piece]:
+        yield Piece(np.arange(start, stop), stored)
+
+    known = _digest(np.ascontiguousarray(stored.numpy()).data)
+    return Unit(f"{source}-{start // ROWS_A_UNIT:05}", [len(things), start, known], pieces)
+
+
+def _digest(*parts: bytes | memoryview) -> int:
+    """A number of 48 bits that changes when the parts do."""
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(part)
+    return int(found.hexdigest()[:12], 16)
