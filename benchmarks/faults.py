@@ -76,7 +76,7 @@ def full_disks(settings: Settings) -> Iterator[Figure]:
 
 def corruption(settings: Settings) -> Iterator[Figure]:
     """Damage to every file, and how much of it went unnoticed."""
-    counts = ((2, 2), (1, 1)) if settings.quick else ((20, 200), (20, 60))
+    counts = ((2, 2), (1, 1)) if settings.quick else ((20, 200), (20, 100))
     with _ward() as ward:
         table, digits = ward.folder / "whole", ward.folder / "digits"
         words = ["train", "digits", "--out", digits, "--epochs", "3", "--network", "mlp:16"]

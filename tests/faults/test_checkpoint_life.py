@@ -2,19 +2,18 @@
 
 import shutil
 import signal
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from tests.faults.harness import KILLED, Runner
+from tests.faults.harness import KILLED
 from tests.faults.lives import POINTS, contents, differences, go_on, history, revive, train
 from tests.faults.trials import Ward
 
 from zscape.study.checkpoints import CHECKPOINTS, last_checkpoint
 
-STEPS, LIVES = 6, 4
+STEPS, LIVES = 5, 3
 plans = st.sampled_from(
     [
         *(f"{point}=kill9@{time}" for point, times in POINTS.items() for time in times[:2]),
@@ -87,14 +86,14 @@ class Life(RuleBasedStateMachine):
         return self.num_states() > 0
 
 
-def test_a_life_of_any_kind_ends_well():
-    with Runner() as runner, TemporaryDirectory() as folder:
-        Life.ward = Ward(Path(folder), runner)
-        Life.TestCase.settings = settings(
-            max_examples=LIVES,
-            stateful_step_count=STEPS,
-            deadline=None,
-            derandomize=True,
-            suppress_health_check=list(HealthCheck),
-        )
-        Life.TestCase().runTest()
+@pytest.mark.slow
+def test_a_life_of_any_kind_ends_well(ward):
+    Life.ward = ward
+    Life.TestCase.settings = settings(
+        max_examples=LIVES,
+        stateful_step_count=STEPS,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+    )
+    Life.TestCase().runTest()

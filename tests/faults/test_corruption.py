@@ -7,22 +7,19 @@ import shutil
 
 import pytest
 from tests.faults.corruption import damages, offered
-from tests.faults.harness import Runner, write_rows
-from tests.faults.lives import train
 
 from zscape.errors import StudyError
 from zscape.study.checkpoints import CHECKPOINTS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
-def studies(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("studies")
-    with Runner() as runner:
-        data = write_rows(folder)
-        other = ["train", "digits", "--out", folder / "b", "--epochs", "1", "--network", "mlp:8"]
-        assert train(runner, data, folder / "a").code == 0
-        assert runner.run(other).code == 0
-    return folder / "a", folder / "b"
+def studies(ward, true):
+    other = ward.folder / "digits"
+    words = ["train", "digits", "--out", other, "--epochs", "1", "--network", "mlp:8"]
+    assert ward.runner.run(words).code == 0
+    return true, other
 
 
 def test_no_damage_is_silent(studies):

@@ -6,15 +6,11 @@ The benchmark `faults` tries 96 deaths and every write on a full disk; here are 
 import shutil
 
 import pytest
-from tests.faults.harness import KILLED, Runner
+from tests.faults.harness import KILLED
 from tests.faults.lives import contents, differences, go_on, train
-from tests.faults.trials import DOUBLE, Ward
+from tests.faults.trials import DOUBLE
 
-
-@pytest.fixture(scope="module")
-def ward(tmp_path_factory):
-    with Runner() as runner:
-        yield Ward(tmp_path_factory.mktemp("ward"), runner)
+pytestmark = pytest.mark.slow
 
 
 def wrong(trials, *, all_struck=True):
@@ -41,7 +37,7 @@ def test_the_comparison_sees_one_bit(ward, tmp_path):
 
 
 def test_a_kill_at_a_random_moment_changes_nothing(ward):
-    assert wrong(ward.random_kills(4), all_struck=False) == []
+    assert wrong(ward.random_kills(3), all_struck=False) == []
 
 
 def test_a_kill_at_every_named_point_changes_nothing(ward):
@@ -55,9 +51,9 @@ def test_a_kill_while_it_goes_on_changes_nothing(ward):
 @pytest.mark.parametrize(
     ("point", "action", "every"),
     [
-        ("file.mid_write", "enospc", 7),
-        ("file.after_write", "eio", 11),
-        ("log.mid_append", "enospc", 3),
+        ("file.mid_write", "enospc", 12),
+        ("file.after_write", "eio", 19),
+        ("log.mid_append", "enospc", 4),
     ],
 )
 def test_a_full_disk_costs_no_state(ward, point, action, every):
@@ -69,7 +65,7 @@ def test_a_finished_study_that_is_asked_for_more_may_die_at_any_write(ward):
     longer = shutil.copytree(ward.folder / "whole", ward.folder / "longer")
     assert go_on(ward.runner, longer, *more).code == 0
     expected, number = contents(longer), 0
-    for number in range(1, 40, 3):
+    for number in range(1, 40, 5):
         study = shutil.copytree(ward.folder / "whole", ward.folder / f"more{number}")
         died = go_on(ward.runner, study, *more, plan=f"file.after_rename=kill9@{number}")
         if died.code == 0:

@@ -2,26 +2,20 @@
 
 import pytest
 from tests.faults.disks import filled_disks, limited_files, small_disk
-from tests.faults.harness import Runner
-from tests.faults.trials import Ward
 
-
-@pytest.fixture(scope="module")
-def ward(tmp_path_factory):
-    with Runner() as runner:
-        yield Ward(tmp_path_factory.mktemp("ward"), runner)
+pytestmark = pytest.mark.slow
 
 
 def test_a_small_disk(ward, tmp_path):
     with small_disk(tmp_path / "disk") as mounted:
         if not mounted:
             pytest.skip("mounting is not permitted here")
-        trials = list(filled_disks(ward, tmp_path / "disk", (0, 16, 48, 128)))
+        trials = list(filled_disks(ward, tmp_path / "disk", (0, 48)))
     assert [(trial.name, trial.wrong) for trial in trials if trial.wrong] == []
     assert any(trial.struck for trial in trials)
 
 
 def test_files_of_limited_size(ward):
-    trials = list(limited_files(ward, (300, 2_000, 9_000, 20_000)))
+    trials = list(limited_files(ward, (2_000, 20_000)))
     assert [(trial.name, trial.wrong) for trial in trials if trial.wrong] == []
     assert all(trial.struck for trial in trials)

@@ -4,25 +4,12 @@ The benchmark `faults` opens all of these folders by every verb; here it is a qu
 """
 
 import pytest
-from tests.faults.harness import SMALL, Runner, write_rows
 from tests.faults.hostile_studies import changes, commands, hostile_studies
 from tests.faults.judging import MOST_SECONDS, complaint
 
 EVERY = 12
 
-
-@pytest.fixture(scope="module")
-def runner():
-    with Runner() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def true(runner, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("true")
-    words = ["train", write_rows(folder), "--out", folder / "study", "--label", "kind", *SMALL]
-    assert runner.run(words).code == 0
-    return folder / "study"
+pytestmark = pytest.mark.slow
 
 
 def test_there_are_many_of_them():

@@ -7,10 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.faults.harness import ROOT, SMALL, SOURCE, write_rows
+from tests.faults.harness import ROOT, SOURCE
 from tests.faults.hostile_studies import changes, hostile_studies
-
-from zscape.cli import main
 
 FILES = sorted((SOURCE / "zscape").rglob("*.py"))
 MODULES = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
@@ -135,14 +133,6 @@ for line in sys.stdin:
     print(json.dumps({"seen": seen, "new": new}), flush=True)
     seen.clear()
 """
-
-
-@pytest.fixture(scope="module")
-def true(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("true")
-    words = ["train", str(write_rows(folder)), "--out", str(folder / "study"), "--label", "kind"]
-    assert main([*words, *SMALL]) == 0
-    return folder / "study"
 
 
 def test_opening_runs_imports_starts_and_writes_nothing(true, tmp_path):

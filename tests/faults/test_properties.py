@@ -5,14 +5,12 @@ import tomllib
 
 import numpy as np
 import pandas as pd
-import pytest
 import tomli_w
 import torch
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from tests.faults.corruption import offered
-from tests.faults.harness import SMALL, write_rows
 
 import zscape as zs
 from zscape.cli import COMMANDS, main
@@ -153,14 +151,6 @@ def test_an_array_comes_back_or_is_refused(array):
     back = np.asarray(data.modality.decode(seen))
     assert len(back) == len(array)
     assert back.size in (array.size, array.size * 3)
-
-
-@pytest.fixture(scope="module")
-def true(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("true")
-    words = ["train", str(write_rows(folder)), "--out", str(folder / "study"), *SMALL]
-    assert main(words) == 0
-    return folder / "study"
 
 
 edits = st.tuples(

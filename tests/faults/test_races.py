@@ -1,14 +1,9 @@
 """Of several processes on one folder exactly one trains, and the others say so at once."""
 
 import pytest
-from tests.faults.harness import Runner
 from tests.faults.races import named_apart, races, resuming_races
 
-
-@pytest.fixture(scope="module")
-def runner():
-    with Runner() as running:
-        yield running
+pytestmark = pytest.mark.slow
 
 
 def test_one_of_eight_trains(runner, tmp_path):

@@ -4,19 +4,14 @@ import signal
 import time
 
 import pytest
-from tests.faults.harness import KILLED, Runner
+from tests.faults.harness import KILLED
 from tests.faults.lives import contents, differences, go_on, history, revive, train
-from tests.faults.trials import Ward
 
 from zscape.study.checkpoints import last_checkpoint
 
 LONG = ("--epochs", "4000", "--latent", "2", "--network", "mlp:8", "--patience", "0")
 
-
-@pytest.fixture(scope="module")
-def ward(tmp_path_factory):
-    with Runner() as runner:
-        yield Ward(tmp_path_factory.mktemp("ward"), runner)
+pytestmark = pytest.mark.slow
 
 
 def begun_and_training(ward, study):
