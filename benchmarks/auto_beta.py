@@ -20,8 +20,8 @@ from benchmarks.data import binarized_digits, molecules, pen_digits
 from benchmarks.figures import Figure, Settings, machine
 from zscape.measures.likelihood import elbo
 from zscape.recipes import vae
-from zscape.study.beginning import settle_training, train_on
 from zscape.study.data import Data, look
+from zscape.study.training.beginning import settle_training, train_on
 from zscape.worlds.sprites import sprites
 
 BETAS = (0.1, 0.233, 0.543, 1.26, 2.95, 6.87, 16.0)  # 0.1..16, evenly in logarithms

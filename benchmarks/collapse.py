@@ -22,13 +22,13 @@ from zscape.measures.doctor.findings import SERIOUS
 from zscape.measures.likelihood import elbo, importance_nll, kl_per_dimension
 from zscape.space.space import Space
 from zscape.space.units import measuring_items
-from zscape.study.beginning import begin, train_on
 from zscape.study.data import look, things_like
 from zscape.study.doctoring import COLLAPSES, diagnose_study, fix
 from zscape.study.run import prepare, train
 from zscape.study.spec import find_recipe, options
 from zscape.study.study import Study
-from zscape.study.watch import Watch
+from zscape.study.training.beginning import begin, train_on
+from zscape.study.training.watch import Watch
 
 MEASURED, DRAWS = 400, 100  # examples that living units and likelihoods are measured over
 FRESH = 500  # seeds on from the training data to those that judge a cure

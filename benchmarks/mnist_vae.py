@@ -34,8 +34,8 @@ from zscape.objective.schedules import stepped
 from zscape.probability.likelihoods import Bernoulli
 from zscape.probability.posteriors import Gaussian
 from zscape.probability.priors import Standard
-from zscape.study.batches import Batches, InOrder
-from zscape.study.training import fit
+from zscape.study.training.batches import Batches, InOrder
+from zscape.study.training.fitting import fit
 
 HIDDEN, LATENT, BATCH, RATE, DRAWS, ROUNDS = 400, 40, 100, 1e-4, 200, 5
 MILESTONES, FACTOR = (200, 350), 10 ** (-1 / 5)

@@ -34,7 +34,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
     import zscape
     from zscape.recipes import RECIPES
-    from zscape.study.beginning import begin, settle_training
+    from zscape.study.training.beginning import begin, settle_training
 
     torch.set_num_threads(1)
     begun = time.monotonic()

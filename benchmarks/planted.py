@@ -21,7 +21,7 @@ from zscape.probability.conditional import Conditional
 from zscape.probability.priors import Standard
 from zscape.recipes import Recipe
 from zscape.recipes.remedies import costed, posterior_of
-from zscape.study.sources import NUM_SPRITES
+from zscape.study.intake.sources import NUM_SPRITES
 from zscape.worlds.sprites import sprites
 
 WIDTH = 64

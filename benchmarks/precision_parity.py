@@ -14,10 +14,10 @@ from torch import Tensor
 from benchmarks.data import binarized_digits, counts, pen_digits, sprites
 from benchmarks.figures import Figure, Part, Settings, machine
 from zscape.recipes import vae
-from zscape.study.batches import Batches, InOrder
 from zscape.study.data import Data, look
-from zscape.study.training import fit
-from zscape.study.validating import measure
+from zscape.study.training.batches import Batches, InOrder
+from zscape.study.training.fitting import fit
+from zscape.study.training.validating import measure
 
 SEEDS = 3
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from zscape.recipes import RECIPES
-from zscape.study.beginning import begin
 from zscape.study.spec import options
+from zscape.study.training.beginning import begin
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "src" / "zscape").rglob("*.py"))

@@ -20,9 +20,9 @@ from zscape.objective.rate import Rate
 from zscape.probability import likelihoods
 from zscape.probability.posteriors import Gaussian
 from zscape.probability.priors import Standard
-from zscape.study.batches import Batches, Feed
-from zscape.study.beginning import resolve_precision
-from zscape.study.training import fit
+from zscape.study.training.batches import Batches, Feed
+from zscape.study.training.beginning import resolve_precision
+from zscape.study.training.fitting import fit
 
 
 class Clocked(Feed):

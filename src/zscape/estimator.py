@@ -24,9 +24,9 @@ from zscape.model.codes import Codes
 from zscape.model.model import Model
 from zscape.recipes import Recipe
 from zscape.space.space import CHUNK
-from zscape.study.beginning import settle_training, train_on
 from zscape.study.data import Data
 from zscape.study.spec import find_recipe, settle
+from zscape.study.training.beginning import settle_training, train_on
 
 DRAWS = 16  # codes drawn per example for its score, the same noise for every example
 STEPS, SMALLEST_BATCH, LARGEST_BATCH = 20, 8, 128  # of an automatic batch size

@@ -18,9 +18,9 @@ from zscape.space.maps import map_codes
 from zscape.space.paths import interpolate, interpolate_codes, traverse, walk_codes
 from zscape.space.pictures import picture
 from zscape.space.space import Space, encode_stored
-from zscape.study.batches import Batches
 from zscape.study.data import Data, look
-from zscape.study.training import fit
+from zscape.study.training.batches import Batches
+from zscape.study.training.fitting import fit
 
 
 @dataclass(frozen=True)

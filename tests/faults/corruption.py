@@ -15,8 +15,8 @@ from typing import Any
 
 from zscape.errors import ZscapeError
 from zscape.study.checkpoints import last_checkpoint
-from zscape.study.folder import MANIFEST, read_file
 from zscape.study.journal import written_log
+from zscape.study.storage.folder import MANIFEST, read_file
 from zscape.study.study import Study
 
 NUM_CUTS, NUM_FLIPS = 20, 200

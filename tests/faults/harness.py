@@ -206,7 +206,7 @@ def _be_the_run(request: dict[str, Any], outputs: Path) -> None:
 
 def _run(request: dict[str, Any]) -> int:
     from zscape.cli import main
-    from zscape.study.failpoints import arm
+    from zscape.study.storage.failpoints import arm
 
     if request["memory"]:
         resource.setrlimit(resource.RLIMIT_AS, (_mapped() + request["memory"],) * 2)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from zscape.errors import SpecError
-from zscape.study import failpoints
-from zscape.study.failpoints import arm, reach, struck
+from zscape.study.storage import failpoints
+from zscape.study.storage.failpoints import arm, reach, struck
 
 SOURCE = str(Path(__file__).parents[2] / "src")
 
@@ -86,7 +86,9 @@ def test_a_plan_that_cannot_be_read_is_refused(plan):
 
 
 def ended(plan, *, testing):
-    code = "from zscape.study.failpoints import reach; reach('a'); reach('a'); print('alive')"
+    code = (
+        "from zscape.study.storage.failpoints import reach; reach('a'); reach('a'); print('alive')"
+    )
     environment = {**os.environ, "PYTHONPATH": SOURCE, "ZSCAPE_FAILPOINT": plan}
     environment["ZSCAPE_TESTING"] = testing
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)

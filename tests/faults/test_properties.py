@@ -16,8 +16,8 @@ import zscape as zs
 from zscape.cli import COMMANDS, main
 from zscape.errors import SpecError, ZscapeError
 from zscape.recipes import RECIPES
-from zscape.study.beginning import begin, settle_training
 from zscape.study.spec import options, settle
+from zscape.study.training.beginning import begin, settle_training
 
 few = settings(
     max_examples=40,

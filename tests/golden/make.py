@@ -15,7 +15,7 @@ import torch
 
 import zscape as zs
 from zscape.study.checkpoints import CHECKPOINTS
-from zscape.study.folder import MANIFEST
+from zscape.study.storage.folder import MANIFEST
 from zscape.study.study import PICTURES, REPORT
 
 HERE = Path(__file__).parent

@@ -17,11 +17,11 @@ from zscape.measures.doctor.vitals import Bound, measure
 from zscape.measures.figure import Figure
 from zscape.recipes import RECIPES
 from zscape.space.space import Space, encode_stored
-from zscape.study.batches import Batches
-from zscape.study.beginning import begin
 from zscape.study.data import look
 from zscape.study.spec import options, settle
-from zscape.study.training import fit
+from zscape.study.training.batches import Batches
+from zscape.study.training.beginning import begin
+from zscape.study.training.fitting import fit
 
 
 def fig(value, error=0.1):

@@ -8,8 +8,8 @@ from zscape.errors import SpecError
 from zscape.model.bound import distortion, rate_per_unit, sum_rates
 from zscape.networks import decoder
 from zscape.recipes.ica import ica_vae
-from zscape.study.batches import Batches
-from zscape.study.training import fit
+from zscape.study.training.batches import Batches
+from zscape.study.training.fitting import fit
 
 PICTURES = Plain((1, 8, 8), "bernoulli", "mlp")
 

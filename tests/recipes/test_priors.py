@@ -8,8 +8,8 @@ from zscape.errors import SpecError
 from zscape.model.bound import elbo, sum_rates
 from zscape.probability.distributions import StandardGaussian
 from zscape.recipes import mixture_vae
-from zscape.study.batches import Batches
-from zscape.study.training import fit
+from zscape.study.training.batches import Batches
+from zscape.study.training.fitting import fit
 
 SETTINGS = {"latent": 3, "components": 8, "network": "mlp:32", "likelihood": "bernoulli"}
 

@@ -3,11 +3,11 @@ import sys
 
 import pytest
 
-from zscape.study.allocation import keep_freed_memory
+from zscape.study.training.allocation import keep_freed_memory
 
 FAULTS = """
 import resource, sys, torch
-from zscape.study.allocation import keep_freed_memory
+from zscape.study.training.allocation import keep_freed_memory
 if sys.argv[1] == "kept" and not keep_freed_memory():
     print(-1)
     sys.exit()

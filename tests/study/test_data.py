@@ -12,8 +12,8 @@ from torch.utils.data import Dataset, IterableDataset, TensorDataset
 
 from zscape.errors import DataError, SpecError
 from zscape.modalities import Array, Image, Table
-from zscape.study import sources
 from zscape.study.data import look
+from zscape.study.intake import sources
 
 RNG = np.random.default_rng(0)
 PICTURES = RNG.integers(0, 256, (20, 8, 8), dtype=np.uint8)

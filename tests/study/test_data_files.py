@@ -140,7 +140,7 @@ def test_damaged_files_are_refused(tmp_path):
 
 
 def test_large_tables_are_refused_before_they_are_read(tmp_path, monkeypatch):
-    from zscape.study import room, tables
+    from zscape.study.intake import room, tables
 
     path = write(tmp_path / "t.parquet")
     monkeypatch.setattr(tables, "MOST_CELLS", 100)

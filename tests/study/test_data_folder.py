@@ -16,10 +16,10 @@ import torch
 from PIL import Image as Pillow
 
 from zscape.errors import DataError, SpecError
-from zscape.study import scan
 from zscape.study.data import look
-from zscape.study.pictures import scan_folder
-from zscape.study.reader import Reader
+from zscape.study.intake import scan
+from zscape.study.intake.pictures import scan_folder
+from zscape.study.intake.reader import Reader
 
 RNG = np.random.default_rng(0)
 NOISE = RNG.integers(0, 256, (16, 16), dtype=np.uint8)

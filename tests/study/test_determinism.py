@@ -11,12 +11,12 @@ import pytest
 import torch
 from PIL import Image
 
-from zscape.study.batches import Batches
+from zscape.study.training.batches import Batches
 
 CHILD = """
 import hashlib, json, sys, torch, zscape as zs
 from zscape.recipes import RECIPES
-from zscape.study.beginning import begin, settle_training
+from zscape.study.training.beginning import begin, settle_training
 
 def sha(*tensors):
     found = hashlib.sha256()

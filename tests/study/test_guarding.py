@@ -10,12 +10,12 @@ from torch import nn
 import zscape as zs
 from zscape.errors import DivergedError
 from zscape.recipes import RECIPES
-from zscape.study.adam import Adam
-from zscape.study.batches import Batches, Feed, InOrder
-from zscape.study.guarding import HIGHEST, NEVER, TIMES, Guard
-from zscape.study.running import Run
 from zscape.study.spec import settle
-from zscape.study.validating import measure
+from zscape.study.training.adam import Adam
+from zscape.study.training.batches import Batches, Feed, InOrder
+from zscape.study.training.guarding import HIGHEST, NEVER, TIMES, Guard
+from zscape.study.training.running import Run
+from zscape.study.training.validating import measure
 
 SMALL = {"latent": 3, "network": "mlp:16"}
 

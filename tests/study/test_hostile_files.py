@@ -19,8 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from zscape.errors import DataError
-from zscape.study import parquet, quarantine, room
 from zscape.study.data import look
+from zscape.study.intake import parquet, quarantine, room
 
 RNG = np.random.default_rng(0)
 FRAME = pd.DataFrame(
@@ -208,7 +208,7 @@ def test_the_parent_stays_small_whatever_it_is_given(tmp_path):
     (tmp_path / "5.npy").write_bytes(npy((2 * 10**8,)))
     program = (
         "import resource, sys, zscape\n"
-        "from zscape.study import room\n"
+        "from zscape.study.intake import room\n"
         "room.MOST_BYTES = 2**28\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "for path in sys.argv[1:]:\n"

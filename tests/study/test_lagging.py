@@ -9,8 +9,8 @@ from zscape.model.trace import Latent
 from zscape.objective.aggregate import mutual_information
 from zscape.probability.distributions import DiagonalGaussian
 from zscape.recipes import ae, flow_vae, vae
-from zscape.study.lagging import EPOCHS, EncoderFirst
-from zscape.study.training import fit
+from zscape.study.training.fitting import fit
+from zscape.study.training.lagging import EPOCHS, EncoderFirst
 
 REALS = DATA["reals"][0]
 
@@ -94,7 +94,7 @@ def test_flows_have_it_and_points_do_not():
 
 
 def test_a_negative_number_of_encoder_steps_is_refused():
-    from zscape.study.beginning import settle_training
+    from zscape.study.training.beginning import settle_training
 
     assert settle_training({"encoder_steps": 3})["encoder_steps"] == 3
     with pytest.raises(SpecError, match="encoder_steps must be at least 0, got -1"):

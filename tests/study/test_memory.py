@@ -9,7 +9,7 @@ from tests.contracts.recipe import DATA
 
 from zscape.errors import MemoryLimitError
 from zscape.recipes import vae
-from zscape.study.memory import Footprint, footprint, require_memory
+from zscape.study.training.memory import Footprint, footprint, require_memory
 
 REALS = DATA["reals"][0]
 PEAK = """
@@ -18,10 +18,10 @@ torch.set_num_threads(1)
 from contextlib import nullcontext
 import numpy as np
 from zscape.recipes import vae
-from zscape.study.batches import Batches, InOrder
+from zscape.study.training.batches import Batches, InOrder
 from zscape.study.data import look
-from zscape.study.memory import footprint
-from zscape.study.training import fit
+from zscape.study.training.memory import footprint
+from zscape.study.training.fitting import fit
 network, shape, batch = sys.argv[1], eval(sys.argv[2]), int(sys.argv[3])
 draw = np.random.default_rng(0)
 pictures = len(shape) == 3

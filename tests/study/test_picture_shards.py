@@ -11,9 +11,9 @@ from PIL import Image as Pillow
 
 import zscape
 from zscape.errors import DataError, SpecError
-from zscape.study import picture_shards
 from zscape.study.data import look
-from zscape.study.streaming import Stream
+from zscape.study.intake import picture_shards
+from zscape.study.training.streaming import Stream
 
 RNG = np.random.default_rng(0)
 PICTURES = RNG.integers(0, 256, (240, 8, 8, 3), dtype=np.uint8)

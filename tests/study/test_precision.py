@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from zscape.study.beginning import WIDE, resolve_precision
+from zscape.study.training.beginning import WIDE, resolve_precision
 
 SMALL = nn.Sequential(nn.Linear(20, 64), nn.ReLU())
 LARGE = nn.Sequential(nn.Linear(WIDE // 128, 128))

@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import load_file
 
 from zscape.errors import SpecError
-from zscape.study.batches import Batches
 from zscape.study.checkpoints import last_checkpoint
-from zscape.study.processes import ALONE, join
+from zscape.study.training.batches import Batches
+from zscape.study.training.processes import ALONE, join
 
 pytest.importorskip("lightning_fabric")
 

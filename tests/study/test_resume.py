@@ -14,10 +14,10 @@ import zscape as zs
 from zscape.errors import BusyError, DivergedError, StorageError, StudyError
 from zscape.objective.objective import Loss, Objective
 from zscape.recipes import RECIPES
-from zscape.study import failpoints
-from zscape.study.beginning import begin, settle_training
 from zscape.study.checkpoints import CHECKPOINTS, last_checkpoint, save_checkpoint
 from zscape.study.spec import settle
+from zscape.study.storage import failpoints
+from zscape.study.training.beginning import begin, settle_training
 
 TRAINING = {"epochs": 4, "batch_size": 64, "patience": 0}
 

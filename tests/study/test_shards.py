@@ -12,11 +12,11 @@ import torch
 
 import zscape
 from zscape.errors import DataError, SpecError, StudyError
-from zscape.study import row_shards, streaming
 from zscape.study.data import look
-from zscape.study.shards import shard_files
-from zscape.study.split import split
-from zscape.study.streaming import Stream
+from zscape.study.intake import row_shards, streaming
+from zscape.study.intake.shards import shard_files
+from zscape.study.training.split import split
+from zscape.study.training.streaming import Stream
 
 ROWS, SHARDS = 3000, 3
 

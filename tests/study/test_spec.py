@@ -2,8 +2,8 @@ import pytest
 
 from zscape.errors import SpecError
 from zscape.recipes import RECIPES, vae
-from zscape.study.beginning import begin
 from zscape.study.spec import find_recipe, options, our_recipe, settle
+from zscape.study.training.beginning import begin
 
 
 def test_the_signature_is_the_configuration():

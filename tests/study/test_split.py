@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from zscape.study.split import split
+from zscape.study.training.split import split
 
 
 def test_the_parts_are_disjoint_and_complete():

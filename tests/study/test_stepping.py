@@ -7,12 +7,11 @@ from torch import nn
 
 from zscape.errors import MemoryLimitError
 from zscape.recipes import vae, wae
-from zscape.study import stepping
-from zscape.study.adam import Adam
-from zscape.study.capture import WARM, Captured, Recorder
-from zscape.study.compiling import cache_folder
-from zscape.study.stepping import Stepper
-from zscape.study.training import fit
+from zscape.study.training.adam import Adam
+from zscape.study.training.capture import WARM, Captured, Recorder
+from zscape.study.training.compiling import cache_folder
+from zscape.study.training.fitting import fit, stepping
+from zscape.study.training.stepping import Stepper
 
 REALS = DATA["reals"][0]
 

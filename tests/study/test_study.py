@@ -8,8 +8,8 @@ import torch
 
 import zscape as zs
 from zscape.errors import BusyError, DataError, SpecError, StorageError, StudyError
-from zscape.study.folder import read_file, write_file, write_folder
-from zscape.study.lock import Lock
+from zscape.study.storage.folder import read_file, write_file, write_folder
+from zscape.study.storage.lock import Lock
 from zscape.study.study import Study
 
 FILES = {"study.toml", "weights.safetensors", "codes.safetensors", "items.safetensors"}

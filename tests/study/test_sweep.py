@@ -9,12 +9,12 @@ import pytest
 import zscape as zs
 from zscape.errors import DivergedError, SpecError, StudyError
 from zscape.recipes import vae
-from zscape.study.beginning import begin
 from zscape.study.jobs import Failed, done_together, num_jobs
 from zscape.study.plan import Run, plan_sweep
 from zscape.study.ranges import values_of
 from zscape.study.spec import Option, options
 from zscape.study.sweep import gather_sweep, run_sweep, sweep
+from zscape.study.training.beginning import begin
 
 SMALL = {"latent": 2, "network": "mlp:16", "epochs": 2}
 BETAS = (0.5, 2.0, 8.0)

@@ -13,10 +13,10 @@ from zscape.objective.steering import Geco, Steered, tell_beta
 from zscape.probability.likelihoods import Gaussian as GaussianLikelihood
 from zscape.probability.posteriors import Gaussian, Point
 from zscape.probability.priors import Standard
-from zscape.study.averaging import CLOSELY, EVERY, Average
-from zscape.study.batches import Batches, InOrder
-from zscape.study.running import LOG_EVERY
-from zscape.study.training import fit
+from zscape.study.training.averaging import CLOSELY, EVERY, Average
+from zscape.study.training.batches import Batches, InOrder
+from zscape.study.training.fitting import fit
+from zscape.study.training.running import LOG_EVERY
 
 
 def model(posterior=Gaussian):
@@ -74,7 +74,7 @@ def test_stopping_early_keeps_the_best_weights():
     elbos = [r.parts["validation_elbo"] for r in records if "validation_elbo" in r.parts]
     best = max(range(len(elbos)), key=elbos.__getitem__)
     assert len(elbos) == best + 1 + 3
-    from zscape.study.validating import measure
+    from zscape.study.training.validating import measure
 
     assert measure(trained, VAE, held, step=0)["validation_elbo"] == pytest.approx(max(elbos))
 
@@ -150,7 +150,7 @@ def test_bfloat16_trains_to_the_same_bound():
         torch.manual_seed(5)
         held = InOrder(x, prepare=lambda b: b)
         run(trained, x, epochs=40, precision=precision, learning_rate=0.01, validation=held)
-        from zscape.study.validating import measure
+        from zscape.study.training.validating import measure
 
         reached[precision] = measure(trained, VAE, held, step=0)["validation_elbo"]
     assert reached["bfloat16"] == pytest.approx(reached["float32"], rel=0.01)

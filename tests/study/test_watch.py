@@ -5,10 +5,10 @@ import torch
 from tests.contracts.space import digits
 
 from zscape.recipes import RECIPES
-from zscape.study.beginning import train_on
 from zscape.study.display import displayed
-from zscape.study.progress import Progress
-from zscape.study.watch import Watch
+from zscape.study.training.beginning import train_on
+from zscape.study.training.progress import Progress
+from zscape.study.training.watch import Watch
 
 
 def notes(rates, *, active=None):

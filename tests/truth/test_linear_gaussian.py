@@ -18,7 +18,7 @@ from zscape.objective.rate import Rate
 from zscape.probability.likelihoods import Gaussian as GaussianLikelihood
 from zscape.probability.posteriors import Gaussian
 from zscape.probability.priors import Standard
-from zscape.study.training import fit
+from zscape.study.training.fitting import fit
 
 SIZE, LATENT, SIGMA = 6, 2, 0.5
 

@@ -9,8 +9,8 @@ from cyclopts import Parameter
 from zscape.cli.output import say
 from zscape.cli.verbs import Json, Own
 from zscape.study.comparison import compare
-from zscape.study.folder import write_file
 from zscape.study.spec import find_recipe
+from zscape.study.storage.folder import write_file
 
 
 def compare_(

@@ -12,12 +12,12 @@ from zscape.errors import StorageError
 from zscape.measures.figure import record_of
 from zscape.modalities.found import printable
 from zscape.recipes import RECIPES
-from zscape.study.beginning import begin
 from zscape.study.data import look
 from zscape.study.figures import figures, report_page
-from zscape.study.sources import BUILT_IN
+from zscape.study.intake.sources import BUILT_IN
 from zscape.study.spec import options
 from zscape.study.study import REPORT
+from zscape.study.training.beginning import begin
 
 SHARED = ("likelihood", "network")  # options that every recipe has, with the same default
 

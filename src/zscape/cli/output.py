@@ -17,8 +17,8 @@ from zscape.modalities.found import printable
 from zscape.modalities.modality import Rows
 from zscape.space.pictures import blocks, png
 from zscape.space.tables import rows_text
-from zscape.study.contents import require_inside
-from zscape.study.folder import write_file
+from zscape.study.storage.contents import require_inside
+from zscape.study.storage.folder import write_file
 
 PICTURES = "pictures"
 WIDTH, SMALL = 1200, 78  # pixels of a picture in a file and on the terminal

@@ -22,9 +22,9 @@ from zscape.study.data import look
 from zscape.study.display import summary
 from zscape.study.jobs import num_jobs
 from zscape.study.plan import Plan, Run, kept_runs, members, plan_sweep
-from zscape.study.progress import Progress as Record
 from zscape.study.spec import find_recipe
 from zscape.study.sweep import CURVE, PAGE, gather_sweep, run_sweep
+from zscape.study.training.progress import Progress as Record
 
 Report = Callable[[str, Record | Run], None]
 

@@ -25,17 +25,17 @@ from zscape.measures.figure import record_of
 from zscape.modalities.found import listed
 from zscape.objective.steering import tell_beta
 from zscape.space.space import Space
-from zscape.study.beginning import begin
 from zscape.study.data import Data, look
 from zscape.study.display import displayed
 from zscape.study.figures import figures
-from zscape.study.folder import has_file
-from zscape.study.lock import LOCK
-from zscape.study.processes import Group, join
 from zscape.study.run import CHECKPOINT_SECONDS, foresee, prepare, train
 from zscape.study.run import resume as go_on
 from zscape.study.spec import find_recipe
+from zscape.study.storage.folder import has_file
+from zscape.study.storage.lock import LOCK
 from zscape.study.study import REPORT, WEIGHTS, Study
+from zscape.study.training.beginning import begin
+from zscape.study.training.processes import Group, join
 
 STUDIES = "studies"
 

@@ -14,11 +14,11 @@ from pathlib import Path
 from safetensors.torch import save
 
 from zscape.errors import StudyError
-from zscape.study.claims import require_state
-from zscape.study.contents import from_json, from_safetensors, require_inside
-from zscape.study.failpoints import reach
-from zscape.study.folder import read_file, storage_error, sync_folder, write_folder
-from zscape.study.progress import State
+from zscape.study.storage.claims import require_state
+from zscape.study.storage.contents import from_json, from_safetensors, require_inside
+from zscape.study.storage.failpoints import reach
+from zscape.study.storage.folder import read_file, storage_error, sync_folder, write_folder
+from zscape.study.training.progress import State
 
 CHECKPOINTS = "checkpoints"
 TENSORS, VALUES = "tensors.safetensors", "state.json"

@@ -21,8 +21,8 @@ from zscape.measures.figure import Figure
 from zscape.measures.sweep_page import number
 from zscape.recipes import Recipe
 from zscape.space.space import Space
-from zscape.study.folder import MANIFEST
 from zscape.study.plan import RECORD
+from zscape.study.storage.folder import MANIFEST
 from zscape.study.study import Study
 
 MOST_IN_A_NAME = 3  # settings that name a group, beyond which its first folder does

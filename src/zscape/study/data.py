@@ -20,12 +20,12 @@ from zscape.modalities.found import Found, counted, listed, place, quote
 from zscape.modalities.image import find_image, looks_like_pictures
 from zscape.modalities.modality import Modality
 from zscape.modalities.table import find_table
-from zscape.study.arrays import load_array
-from zscape.study.picture_shards import survey_pictures
-from zscape.study.pictures import SUFFIXES, as_name, load_folder
-from zscape.study.row_shards import survey_rows
-from zscape.study.shards import Shards, shard_files
-from zscape.study.sources import (
+from zscape.study.intake.arrays import load_array
+from zscape.study.intake.picture_shards import survey_pictures
+from zscape.study.intake.pictures import SUFFIXES, as_name, load_folder
+from zscape.study.intake.row_shards import survey_rows
+from zscape.study.intake.shards import Shards, shard_files
+from zscape.study.intake.sources import (
     BUILT_IN,
     FEWEST_EXAMPLES,
     Raw,
@@ -34,7 +34,7 @@ from zscape.study.sources import (
     named,
     too_few,
 )
-from zscape.study.tables import TABLE_SUFFIXES, kind_of, load_table
+from zscape.study.intake.tables import TABLE_SUFFIXES, kind_of, load_table
 
 SMALL_CLASS = 10
 MOST_EXAMPLES_COMPARED = 200_000

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from zscape.study.progress import Progress as Record
-from zscape.study.watch import Watch
+from zscape.study.training.progress import Progress as Record
+from zscape.study.training.watch import Watch
 
 
 def displayed(records: Iterable[Record], *, always: bool = False) -> Iterator[Record]:

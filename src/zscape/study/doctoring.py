@@ -16,12 +16,12 @@ from zscape.modalities.image import Image
 from zscape.recipes import RECIPES, Recipe
 from zscape.space.space import Space
 from zscape.space.units import measuring_items
-from zscape.study.beginning import begin, settle_training
 from zscape.study.data import Data, look
 from zscape.study.display import displayed
 from zscape.study.run import prepare, train
 from zscape.study.spec import find_recipe, options, settle
 from zscape.study.study import Study
+from zscape.study.training.beginning import begin, settle_training
 
 ROUNDS = 3  # retrainings at most
 COST = 0.005  # of the NLL: how much worse a cured study may be

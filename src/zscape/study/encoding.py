@@ -22,7 +22,7 @@ from zscape.errors import SpecError, StudyError
 from zscape.modalities.extras import optional
 from zscape.model.codes import Codes
 from zscape.space.space import Space, encode_stored
-from zscape.study.folder import read_file, write_file
+from zscape.study.storage.folder import read_file, write_file
 from zscape.study.study import WEIGHTS, Study
 from zscape.study.units import Piece, Unit, units_of
 

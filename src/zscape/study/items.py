@@ -14,11 +14,11 @@ from zscape.modalities.image import Image
 from zscape.modalities.modality import Rows
 from zscape.space.pictures import picture, png
 from zscape.space.space import Space
-from zscape.study.arrays import load_array
-from zscape.study.folder import write_file
-from zscape.study.pictures import SUFFIXES
-from zscape.study.reader import Reader
-from zscape.study.tables import TABLE_SUFFIXES, kind_of, load_table
+from zscape.study.intake.arrays import load_array
+from zscape.study.intake.pictures import SUFFIXES
+from zscape.study.intake.reader import Reader
+from zscape.study.intake.tables import TABLE_SUFFIXES, kind_of, load_table
+from zscape.study.storage.folder import write_file
 
 
 def item(space: Space, name: str) -> Any:

@@ -14,12 +14,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from zscape.study.checkpoints import Start, save_checkpoint
-from zscape.study.contents import read_content
-from zscape.study.failpoints import reach
-from zscape.study.folder import storage_error
-from zscape.study.interrupts import held_back
-from zscape.study.progress import Progress
-from zscape.study.running import Run
+from zscape.study.storage.contents import read_content
+from zscape.study.storage.failpoints import reach
+from zscape.study.storage.folder import storage_error
+from zscape.study.storage.interrupts import held_back
+from zscape.study.training.progress import Progress
+from zscape.study.training.running import Run
 
 LOG, DAMAGED = "training.jsonl", "training-damaged.jsonl"
 

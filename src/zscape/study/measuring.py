@@ -10,8 +10,8 @@ from zscape.measures.sections import Report
 from zscape.modalities.found import printable
 from zscape.study.data import things_like
 from zscape.study.figures import report_page
+from zscape.study.intake.tables import TABLE_SUFFIXES, kind_of, load_table
 from zscape.study.study import MEASURES, REPORT, Study
-from zscape.study.tables import TABLE_SUFFIXES, kind_of, load_table
 
 
 def measured(

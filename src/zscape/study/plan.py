@@ -17,13 +17,13 @@ from zscape.errors import SpecError, StudyError
 from zscape.measures.figure import Figure
 from zscape.measures.tradeoff import Value
 from zscape.recipes import Recipe
-from zscape.study.beginning import begin, settle_training
 from zscape.study.data import Data, fingerprint
-from zscape.study.folder import has_file, write_file
-from zscape.study.lock import LOCK
 from zscape.study.ranges import option_named, values_of
 from zscape.study.spec import find_recipe, options, settle
+from zscape.study.storage.folder import has_file, write_file
+from zscape.study.storage.lock import LOCK
 from zscape.study.study import SPEC, WEIGHTS
+from zscape.study.training.beginning import begin, settle_training
 
 RECORD = "sweep.json"
 

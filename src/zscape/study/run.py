@@ -14,23 +14,23 @@ from zscape.model.model import Model
 from zscape.objective.objective import Objective
 from zscape.recipes import Recipe
 from zscape.space.space import Space, encode_stored
-from zscape.study.beginning import begin, foreseen, settle_training, train_on
 from zscape.study.checkpoints import Start, checkpoint_bytes, last_checkpoint
-from zscape.study.claims import MISFITS, no_larger_than
 from zscape.study.data import Data, fingerprint, look
 from zscape.study.display import announce, displayed
-from zscape.study.failpoints import reach
 from zscape.study.figures import report_page
-from zscape.study.folder import clear_strays, require_disk
-from zscape.study.interrupts import held_back
+from zscape.study.intake.sources import BUILT_IN
 from zscape.study.journal import Journal, with_its_log, written_log
-from zscape.study.lock import Lock
-from zscape.study.processes import ALONE, Group
-from zscape.study.progress import Progress, State
-from zscape.study.running import Run
-from zscape.study.sources import BUILT_IN
 from zscape.study.spec import find_recipe, options, settle
+from zscape.study.storage.claims import MISFITS, no_larger_than
+from zscape.study.storage.failpoints import reach
+from zscape.study.storage.folder import clear_strays, require_disk
+from zscape.study.storage.interrupts import held_back
+from zscape.study.storage.lock import Lock
 from zscape.study.study import KEPT_BYTES, PICTURES, REPORT, Study, gather
+from zscape.study.training.beginning import begin, foreseen, settle_training, train_on
+from zscape.study.training.processes import ALONE, Group
+from zscape.study.training.progress import Progress, State
+from zscape.study.training.running import Run
 
 CHECKPOINT_SECONDS = 60.0
 ROOM = 2.2  # times what a study takes, that must be free before it is begun

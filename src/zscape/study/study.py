@@ -24,7 +24,10 @@ from zscape.objective.objective import Objective
 from zscape.recipes import Recipe
 from zscape.space.space import Space
 from zscape.study.checkpoints import Start
-from zscape.study.claims import (
+from zscape.study.data import Data, fingerprint
+from zscape.study.journal import LOG
+from zscape.study.spec import our_recipe, settle
+from zscape.study.storage.claims import (
     MISFITS,
     modality_from,
     no_larger_than,
@@ -34,13 +37,10 @@ from zscape.study.claims import (
     require_same_types,
     require_spec,
 )
-from zscape.study.contents import from_json, from_safetensors, from_toml
-from zscape.study.data import Data, fingerprint
-from zscape.study.folder import has_file, read_file, require_one_writing, write_folder
-from zscape.study.journal import LOG
-from zscape.study.lock import LOCK, Lock, refuse_busy
-from zscape.study.spec import our_recipe, settle
-from zscape.study.split import split
+from zscape.study.storage.contents import from_json, from_safetensors, from_toml
+from zscape.study.storage.folder import has_file, read_file, require_one_writing, write_folder
+from zscape.study.storage.lock import LOCK, Lock, refuse_busy
+from zscape.study.training.split import split
 
 SPEC = "study.toml"
 WEIGHTS = "weights.safetensors"

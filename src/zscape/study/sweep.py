@@ -23,9 +23,7 @@ from zscape.measures.tradeoff import Choice, Measured, Point, Value, knee, point
 from zscape.recipes import Recipe
 from zscape.study.data import Data, look
 from zscape.study.figures import figures
-from zscape.study.folder import write_file
 from zscape.study.jobs import Failed, done_together, num_jobs
-from zscape.study.lock import Lock, refuse_busy
 from zscape.study.plan import (
     Plan,
     Run,
@@ -35,9 +33,11 @@ from zscape.study.plan import (
     read_record,
     write_record,
 )
-from zscape.study.progress import Progress
 from zscape.study.run import prepare, train
+from zscape.study.storage.folder import write_file
+from zscape.study.storage.lock import Lock, refuse_busy
 from zscape.study.study import SPEC, Study
+from zscape.study.training.progress import Progress
 
 PAGE, CURVE = "sweep.html", "curve.svg"
 ASIDE = ".data"

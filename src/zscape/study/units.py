@@ -17,13 +17,13 @@ from zscape.modalities.image import Image
 from zscape.modalities.modality import Modality
 from zscape.modalities.table import Table
 from zscape.study.data import things_like
-from zscape.study.parquet import decoder
-from zscape.study.picture_shards import lister, shown_name
-from zscape.study.pictures import as_name, list_pictures
-from zscape.study.policy import require_few_bad
-from zscape.study.reader import Reader
-from zscape.study.row_shards import frame_of
-from zscape.study.shards import shard_files, stamp
+from zscape.study.intake.parquet import decoder
+from zscape.study.intake.picture_shards import lister, shown_name
+from zscape.study.intake.pictures import as_name, list_pictures
+from zscape.study.intake.policy import require_few_bad
+from zscape.study.intake.reader import Reader
+from zscape.study.intake.row_shards import frame_of
+from zscape.study.intake.shards import shard_files, stamp
 
 PICTURES_AT_ONCE = 512
 PICTURES_A_UNIT = 10_000

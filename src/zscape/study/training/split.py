@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zscape.study.batches import permutation
+from zscape.study.training.batches import permutation
 
 FEWEST = 20  # examples below which all train and none measure
 MOST = 10_000  # examples that measure, at most

@@ -13,7 +13,7 @@ from typing import IO, Any, Generic, Self, TypeVar
 import zscape
 from zscape.errors import DataError
 from zscape.modalities.found import printable
-from zscape.study.scan import FAILED, SECONDS
+from zscape.study.intake.scan import FAILED, SECONDS
 
 # Run so, the worker finds zscape where this process does, and nothing beside it first.
 PROGRAM = (

@@ -16,8 +16,8 @@ from torch import Tensor
 from zscape.errors import DataError
 from zscape.modalities.found import Found, quote
 from zscape.modalities.modality import Modality
-from zscape.study.pictures import SUFFIXES, as_name
-from zscape.study.sources import Raw
+from zscape.study.intake.pictures import SUFFIXES, as_name
+from zscape.study.intake.sources import Raw
 
 SHARD_SUFFIXES = (".parquet", ".tar")
 MOST_SAMPLED = 100_000  # examples that a study of streamed data keeps and encodes

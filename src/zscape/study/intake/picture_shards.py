@@ -14,13 +14,13 @@ from torch import Tensor
 from zscape.errors import DataError
 from zscape.modalities.found import Found, counted, printable
 from zscape.modalities.image import Image, find_image
-from zscape.study import scan
-from zscape.study.parquet import DamagedError
-from zscape.study.pictures import SUFFIXES
-from zscape.study.policy import require_few_bad, skipped_words
-from zscape.study.quarantine import Relay
-from zscape.study.reader import Reader
-from zscape.study.shards import (
+from zscape.study.intake import scan
+from zscape.study.intake.parquet import DamagedError
+from zscape.study.intake.pictures import SUFFIXES
+from zscape.study.intake.policy import require_few_bad, skipped_words
+from zscape.study.intake.quarantine import Relay
+from zscape.study.intake.reader import Reader
+from zscape.study.intake.shards import (
     MOST_SAMPLED,
     MOST_SAMPLED_BYTES,
     Chunk,
@@ -29,10 +29,10 @@ from zscape.study.shards import (
     require_same,
     stamp,
 )
-from zscape.study.sizes import target_size
-from zscape.study.sources import FEWEST_EXAMPLES, Raw, too_few
+from zscape.study.intake.sizes import target_size
+from zscape.study.intake.sources import FEWEST_EXAMPLES, Raw, too_few
 
-LISTER = "zscape.study.members"
+LISTER = "zscape.study.intake.members"
 BLOCK = 1024  # pictures of a chunk
 LONGEST = 2**16  # bytes of a class or of attributes
 SIZES_KEPT = 100_000

@@ -11,7 +11,7 @@ import numpy as np
 from zscape.errors import DataError, unknown
 from zscape.modalities.columns import quoted
 from zscape.modalities.found import counted, listed, printable, quote
-from zscape.study.tables import load_table
+from zscape.study.intake.tables import load_table
 
 FILES = ("attributes.csv", "labels.csv", "metadata.csv")
 LABEL_COLUMNS = ("label", "labels", "class", "y", "target")

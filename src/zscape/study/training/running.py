@@ -14,12 +14,12 @@ from zscape.errors import DivergedError
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
 from zscape.objective.schedules import Schedule
-from zscape.study.batches import Feed
-from zscape.study.guarding import first_bad
-from zscape.study.processes import ALONE, Group
-from zscape.study.progress import Progress, State
-from zscape.study.stepping import Stepper, seed_noise, within
-from zscape.study.validating import measure
+from zscape.study.training.batches import Feed
+from zscape.study.training.guarding import first_bad
+from zscape.study.training.processes import ALONE, Group
+from zscape.study.training.progress import Progress, State
+from zscape.study.training.stepping import Stepper, seed_noise, within
+from zscape.study.training.validating import measure
 
 LOG_EVERY = 50  # steps between two records; each costs one wait for the device
 SEEN_BY_A_TURN = 4096  # examples at most

@@ -12,11 +12,11 @@ import numpy as np
 
 from zscape.errors import DataError
 from zscape.modalities.found import counted, quote
-from zscape.study.beside import beside
-from zscape.study.policy import require_few_bad, skipped_words
-from zscape.study.reader import Reader
-from zscape.study.sizes import target_size
-from zscape.study.sources import Raw
+from zscape.study.intake.beside import beside
+from zscape.study.intake.policy import require_few_bad, skipped_words
+from zscape.study.intake.reader import Reader
+from zscape.study.intake.sizes import target_size
+from zscape.study.intake.sources import Raw
 
 SUFFIXES = (
     ".png .jpg .jpeg .jpe .jfif .webp .gif .bmp .dib .tif .tiff .ppm .pgm .pbm .pnm .avif .tga "

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from zscape.study import scan
+from zscape.study.intake import scan
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from torch import Tensor
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
 from zscape.objective.schedules import Schedule
-from zscape.study.batches import Feed, Repeated
-from zscape.study.progress import Progress
-from zscape.study.running import Run
+from zscape.study.training.batches import Feed, Repeated
+from zscape.study.training.progress import Progress
+from zscape.study.training.running import Run
 
 
 def fit(

@@ -11,7 +11,7 @@ import tarfile
 from collections.abc import Iterator
 from typing import Any
 
-from zscape.study.scan import answer_once, beat, limit_memory, require_file, rest, why_not
+from zscape.study.intake.scan import answer_once, beat, limit_memory, require_file, rest, why_not
 
 BESIDE = (".cls", ".json")
 AT_ONCE = 1000  # pictures that are listed in at most 10 s

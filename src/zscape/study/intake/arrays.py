@@ -13,8 +13,8 @@ import numpy as np
 
 from zscape.errors import DataError
 from zscape.modalities.found import counted, printable
-from zscape.study.room import require_room
-from zscape.study.sources import Raw
+from zscape.study.intake.room import require_room
+from zscape.study.intake.sources import Raw
 
 PICTURE_KEYS = ("x", "X", "images", "data", "x_train", "X_train", "train_images", "imgs", "arr_0")
 LABEL_KEYS = ("y", "labels", "label", "y_train", "train_labels", "targets", "target", "classes")

@@ -7,10 +7,10 @@ from typing import IO, Any
 from zscape.errors import DataError
 from zscape.modalities.extras import optional
 from zscape.modalities.found import printable
-from zscape.study.quarantine import Relay
-from zscape.study.rows import WHOLE
+from zscape.study.intake.quarantine import Relay
+from zscape.study.intake.rows import WHOLE
 
-READER = "zscape.study.rows"
+READER = "zscape.study.intake.rows"
 
 
 class DamagedError(DataError):

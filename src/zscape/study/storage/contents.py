@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from zscape.errors import StudyError
-from zscape.study.room import free_memory
+from zscape.study.intake.room import free_memory
 
 MOST_TEXT = 64 * 2**20  # bytes of a file that is parsed as JSON or TOML
 TIMES_READ = 3  # copies of a file in memory while its tensors are made

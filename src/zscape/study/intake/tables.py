@@ -16,9 +16,9 @@ from zscape.errors import DataError
 from zscape.modalities.columns import quoted
 from zscape.modalities.extras import optional, pandas
 from zscape.modalities.found import listed, printable
-from zscape.study.parquet import decoder
-from zscape.study.room import most_bytes, require_room
-from zscape.study.sources import Raw
+from zscape.study.intake.parquet import decoder
+from zscape.study.intake.room import most_bytes, require_room
+from zscape.study.intake.sources import Raw
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 PIECE = 2**20

@@ -9,7 +9,7 @@ import json
 import sys
 from typing import Any
 
-from zscape.study.scan import (
+from zscape.study.intake.scan import (
     EXTRA_BYTES,
     TooLargeError,
     answer_once,

@@ -17,13 +17,13 @@ from zscape.modalities.columns import quoted
 from zscape.modalities.extras import optional
 from zscape.modalities.found import Found, counted, listed, place, printable
 from zscape.modalities.table import Table, find_table
-from zscape.study.facts import NUMBER, Facts, family_of
-from zscape.study.parquet import DamagedError, decoder
-from zscape.study.policy import require_few_bad, skipped_words
-from zscape.study.rows import GROUPS
-from zscape.study.shards import MOST_SAMPLED, Chunk, Shards, Survey, require_same, stamp
-from zscape.study.sources import FEWEST_EXAMPLES, Raw, too_few
-from zscape.study.tables import require_different
+from zscape.study.intake.facts import NUMBER, Facts, family_of
+from zscape.study.intake.parquet import DamagedError, decoder
+from zscape.study.intake.policy import require_few_bad, skipped_words
+from zscape.study.intake.rows import GROUPS
+from zscape.study.intake.shards import MOST_SAMPLED, Chunk, Shards, Survey, require_same, stamp
+from zscape.study.intake.sources import FEWEST_EXAMPLES, Raw, too_few
+from zscape.study.intake.tables import require_different
 
 MOST_PIECES = 256  # of a sample, before they are joined
 

@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from zscape.errors import MemoryLimitError
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
-from zscape.study.room import free_memory
+from zscape.study.intake.room import free_memory
 
 TRACED = (4, 8)  # examples of the two batches that are tried
 MEASURED = 512  # examples that a validation measures at once

@@ -9,16 +9,16 @@ from torch import Tensor, nn
 from zscape.errors import SpecError, unknown
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
-from zscape.study.batches import Batches, Feed, InOrder
 from zscape.study.data import Data
-from zscape.study.memory import TRACED, footprint, free_on, require_memory
-from zscape.study.processes import ALONE, Group
-from zscape.study.progress import Progress
-from zscape.study.running import Run
 from zscape.study.spec import settle
-from zscape.study.split import split
-from zscape.study.stepping import autocast
-from zscape.study.streaming import Stream
+from zscape.study.training.batches import Batches, Feed, InOrder
+from zscape.study.training.memory import TRACED, footprint, free_on, require_memory
+from zscape.study.training.processes import ALONE, Group
+from zscape.study.training.progress import Progress
+from zscape.study.training.running import Run
+from zscape.study.training.split import split
+from zscape.study.training.stepping import autocast
+from zscape.study.training.streaming import Stream
 
 LARGEST_BATCH, SMALLEST_BATCH, STEPS = 128, 8, 10
 WIDE = 2**17  # weights of a linear layer, from which its products outweigh the casts

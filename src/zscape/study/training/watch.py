@@ -1,6 +1,6 @@
 """Watching a run from its first records on, so that a collapse is told while it can be helped."""
 
-from zscape.study.progress import Progress
+from zscape.study.training.progress import Progress
 
 SILENT = 0.25  # nats of rate; sound starts dip to half a nat and rise, collapses go through this
 ALIVE = 1.0  # nats at which a code that was silent has come back

@@ -14,9 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from zscape.errors import StorageError, StudyError
-from zscape.study.contents import MOST_TEXT, from_json, is_inside, read_content, require_inside
-from zscape.study.failpoints import reach
-from zscape.study.lock import refuse_busy
+from zscape.study.storage.contents import (
+    MOST_TEXT,
+    from_json,
+    is_inside,
+    read_content,
+    require_inside,
+)
+from zscape.study.storage.failpoints import reach
+from zscape.study.storage.lock import refuse_busy
 
 MANIFEST = "manifest.json"
 FORMAT = 1

@@ -15,15 +15,15 @@ from zscape.errors import MemoryLimitError, SpecError
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
 from zscape.objective.schedules import Schedule, at
-from zscape.study.adam import Adam
-from zscape.study.allocation import keep_freed_memory
-from zscape.study.averaging import Average
-from zscape.study.capture import Captured, Graphs
-from zscape.study.compiling import Compiled
-from zscape.study.failpoints import reach, struck
-from zscape.study.guarding import Guard
-from zscape.study.lagging import EncoderFirst
-from zscape.study.processes import ALONE, Group
+from zscape.study.storage.failpoints import reach, struck
+from zscape.study.training.adam import Adam
+from zscape.study.training.allocation import keep_freed_memory
+from zscape.study.training.averaging import Average
+from zscape.study.training.capture import Captured, Graphs
+from zscape.study.training.compiling import Compiled
+from zscape.study.training.guarding import Guard
+from zscape.study.training.lagging import EncoderFirst
+from zscape.study.training.processes import ALONE, Group
 
 MOST_PARTS = 16  # of a batch: four halvings
 

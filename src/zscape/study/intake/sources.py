@@ -15,8 +15,8 @@ from zscape.modalities.array import as_numbers
 from zscape.modalities.extras import is_frame, optional
 from zscape.modalities.found import place, printable
 from zscape.modalities.table import as_frame
-from zscape.study.scan import fitted
-from zscape.study.sizes import target_size
+from zscape.study.intake.scan import fitted
+from zscape.study.intake.sizes import target_size
 from zscape.worlds.lines import lines
 from zscape.worlds.sprites import sprites
 from zscape.worlds.world import World, unpack

@@ -9,8 +9,8 @@ from math import prod
 import torch
 from torch import Tensor
 
-from zscape.study.batches import Feed, permutation
-from zscape.study.shards import Shards
+from zscape.study.intake.shards import Shards
+from zscape.study.training.batches import Feed, permutation
 
 PIECE = 2**13  # examples that are read at once
 OPEN = 8  # chunks that are read side by side, so that neighbours do not stay together

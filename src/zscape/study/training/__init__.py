@@ -1,0 +1,1 @@
+"""One training run: batches, steps, records and states; it knows no disk."""
