@@ -17,7 +17,7 @@ from zscape.modalities.columns import quoted
 from zscape.modalities.extras import optional, pandas
 from zscape.modalities.found import listed, printable
 from zscape.study.intake.parquet import decoder
-from zscape.study.intake.room import most_bytes, require_room
+from zscape.study.intake.room import TEXT_SHARE, most_bytes, require_room
 from zscape.study.intake.sources import Raw
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
@@ -57,14 +57,14 @@ def _bytes(path: Path, shown: str) -> bytes:
     packed = path.stat().st_size
     try:
         if not path.name.lower().endswith(".gz"):
-            require_room(shown, packed=packed, unpacked=packed)
+            require_room(shown, packed=packed, unpacked=packed, share=TEXT_SHARE)
             return path.read_bytes()
         with gzip.open(path) as file:
             # Counted before it is kept: a bomb costs the time to count it and no memory.
             unpacked = 0
             while piece := file.read(PIECE):
                 unpacked += len(piece)
-                require_room(shown, packed=packed, unpacked=unpacked)
+                require_room(shown, packed=packed, unpacked=unpacked, share=TEXT_SHARE)
             file.seek(0)
             return file.read()
     except (OSError, EOFError, zlib.error) as error:

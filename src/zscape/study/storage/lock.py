@@ -3,6 +3,8 @@
 import fcntl
 import os
 import socket
+import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -10,6 +12,7 @@ from typing import Self
 from zscape.errors import BusyError, StorageError
 
 LOCK = "study.lock"
+TRIES, PAUSE = 3, 0.01  # s
 
 
 class Lock:
@@ -76,6 +79,11 @@ def refuse_busy(folder: Path) -> None:
 
 def _take(descriptor: int, kind: int, folder: Path) -> None:
     try:
+        for _ in range(TRIES):  # who only looks whether it is free holds it for an instant
+            with suppress(BlockingIOError):
+                fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+                return
+            time.sleep(PAUSE)
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError as error:
         holder = os.read(descriptor, 200).decode(errors="replace").strip()
