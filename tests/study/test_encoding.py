@@ -124,7 +124,8 @@ def test_codes_of_two_studies_do_not_mix(tmp_path, study, shards):
 
 KILLED = """
 import os, signal, sys
-from zscape.study import encoding, folder
+from zscape.study import encoding
+from zscape.study.storage import folder
 import zscape
 encoding.PART_ROWS = 50
 left = int(sys.argv[4])

@@ -13,8 +13,9 @@ import torch
 import zscape
 from zscape.errors import DataError, SpecError, StudyError
 from zscape.study.data import look
-from zscape.study.intake import row_shards, streaming
+from zscape.study.intake import row_shards
 from zscape.study.intake.shards import shard_files
+from zscape.study.training import streaming
 from zscape.study.training.split import split
 from zscape.study.training.streaming import Stream
 

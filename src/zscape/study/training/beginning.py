@@ -83,12 +83,7 @@ def begin(
         seed: of the split, the order, and the noise.
     """
     training, measuring = split(len(data.x), share=validation, seed=seed, labels=data.labels)
-    if group.world > 1 and device != "auto":
-        raise SpecError(
-            f"device must be 'auto' with several processes, each of which has its own, got "
-            f"{device!r}. Leave it out."
-        )
-    where = _device(group.device if device == "auto" else device)
+    where = _place(device, group)
     prepare_x = data.modality.prepare
     held = data.x.index_select(0, measuring).to(where)
     return Run(
@@ -210,6 +205,18 @@ def settle_training(given: Mapping[str, Any]) -> dict[str, Any]:
     if settled["precision"] not in PRECISIONS:
         raise unknown("precision", settled["precision"], list(PRECISIONS))
     return settled
+
+
+def _place(device: str, group: Group) -> str:
+    """Where this process trains."""
+    if group.world == 1:
+        return _device(device)
+    if device != "auto":
+        raise SpecError(
+            f"device must be 'auto' with several processes, each of which has its own, got "
+            f"{device!r}. Leave it out."
+        )
+    return group.device
 
 
 def _device(name: str) -> str:
