@@ -53,7 +53,7 @@ def test_flat_adam_is_adam():
     assert ours[1].weight.is_contiguous(memory_format=torch.channels_last)
     before = ours[0].weight.detach().clone()
     ours[0].weight.grad.fill_(1.0)
-    flat.step(1e-2, refused=torch.ones(()))
+    flat.step(1e-2, refused=torch.ones(()), excess=torch.ones(()))
     assert torch.equal(ours[0].weight, before)
     flat.release()
     assert len({p.untyped_storage().data_ptr() for p in ours.parameters()}) == 4
