@@ -7,7 +7,7 @@ from torch import nn
 
 from zscape.errors import MemoryLimitError
 from zscape.recipes import vae, wae
-from zscape.study.training import stepping
+from zscape.study.training import adam, stepping
 from zscape.study.training.adam import Adam
 from zscape.study.training.capture import WARM, Captured, Recorder
 from zscape.study.training.compiling import cache_folder
@@ -32,31 +32,42 @@ def weights(stepper):
     return torch.cat([p.detach().flatten().clone() for p in stepper.model.parameters()])
 
 
-def test_flat_adam_is_adam():
+@pytest.mark.parametrize("large", [1, 12, 2**16])
+def test_adam_on_buffers_is_adam(large, monkeypatch):
+    monkeypatch.setattr(adam, "LARGE", large)
     torch.manual_seed(0)
     ours = nn.Sequential(nn.Linear(3, 5), nn.Conv2d(1, 2, 3).to(memory_format=torch.channels_last))
     theirs = nn.Sequential(nn.Linear(3, 5), nn.Conv2d(1, 2, 3))
     theirs.load_state_dict(ours.state_dict())
-    flat, usual = Adam([ours.parameters()]), torch.optim.Adam(theirs.parameters(), lr=1e-2)
+    mine, usual = Adam([ours.parameters()]), torch.optim.Adam(theirs.parameters(), lr=1e-2)
     pairs = list(zip(ours.parameters(), theirs.parameters(), strict=True))
     for _ in range(3):
-        for mine, their in pairs:
-            their.grad = torch.randn_like(their)
-            mine.grad.add_(their.grad)
+        for one, other in pairs:
+            other.grad = torch.randn_like(other)
+            (one * other.grad).sum().backward()
         norm = torch.nn.utils.get_total_norm([p.grad for p in theirs.parameters()])
-        torch.testing.assert_close(flat.norm(), norm)
-        flat.step(1e-2, refused=torch.zeros(()), excess=torch.ones(()))
+        torch.testing.assert_close(mine.norm(), norm)
+        mine.step(1e-2, refused=torch.zeros(()), excess=torch.ones(()))
         usual.step()
-        for mine, their in pairs:
-            torch.testing.assert_close(mine, their)
-            assert not mine.grad.any()
+        for one, other in pairs:
+            torch.testing.assert_close(one, other)
     assert ours[1].weight.is_contiguous(memory_format=torch.channels_last)
     before = ours[0].weight.detach().clone()
-    ours[0].weight.grad.fill_(1.0)
-    flat.step(1e-2, refused=torch.ones(()), excess=torch.ones(()))
+    ours[0].weight.sum().backward()
+    mine.step(1e-2, refused=torch.ones(()), excess=torch.ones(()))
     assert torch.equal(ours[0].weight, before)
-    flat.release()
+    assert not any(gradient.any() for gradient in mine.gradients)
+    mine.release()
     assert len({p.untyped_storage().data_ptr() for p in ours.parameters()}) == 4
+
+
+def test_the_first_group_moves_alone():
+    one, other = nn.Linear(300, 300), nn.Linear(2, 2)
+    moved = Adam([one.parameters(), other.parameters()])
+    before = other.weight.detach().clone(), one.weight.detach().clone()
+    (one.weight.sum() + other.weight.sum()).backward()
+    moved.step(1e-2, refused=torch.zeros(()), excess=torch.ones(()), first=1)
+    assert torch.equal(other.weight, before[0]) and not torch.equal(one.weight, before[1])
 
 
 class Still(nn.Module):
@@ -83,7 +94,7 @@ def gradient(parts, x):
     step = stepper(*still())
     step.parts = parts
     figures = step._differentiated(x)
-    return figures, step.adam.gradients[0].clone()
+    return figures, torch.cat([g.flatten() for g in step.adam.gradients])
 
 
 @pytest.mark.parametrize("parts", [2, 3, 16])

@@ -7,35 +7,53 @@ from torch import Tensor, nn
 from torch.optim.adam import adam
 
 ALIGNED = 16  # numbers: matrix products want their weights at a multiple of 64 bytes
+LARGE = 2**16  # numbers, from which a weight's own passes over memory outweigh its calls
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 
 class Adam:
-    """Adam on groups of weights; each group lies in one buffer, of which its weights are views.
+    """Adam on groups of weights; the small ones of a group are views of one buffer.
 
-    So do gradients and moments. The step of a small network is mostly the calls it makes, and this
-    makes one where an optimiser of tensors makes one for each of them. Gradients are added to, not
-    replaced: whoever sets one to None takes it out of the step for good.
+    So are their gradients and moments: the step of a small network is mostly the calls it makes,
+    and this makes one where an optimiser of tensors makes one for each. Large weights stay apart,
+    so that backward can leave their gradients where it made them.
     Source: Kingma and Ba 2015, algorithm 1, arXiv:1412.6980.
 
     Args:
         groups: of parameters; those without gradients and empty groups are left alone.
+
+    Attributes:
+        weights: buffers and large weights, one after the other.
     """
 
     def __init__(self, groups: Iterable[Iterable[nn.Parameter]]) -> None:
-        trained = [[p for p in group if p.requires_grad] for group in groups]
-        self.groups = [group for group in trained if group]
-        self.weights = [_laid(group) for group in self.groups]
-        self.gradients = [torch.zeros_like(flat) for flat in self.weights]
-        self.means = [torch.zeros_like(flat) for flat in self.weights]
-        self.squares = [torch.zeros_like(flat) for flat in self.weights]
-        self.steps = [torch.zeros((), device=flat.device) for flat in self.weights]
-        with torch.no_grad():
-            for group, weights, gradients in self._buffers():
-                for parameter, place in zip(group, _places(group), strict=True):
-                    here = _view(weights, parameter, place)
-                    parameter.data = here.copy_(parameter)
-                    parameter.grad = _view(gradients, parameter, place)
+        self.weights: list[Tensor] = []
+        self._large: list[nn.Parameter | None] = []  # None where a buffer stands
+        self._pooled: list[list[nn.Parameter]] = []
+        self._flat: list[Tensor] = []  # the gradients of the buffers
+        self._ends: list[int] = []
+        for group in groups:
+            trained = [p for p in group if p.requires_grad]
+            if trained:
+                self._take(trained)
+                self._ends.append(len(self.weights))
+        self.means = [torch.zeros_like(weight) for weight in self.weights]
+        self.squares = [torch.zeros_like(weight) for weight in self.weights]
+        self.steps = [torch.zeros((), device=weight.device) for weight in self.weights]
+
+    @property
+    def gradients(self) -> list[Tensor]:
+        """The gradients of `weights`, in their order; zeros where there is none."""
+        flat = iter(self._flat)
+        found = []
+        for large in self._large:
+            if large is None:
+                found.append(next(flat))
+                continue
+            if large.grad is None:
+                large.grad = torch.zeros_like(large)
+            found.append(large.grad)
+        return found
 
     def norm(self) -> Tensor:
         """The Euclidean norm of all gradients, a scalar on the device."""
@@ -53,7 +71,7 @@ class Adam:
             excess: what gradients are divided by, likewise.
             first: how many groups move, from the first; 0: all.
         """
-        until = first or len(self.weights)
+        until = self._ends[first - 1] if first else len(self.weights)
         adam(
             self.weights[:until],
             self.gradients[:until],
@@ -75,14 +93,18 @@ class Adam:
         self.forget()
 
     def forget(self) -> None:
-        """Sets all gradients to zero."""
-        for gradient in self.gradients:
+        """Forgets all gradients."""
+        for gradient in self._flat:
             gradient.zero_()
+        for large in self._large:
+            if large is not None:
+                large.grad = None
 
     def release(self) -> None:
         """Gives every weight memory of its own again; no step can be made after it."""
-        for group in self.groups:
-            for parameter in group:
+        self.forget()
+        for pool in self._pooled:
+            for parameter in pool:
                 parameter.data = parameter.data.clone()
                 parameter.grad = None
 
@@ -96,8 +118,24 @@ class Adam:
         for name, tensor in self.tensors().items():
             tensor.copy_(tensors[name])
 
-    def _buffers(self) -> Iterable[tuple[list[nn.Parameter], Tensor, Tensor]]:
-        return zip(self.groups, self.weights, self.gradients, strict=True)
+    @torch.no_grad()
+    def _take(self, group: Sequence[nn.Parameter]) -> None:
+        """Lays the small weights of a group side by side, and notes the large ones."""
+        small = [parameter for parameter in group if parameter.numel() < LARGE]
+        large = [parameter for parameter in group if parameter.numel() >= LARGE]
+        if small:
+            weights, gradients = _laid(small), _laid(small)
+            for parameter, place in zip(small, _places(small), strict=True):
+                parameter.data = _view(weights, parameter, place).copy_(parameter)
+                parameter.grad = _view(gradients, parameter, place)
+            self.weights.append(weights)
+            self._flat.append(gradients)
+            self._large.append(None)
+            self._pooled.append(small)
+        for parameter in large:
+            parameter.grad = None
+            self.weights.append(parameter.detach())
+            self._large.append(parameter)
 
 
 def _laid(group: Sequence[nn.Parameter]) -> Tensor:

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from zscape.errors import MemoryLimitError, SpecError
 from zscape.model.model import Model
@@ -85,6 +85,7 @@ class Stepper:
         self.adam = Adam(self.lagging.groups(self.model))
         self.average = Average(self.model, decay=self.ema, live=self.adam.weights)
         self.guard = Guard(self.device)
+        self.statistics = _statistics(self.model)
         self.made = 0
         # Where calls are replayed the rate of a step must be read from the device.
         self.rate = torch.zeros((), device=self.device) if self._can_record() else None
@@ -155,7 +156,7 @@ class Stepper:
         One sum of one flat tensor, so that any model, and any number of passes through it in a
         step, is served alike, and that all processes make or refuse the same step.
         """
-        statistics = self._statistics()
+        statistics = self.statistics
         told = figures.new_tensor([1.0, float(stop)])
         parts = [*self.adam.gradients, *statistics, *self._memories(), figures, told]
         sizes = [part.numel() for part in parts]
@@ -165,9 +166,6 @@ class Stepper:
             part.copy_((mean / told[0]).view_as(part))
         self.stop = told[1]
         return figures
-
-    def _statistics(self) -> list[Tensor]:
-        return [buffer for buffer in self.model.buffers() if buffer.is_floating_point()]
 
     def _memories(self) -> list[Tensor]:
         """What the objective remembers in tensors: moving averages, controlled weights."""
@@ -183,7 +181,7 @@ class Stepper:
 
     def _make(self, x: Tensor) -> Tensor:
         """The step itself: all that happens on the device."""
-        statistics = [buffer.clone() for buffer in self._statistics()]
+        statistics = [buffer.clone() for buffer in self.statistics]
         known = [memory.state_dict() for memory in self.objective.memories]
         figures = self._differentiated(x)
         if self.group.world > 1:
@@ -199,7 +197,7 @@ class Stepper:
         self, refused: Tensor, statistics: list[Tensor], known: list[dict[str, Any]]
     ) -> None:
         """Puts running statistics and the objective's memory back to before a refused step."""
-        for buffer, before in zip(self._statistics(), statistics, strict=True):
+        for buffer, before in zip(self.statistics, statistics, strict=True):
             buffer.copy_(torch.where(refused, before, buffer))
         for memory, earlier in zip(self.objective.memories, known, strict=True):
             now = memory.state_dict()
@@ -279,6 +277,13 @@ class Stepper:
         on_cuda = torch.device(self.device).type == "cuda"
         alone = self.group.world == 1 and not self.lagging.steps and self.compiled is None
         return on_cuda and alone and self.objective.steady
+
+
+def _statistics(model: nn.Module) -> list[Tensor]:
+    """Buffers that training changes: those that are stored; the others follow from the options."""
+    stored = model.state_dict(keep_vars=True)
+    named = model.named_buffers()
+    return [buffer for name, buffer in named if name in stored and buffer.is_floating_point()]
 
 
 def is_short_of_memory(error: BaseException) -> bool:
