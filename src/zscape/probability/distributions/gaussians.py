@@ -94,7 +94,8 @@ class DiagonalGaussian(Distribution):
     def _log_prob_of_one_scale(self, value: Tensor) -> Tensor:
         # The same in half the operations: one scale can wait until the squares are summed.
         shape = broadcast_shape(self.loc, value)
-        squares = mse_loss(self.loc.expand(shape), value.expand(shape), reduction="none")
+        loc = self.loc if self.loc.shape == shape else self.loc.expand(shape)
+        squares = mse_loss(loc, value.expand(shape), reduction="none")
         summed = sum_event(squares, len(self._event_shape))
         constant = self._event_shape.numel() * (self.log_scale + _HALF_LOG_TWO_PI)
         return summed * (-0.5 / self.scale.square()) - constant

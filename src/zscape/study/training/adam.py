@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.optim.adam import adam
 
 ALIGNED = 16  # numbers: matrix products want their weights at a multiple of 64 bytes
 LARGE = 2**16  # numbers, from which a weight's own passes over memory outweigh its calls
@@ -72,14 +71,16 @@ class Adam:
             first: how many groups move, from the first; 0: all.
         """
         until = self._ends[first - 1] if first else len(self.weights)
-        adam(
+        steps = self.steps[:until]
+        torch._foreach_add_(steps, 1.0)
+        # The kernel behind torch.optim.Adam(fused=True), without its checks of every tensor.
+        torch._fused_adam_(
             self.weights[:until],
             self.gradients[:until],
             self.means[:until],
             self.squares[:until],
             [],
-            self.steps[:until],
-            fused=True,
+            steps,
             grad_scale=excess,
             found_inf=refused,
             amsgrad=False,
@@ -90,6 +91,7 @@ class Adam:
             eps=EPSILON,
             maximize=False,
         )
+        torch._foreach_sub_(steps, [refused] * until)  # a refused step was none
         self.forget()
 
     def forget(self) -> None:
