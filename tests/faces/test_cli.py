@@ -53,7 +53,7 @@ def process(*words, **options):
 
 def test_help_lists_every_command_and_imports_no_torch():
     done = process("--help", python=["-X", "importtime"])
-    out, imports = done.communicate(timeout=60)
+    out, imports = done.communicate(timeout=300)
     assert done.returncode == 0
     for name in ("train", "show", "sample", "reconstruct", "interpolate", "traverse", "map"):
         assert f"  {name} " in out.decode()
@@ -273,7 +273,7 @@ def test_a_damaged_study_is_bad_data(studies, run, tmp_path):
 
 def test_debug_shows_the_traceback():
     done = process("sample", "nowhere", "--debug")
-    _, err = done.communicate(timeout=100)
+    _, err = done.communicate(timeout=300)
     assert done.returncode == 65
     assert "Traceback" in err.decode() and "StudyError" in err.decode()
 
@@ -342,7 +342,7 @@ def test_hostile_names(name, run, tmp_path, monkeypatch):
 def test_an_ascii_locale():
     ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     done = process("sample", "ünï🍇", env=ascii_only)
-    _, err = done.communicate(timeout=100)
+    _, err = done.communicate(timeout=300)
     assert done.returncode == 65
     assert b"Traceback" not in err and b"UnicodeEncodeError" not in err
 
@@ -350,7 +350,7 @@ def test_an_ascii_locale():
 def test_a_closed_pipe_is_no_error():
     with process("recipes") as done:
         done.stdout.close()
-        assert done.wait(timeout=100) == 141
+        assert done.wait(timeout=300) == 141
         assert done.stderr.read() == b""
 
 
@@ -359,11 +359,11 @@ def test_a_stopped_training_keeps_its_study(number, code, run, tmp_path):
     words = ("train", "digits", "--epochs", "100000", "--patience", "0", "--out", tmp_path / "s")
     done = process(*words)
     log = tmp_path / "s" / "training.jsonl"
-    limit = time.monotonic() + 60
+    limit = time.monotonic() + 300
     while not (log.exists() and log.stat().st_size) and time.monotonic() < limit:
         time.sleep(0.1)
     done.send_signal(number)
-    _, err = done.communicate(timeout=60)
+    _, err = done.communicate(timeout=300)
     assert done.returncode == code
     assert b"--resume" in err and b"Traceback" not in err
     assert (b"kept in" in err) == (number == signal.SIGINT)  # the other may have little time

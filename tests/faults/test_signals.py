@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 def begun_and_training(ward, study):
     """A long training that has come past its first records."""
     begun = ward.runner.start(["train", ward.data, "--out", study, *LONG])
-    log, deadline = study / "training.jsonl", time.monotonic() + 30
+    log, deadline = study / "training.jsonl", time.monotonic() + 300
     while not (log.is_file() and log.read_bytes().count(b"\n") > 3):
         assert time.monotonic() < deadline
         time.sleep(0.01)

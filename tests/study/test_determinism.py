@@ -59,7 +59,7 @@ def hashes(path, threads, **env):
         env={**os.environ, **env},
         capture_output=True,
         check=True,
-        timeout=100,
+        timeout=300,
     )
     return json.loads(done.stdout)
 

@@ -30,7 +30,7 @@ def started(*words):
 
 def run(*words):
     done = started(*words)
-    out, err = done.communicate(timeout=120)
+    out, err = done.communicate(timeout=300)
     return done.returncode, out.decode(), err.decode()
 
 
@@ -74,7 +74,7 @@ def test_a_killed_process_ends_the_group_which_goes_on_with_another_number(rank,
     wait_for_steps(folder, 60)
     killed = done.pid if rank == 0 else child_of(done.pid)
     os.kill(killed, signal.SIGKILL)
-    _, err = done.communicate(timeout=60)
+    _, err = done.communicate(timeout=300)
     assert done.returncode == (-signal.SIGKILL if rank == 0 else 70)
     assert b"one is gone" in err and b"--resume" in err and b"Traceback" not in err
     state = last_checkpoint(folder).state
@@ -88,7 +88,7 @@ def test_a_killed_process_ends_the_group_which_goes_on_with_another_number(rank,
 
 
 def wait_for_steps(folder, steps):
-    limit = time.monotonic() + 60
+    limit = time.monotonic() + 300
     while time.monotonic() < limit:
         start = last_checkpoint(folder) if (folder / "checkpoints").is_dir() else None
         if start is not None and start.state.plain["step"] >= steps:
