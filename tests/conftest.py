@@ -1,10 +1,14 @@
-"""Every test starts from the same seed, on one torch thread."""
+"""Every test starts from the same seed, on one torch thread, and hears Ctrl-C."""
+
+import signal
 
 import numpy as np
 import pytest
 import torch
 
 torch.set_num_threads(1)
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as shells start what runs behind them
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which processes begun here inherit
 
 
 @pytest.fixture(autouse=True)

@@ -47,6 +47,16 @@ def test_a_batch_is_shared_out_whole():
         assert torch.equal(torch.cat(shares).sort(0).values, batch.sort(0).values)
 
 
+def test_an_uneven_batch_goes_on_to_the_same_bits(tmp_path):
+    """61 rows a batch are shared out unevenly; both processes must still hold the same weights."""
+    words = (*COMMON, "--devices", 2, "--patience", 0)
+    assert run(*words, "--epochs", 4, "--out", tmp_path / "whole")[0] == 0
+    assert run(*words, "--epochs", 2, "--out", tmp_path / "parts")[0] == 0
+    assert run("--resume", tmp_path / "parts", "--epochs", 4, "--devices", 2)[0] == 0
+    whole, parts = (tmp_path / name / "weights.safetensors" for name in ("whole", "parts"))
+    assert whole.read_bytes() == parts.read_bytes()
+
+
 def test_alone_nothing_is_told():
     assert join() is ALONE
     x = torch.ones(3)

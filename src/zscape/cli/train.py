@@ -105,7 +105,12 @@ def _own_parameters() -> list[inspect.Parameter]:
         data,
         flag("recipe", str, "vae", help="'zscape recipes' lists them; or package.module:function."),
         flag("out", Path | None, None, help="a new folder; none: a fresh one in studies/."),
-        flag("resume", Path | None, None, help="a study that was broken off, to go on with."),
+        flag(
+            "resume",
+            Path | None,
+            None,
+            help="a study to go on with; --epochs for longer, DATA if moved.",
+        ),
         flag("devices", int, 1, help="processes that train together; or start it by torchrun."),
         flag(
             "checkpoint_seconds",
@@ -135,6 +140,8 @@ def _train(
 ) -> None:
     if not data and resume is None:
         raise SpecError("DATA must be given, got none. 'zscape data' lists what is built in.")
+    if not checkpoint_seconds >= 0:
+        raise SpecError(f"--checkpoint-seconds must be at least 0, got {checkpoint_seconds}.")
     group = join(devices)
     if resume is not None:
         looked = bool(label or size or strict)
@@ -183,8 +190,9 @@ def _resumed(
     extra += ["--recipe"] * (recipe != "vae" and not theirs)
     if extra:
         raise SpecError(
-            f"--resume must come with no other options than --epochs, got {listed(extra)}: "
-            f"the study knows its own. Leave them out."
+            "--resume must come with no other options than DATA, --epochs, --devices, "
+            f"--checkpoint-seconds and --json, got {listed(extra)}: the study knows its own. "
+            "Leave them out."
         )
     function = find_recipe(theirs) if theirs else None
     study = go_on(path, data or None, recipe=function, epochs=epochs, group=group)

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from zscape.errors import DivergedError, GroupError, StudyError, ZscapeError
+from zscape.errors import DataError, DivergedError, GroupError, StudyError, ZscapeError
 from zscape.measures.gallery import gallery
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
@@ -312,7 +312,12 @@ def _looked_again(study: Study, data: Any) -> Data:
                 f"A study that goes on must have its data, and {study.path.name!r} was trained on "
                 "things that Python held. Pass them again."
             )
-        data = look(data, **origin)
+        try:
+            data = look(data, **origin)
+        except DataError as error:
+            raise DataError(
+                f"{error} Where the data lie elsewhere now: zscape train DATA --resume {study.path}"
+            ) from error
     if fingerprint(data) != about.get("sha256"):
         raise StudyError(
             f"A study that goes on must have the data it was begun with, {about['num_examples']:,} "

@@ -100,6 +100,12 @@ def _rows(modality: Modality, path: Path) -> Iterator[Piece]:
     start = 0
     with decoder([path], columns=names) as file:
         for batch in file.contents():
+            missing = [name for name in names or () if name not in batch.schema.names]
+            if missing:
+                raise DataError(
+                    f"{printable(path.name)} must have the columns of the study, and "
+                    f"{printable(missing[0])!r} is missing. Pass data like those it was trained on."
+                )
             if len(batch) == 0:
                 continue
             try:

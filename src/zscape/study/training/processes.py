@@ -118,9 +118,10 @@ def _alive() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        reason = next(iter(str(error).strip().splitlines()), "no more is known")[:120]
+        known = "Connection" in str(error)  # what the backend says of its sockets helps nobody
+        reason = "" if known else f" ({' '.join(str(error).split())[:120]})"
         raise GroupError(
-            f"All processes of a run must stay alive, and one is gone ({reason}). The last state "
-            "that was kept is whole: 'zscape train --resume STUDY' goes on from it, with any "
-            "number of processes."
+            f"All processes of a run must stay alive, and one is gone{reason}. The last state that "
+            "was kept is whole: 'zscape train --resume STUDY' goes on from it, with any number of "
+            "processes."
         ) from error

@@ -161,9 +161,10 @@ class Stepper:
         parts = [*self.adam.gradients, *statistics, *self._memories(), figures, told]
         sizes = [part.numel() for part in parts]
         flat = torch.cat([part.detach().flatten().to(figures) for part in parts]) * size
-        *means, told = (self.group.sum(flat) / size).split(sizes)
-        for part, mean in zip(parts, means, strict=False):
-            part.copy_((mean / told[0]).view_as(part))
+        *sums, told = self.group.sum(flat).split(sizes)
+        for part, total in zip(parts, sums, strict=False):
+            # By the same number in every process, or uneven shares would round them apart.
+            part.copy_((total / told[0]).view_as(part))
         self.stop = told[1]
         return figures
 
