@@ -224,6 +224,9 @@ def test_rows_that_the_study_does_not_know_are_refused(tmp_path, study, shards):
     table()[["x", "kind"]].to_parquet(shards / "part-1.parquet")
     with pytest.raises(ShapeError, match="none named 'y'"):
         list(encode_shards(study, shards, out=tmp_path / "codes"))
+    table()[["x"]].rename(columns={"x": "other"}).to_parquet(shards / "part-1.parquet")
+    with pytest.raises(DataError, match="and has none"):
+        list(encode_shards(study, shards, out=tmp_path / "codes"))
     (shards / "part-1.parquet").write_bytes(b"junk" * 99)
     with pytest.raises(DataError, match="must be a Parquet file"):
         list(encode_shards(study, shards, out=tmp_path / "codes"))

@@ -109,7 +109,7 @@ def _own_parameters() -> list[inspect.Parameter]:
             "resume",
             Path | None,
             None,
-            help="a study to go on with; --epochs for longer, DATA if moved.",
+            help="a study to go on with; DATA if it moved.",
         ),
         flag("devices", int, 1, help="processes that train together; or start it by torchrun."),
         flag(

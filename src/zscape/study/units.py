@@ -100,11 +100,10 @@ def _rows(modality: Modality, path: Path) -> Iterator[Piece]:
     start = 0
     with decoder([path], columns=names) as file:
         for batch in file.contents():
-            missing = [name for name in names or () if name not in batch.schema.names]
-            if missing:
+            if names and not any(name in batch.schema.names for name in names):
                 raise DataError(
-                    f"{printable(path.name)} must have the columns of the study, and "
-                    f"{printable(missing[0])!r} is missing. Pass data like those it was trained on."
+                    f"{printable(path.name)} must have the columns of the study, such as "
+                    f"{printable(names[0])!r}, and has none. Pass data like those it was trained on."
                 )
             if len(batch) == 0:
                 continue
