@@ -103,7 +103,7 @@ def _rows(modality: Modality, path: Path) -> Iterator[Piece]:
             if names and not any(name in batch.schema.names for name in names):
                 raise DataError(
                     f"{printable(path.name)} must have the columns of the study, such as "
-                    f"{printable(names[0])!r}, and has none. Pass data like those it was trained on."
+                    f"{printable(names[0])!r}, and has none. Pass rows like those it was made for."
                 )
             if len(batch) == 0:
                 continue
