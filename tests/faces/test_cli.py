@@ -15,6 +15,8 @@ from PIL import Image
 from zscape.cli import main
 from zscape.study.checkpoints import last_checkpoint
 
+pytestmark = pytest.mark.slow
+
 SOURCE = str(Path(__file__).parents[2] / "src")
 
 

@@ -8,6 +8,8 @@ from tests.contracts.space import digits
 from zscape.cli import main
 from zscape.study.run import prepare, train
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):

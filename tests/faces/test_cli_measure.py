@@ -9,6 +9,8 @@ import pytest
 import zscape as zs
 from zscape.cli import main
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):

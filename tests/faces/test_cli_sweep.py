@@ -12,6 +12,8 @@ import pytest
 
 from zscape.cli import main
 
+pytestmark = pytest.mark.slow
+
 SOURCE = str(Path(__file__).parents[2] / "src")
 SMALL = ("--epochs", "1", "--network", "mlp:8", "--seeds", "1", "--jobs", "1")
 

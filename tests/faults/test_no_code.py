@@ -10,6 +10,8 @@ import pytest
 from tests.faults.harness import ROOT, SOURCE
 from tests.faults.hostile_studies import changes, hostile_studies
 
+pytestmark = pytest.mark.slow
+
 FILES = sorted((SOURCE / "zscape").rglob("*.py"))
 MODULES = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 MODULES |= {"yaml", "jsonpickle", "imp", "runpy", "code", "codeop"}

@@ -5,6 +5,7 @@ import tomllib
 
 import numpy as np
 import pandas as pd
+import pytest
 import tomli_w
 import torch
 from hypothesis import HealthCheck, assume, given, settings
@@ -18,6 +19,8 @@ from zscape.errors import SpecError, ZscapeError
 from zscape.recipes import RECIPES
 from zscape.study.spec import options, settle
 from zscape.study.training.beginning import begin, settle_training
+
+pytestmark = pytest.mark.slow
 
 few = settings(
     max_examples=40,

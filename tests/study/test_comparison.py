@@ -21,6 +21,8 @@ from zscape.measures.likelihood import elbo
 from zscape.study.comparison import compare
 from zscape.study.study import Study
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"latent": 2, "network": "mlp:16", "epochs": 1}
 
 

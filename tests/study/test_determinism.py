@@ -13,6 +13,8 @@ from PIL import Image
 
 from zscape.study.training.batches import Batches
 
+pytestmark = pytest.mark.slow
+
 CHILD = """
 import hashlib, json, sys, torch, zscape as zs
 from zscape.recipes import RECIPES

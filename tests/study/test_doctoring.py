@@ -13,6 +13,8 @@ from zscape.study.doctoring import diagnose_study, fix
 from zscape.study.run import prepare, train
 from zscape.study.study import Study
 
+pytestmark = pytest.mark.slow
+
 
 def trained(path: Path, **settings) -> Study:
     settings = {"latent": 4, "network": "mlp:32", "epochs": 15, "learning_rate": 3e-3} | settings

@@ -21,6 +21,8 @@ from zscape.space.space import encode_stored
 from zscape.study import encoding, units
 from zscape.study.encoding import encode_shards
 
+pytestmark = pytest.mark.slow
+
 ROWS = 1000
 
 

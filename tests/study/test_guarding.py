@@ -17,6 +17,8 @@ from zscape.study.training.guarding import HIGHEST, NEVER, TIMES, Guard
 from zscape.study.training.running import Run
 from zscape.study.training.validating import measure
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"latent": 3, "network": "mlp:16"}
 
 

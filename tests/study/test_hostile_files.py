@@ -22,6 +22,8 @@ from zscape.errors import DataError
 from zscape.study.data import look
 from zscape.study.intake import parquet, quarantine, room
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(0)
 FRAME = pd.DataFrame(
     {"a": RNG.normal(size=300), "b": RNG.integers(0, 9, 300), "c": ["x", "y"] * 150}

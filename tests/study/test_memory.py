@@ -54,6 +54,33 @@ def test_the_estimate_is_within_a_third_of_the_peak(network, shape, batch):
     assert said == pytest.approx(peak, rel=0.3)
 
 
+STUDY = """
+import re, sys, tempfile, torch
+torch.set_num_threads(1)
+import numpy as np
+import zscape as zs
+from zscape.study.run import foresee
+x = np.random.default_rng(0).integers(0, 2, (300, 28, 28)).astype("uint8") * 255
+with tempfile.TemporaryDirectory() as folder:
+    study = zs.prepare(x, out=folder + "/s", network="mlp:2500,2500", epochs=1, batch_size=64)
+    said = float(re.search(r"([0-9.]+) GB in all", foresee(study)[0])[1])
+    for _ in zs.train(study, checkpoint_seconds=0):
+        pass
+lines = open("/proc/self/status").read().splitlines()
+print(said, int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 2**20)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells the peak")
+def test_what_a_study_is_told_counts_the_states_that_it_writes():
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    asked = [sys.executable, "-c", STUDY]
+    done = subprocess.run(asked, env=environment, capture_output=True, text=True, check=True)
+    said, peak = map(float, done.stdout.split())
+    assert said == pytest.approx(peak, rel=0.3)
+
+
 def seen(batch, **options):
     torch.manual_seed(0)
     model, objective = vae(REALS, latent=3, **options)

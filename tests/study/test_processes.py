@@ -13,10 +13,12 @@ from safetensors.torch import load_file
 
 from zscape.errors import SpecError
 from zscape.study.checkpoints import last_checkpoint
+from zscape.study.study import WEIGHTS
 from zscape.study.training.batches import Batches
 from zscape.study.training.processes import ALONE, join
 
 pytest.importorskip("lightning_fabric")
+pytestmark = pytest.mark.slow
 
 # Without noise of its own, an autoencoder does not notice how many processes train it.
 COMMON = ("digits", "--recipe", "ae", "--network", "mlp:16", "--latent", "2", "--batch-size", "61")
@@ -47,16 +49,6 @@ def test_a_batch_is_shared_out_whole():
         assert torch.equal(torch.cat(shares).sort(0).values, batch.sort(0).values)
 
 
-def test_an_uneven_batch_goes_on_to_the_same_bits(tmp_path):
-    """61 rows a batch are shared out unevenly; both processes must still hold the same weights."""
-    words = (*COMMON, "--devices", 2, "--patience", 0)
-    assert run(*words, "--epochs", 4, "--out", tmp_path / "whole")[0] == 0
-    assert run(*words, "--epochs", 2, "--out", tmp_path / "parts")[0] == 0
-    assert run("--resume", tmp_path / "parts", "--epochs", 4, "--devices", 2)[0] == 0
-    whole, parts = (tmp_path / name / "weights.safetensors" for name in ("whole", "parts"))
-    assert whole.read_bytes() == parts.read_bytes()
-
-
 def test_alone_nothing_is_told():
     assert join() is ALONE
     x = torch.ones(3)
@@ -65,15 +57,30 @@ def test_alone_nothing_is_told():
         join(0)
 
 
-def test_two_processes_train_as_one(tmp_path):
-    assert run(*COMMON, "--epochs", 3, "--out", tmp_path / "one")[0] == 0
-    code, out, err = run(*COMMON, "--epochs", 3, "--out", tmp_path / "two", "--devices", 2)
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """Two processes that trained for three epochs, and what they printed."""
+    folder = tmp_path_factory.mktemp("two") / "study"
+    return folder, run(*COMMON, "--epochs", 3, "--out", folder, "--devices", 2)
+
+
+def test_two_processes_train_as_one(two, tmp_path):
+    folder, (code, out, err) = two
     assert code == 0, err
+    assert run(*COMMON, "--epochs", 3, "--out", tmp_path / "one")[0] == 0
     assert "training in 2 processes" in err and out.count("The study is in") == 1
-    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-5)
-    one, two = (load_file(tmp_path / name / "weights.safetensors") for name in ("one", "two"))
+    assert losses(folder) == pytest.approx(losses(tmp_path / "one"), rel=1e-5)
+    one, both = (load_file(path / "weights.safetensors") for path in (tmp_path / "one", folder))
     for name, tensor in one.items():
-        torch.testing.assert_close(two[name], tensor, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(both[name], tensor, rtol=1e-3, atol=1e-4)
+
+
+def test_an_uneven_batch_goes_on_to_the_same_bits(two, tmp_path):
+    """61 rows a batch are shared out unevenly; both processes must still hold the same weights."""
+    parts = tmp_path / "parts"
+    assert run(*COMMON, "--devices", 2, "--epochs", 2, "--out", parts)[0] == 0
+    assert run("--resume", parts, "--epochs", 3, "--devices", 2)[0] == 0
+    assert (parts / WEIGHTS).read_bytes() == (two[0] / WEIGHTS).read_bytes()
 
 
 @pytest.mark.parametrize("rank", [0, 1])

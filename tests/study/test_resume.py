@@ -19,6 +19,8 @@ from zscape.study.spec import settle
 from zscape.study.storage import failpoints
 from zscape.study.training.beginning import begin, settle_training
 
+pytestmark = pytest.mark.slow
+
 TRAINING = {"epochs": 4, "batch_size": 64, "patience": 0}
 
 # What remembers something beside weights: controllers, turns, an encoder that goes first, dropout.

@@ -16,6 +16,8 @@ from zscape.study.spec import Option, options
 from zscape.study.sweep import gather_sweep, run_sweep, sweep
 from zscape.study.training.beginning import begin
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"latent": 2, "network": "mlp:16", "epochs": 2}
 BETAS = (0.5, 2.0, 8.0)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors.torch import save
+from torch import nn
 
 from zscape.errors import StudyError
 from zscape.study.storage.claims import require_state
@@ -81,7 +82,8 @@ def save_checkpoint(study: Path, state: State, *, log_bytes: int = 0, log_sha256
         raise storage_error(target, sum(map(len, files.values())), error) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-    for name in files:
+    files.clear()  # not held beside what is read back
+    for name in (TENSORS, VALUES):
         read_file(target, name)  # checks it against the manifest
     reach("checkpoint.verified")
     for old in _steps(study)[KEPT:]:
@@ -111,9 +113,9 @@ def last_checkpoint(study: Path) -> Start | None:
     return None
 
 
-def checkpoint_bytes(state: State) -> int:
-    """About how large a checkpoint of a run becomes, whose optimiser has made its first step."""
-    weights = sum(t.nbytes for name, t in state.tensors.items() if name.startswith("model."))
+def checkpoint_bytes(model: nn.Module) -> int:
+    """About how large a checkpoint of a model's run becomes."""
+    weights = sum(tensor.nbytes for tensor in model.state_dict().values())
     return 6 * weights  # weights, their average, the best and the last good, and two moments
 
 

@@ -1,6 +1,6 @@
 """Looking at data first: what it is, what was found, what is wrong, before anything is trained.
 
-Where data comes from stands in `sources`, `folder` and `tables`; how it looks in the modalities.
+Where data comes from, and how it is read, stands in `intake`; how it looks in the modalities.
 """
 
 import hashlib

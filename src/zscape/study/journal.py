@@ -10,7 +10,6 @@ from contextlib import nullcontext
 from dataclasses import asdict, replace
 from io import RawIOBase
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from zscape.study.checkpoints import Start, save_checkpoint
@@ -86,12 +85,7 @@ class Journal:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self._log.close()
 
     def _write(self, record: Progress) -> None:

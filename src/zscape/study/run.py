@@ -156,7 +156,9 @@ def foresee(study: Study) -> list[str]:
         return []
     training, chosen = study.asked["training"], study.asked["options"]
     model, objective = _seeded_build(study.recipe, study.data, chosen, training["seed"])
-    return foreseen(model, objective, study.data, **training)
+    # Each tensor becomes bytes, and then all of them one file, before it is written.
+    written = 2 * checkpoint_bytes(model)
+    return foreseen(model, objective, study.data, written=written, **training)
 
 
 def train(
@@ -247,8 +249,8 @@ def _begun(study: Study, data: Data, group: Group) -> Run:
     if study.start is not None:
         return _taken_up(study, data, group, study.start)
     run = _built(study, data, group)
-    each = checkpoint_bytes(run.state())
     if not group.rank:
+        each = checkpoint_bytes(run.model)
         require_disk(study.path, int(ROOM * (each + min(data.x.nbytes, KEPT_BYTES))))
     return run
 

@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from signal import SIGALRM
-from types import TracebackType
 from typing import IO, Any, Generic, Self, TypeVar
 
 import zscape
@@ -99,12 +98,7 @@ class Relay(Generic[Part]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self._stop()
 
     def contents(self) -> Iterator[Part]:

@@ -103,13 +103,16 @@ def begin(
     )
 
 
-def foreseen(model: Model, objective: Objective, data: Data, **training: Any) -> list[str]:
+def foreseen(
+    model: Model, objective: Objective, data: Data, *, written: int = 0, **training: Any
+) -> list[str]:
     """What a run of `begin` will take in memory, and a warning where that may be too much.
 
     Args:
         model: as it will be trained; it stays as it is.
         objective: what will be minimised.
         data: as `look` found it.
+        written: bytes of a state of the run, held in memory while it is written to a disk.
         **training: options of training, settled.
 
     Raises:
@@ -125,6 +128,7 @@ def foreseen(model: Model, objective: Objective, data: Data, **training: Any) ->
         x,
         batch=_batch(training["batch_size"], len(data.x) - held),
         data=data.x.numel() * data.x.element_size(),
+        written=written,
         autocast=autocast(precision, where),
     )
     free = free_on(where)

@@ -67,6 +67,7 @@ def footprint(
     *,
     batch: int,
     data: int = 0,
+    written: int = 0,
     autocast: AbstractContextManager[object],
 ) -> Footprint:
     """The memory of training a model, within 30 % of its peak; two tiny steps are made for it.
@@ -81,6 +82,7 @@ def footprint(
         x: 8 examples `[8, *shape]`, or fewer.
         batch: B, of a step.
         data: bytes of the examples that will lie on the device.
+        written: bytes of a state of the run while it is written; no step is under way then.
         autocast: as of the step.
     """
     sizes = [min(size, len(x)) for size in TRACED]
@@ -90,7 +92,7 @@ def footprint(
             looks = [_course(model, objective, x[:size], nullcontext()) for size in sizes]
     # One batch is cut while the one before is still held.
     feed = 2 * batch * x[0].numel() * x.element_size()
-    step = max(_grown(steps, sizes, batch) + feed, _grown(looks, sizes, MEASURED))
+    step = max(_grown(steps, sizes, batch) + feed, _grown(looks, sizes, MEASURED), written)
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
     return Footprint(COPIES * weights, data, step, _resident())
 

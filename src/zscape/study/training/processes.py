@@ -20,7 +20,7 @@ from zscape.modalities.extras import optional
 class Group:
     """The processes of a run; alone unless a Fabric has brought others.
 
-    Sums are in the order of ranks, so that all processes hold the same bits afterwards.
+    A sum has the same bits in all of them, whatever the order in which it was taken.
 
     Args:
         fabric: launched; None: this process is alone.

@@ -18,7 +18,7 @@ from zscape.study.training.batches import Feed
 from zscape.study.training.guarding import first_bad
 from zscape.study.training.processes import ALONE, Group
 from zscape.study.training.progress import Progress, State
-from zscape.study.training.stepping import Stepper, seed_noise, within
+from zscape.study.training.stepping import Stepper, within
 from zscape.study.training.validating import measure
 
 LOG_EVERY = 50  # steps between two records; each costs one wait for the device
@@ -204,7 +204,6 @@ class Run:
 
     def _renew_good(self) -> None:
         """Takes this state for one to go back to, when the last steps were all sound."""
-        self.refusals = [(at, n) for at, n in self.refusals if at > self.step - OF_STEPS]
         if not self.refusals and self.step - self.good.plain["step"] >= GOOD_EVERY:
             self.good = self._copied()
 
@@ -234,7 +233,7 @@ class Run:
         x = next(self.feed.of(self.epoch, start=self.batch - 1), None) if lagging.active else None
         if x is not None:
             with torch.random.fork_rng(devices=[]), torch.no_grad():
-                seed_noise(self.stepper.key, self.step)
+                self.stepper.seed_shared(self.step)
                 lagging.hear(self.model, self.group.from_first(x.to(self.device)))
             lagging.active = bool(self.group.from_first(torch.tensor(lagging.active)))
         parts = {**record.parts, **self._validated()}
@@ -265,6 +264,7 @@ class Run:
 
     def _record(self) -> tuple[Progress, bool]:
         """What happened since the last record, and whether the run had to go back."""
+        self.refusals = [(at, n) for at, n in self.refusals if at > self.step - OF_STEPS]
         refused, ago, shortened = self.stepper.guard.take()
         if made := self.counted - refused:
             each: list[float] = (self.sum / made).tolist()
@@ -289,8 +289,7 @@ class Run:
         Raises:
             DivergedError: they are many for the second time.
         """
-        last = [(step, n) for step, n in self.refusals if step > self.step - OF_STEPS]
-        self.refusals = [*last, (self.step, refused)]
+        self.refusals.append((self.step, refused))
         if sum(count for _, count in self.refusals) <= MOST_REFUSED:
             return f"{refused} steps up to {self.step} were refused: they were not finite."
         blame = self._blame(first)
@@ -329,7 +328,7 @@ class Run:
         while self.turns and self.turns[0].step <= self.step:
             self.model.eval()
             with torch.random.fork_rng(devices=[]):
-                seed_noise(self.stepper.key, -1 - self.step)
+                self.stepper.seed_shared(-1 - self.step)
                 self.turns.pop(0).change(self.model, self.group.from_first(self._seen(x)))
             self.stepper.start_anew()
             self.best, self.waited = math.inf, 0

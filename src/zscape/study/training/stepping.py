@@ -65,6 +65,7 @@ class Stepper:
         self.ema = ema
         self.autocast = autocast(precision, device)
         self.device = device
+        self.on_cuda = torch.device(device).type == "cuda"
         self.key = key
         self.group = group
         self.stop = torch.zeros((), device=device)  # above 0 where a process wants to end
@@ -114,8 +115,11 @@ class Stepper:
 
     def seed(self, step: int) -> None:
         """Seeds the noise of a step as this process has it."""
-        on_cuda = torch.device(self.device).type == "cuda"
-        seed_noise(self.key, step, self.group.rank, cuda=on_cuda)
+        seed_noise(self.key, step, self.group.rank, cuda=self.on_cuda)
+
+    def seed_shared(self, step: int) -> None:
+        """Seeds noise that all processes have alike, beside that of the step."""
+        seed_noise(self.key, step, cuda=self.on_cuda)
 
     def tell(self) -> str:
         """What a person should know of the steps since the last call; mostly empty."""
@@ -156,9 +160,8 @@ class Stepper:
         One sum of one flat tensor, so that any model, and any number of passes through it in a
         step, is served alike, and that all processes make or refuse the same step.
         """
-        statistics = self.statistics
         told = figures.new_tensor([1.0, float(stop)])
-        parts = [*self.adam.gradients, *statistics, *self._memories(), figures, told]
+        parts = [*self.adam.gradients, *self.statistics, *self._memories(), figures, told]
         sizes = [part.numel() for part in parts]
         flat = torch.cat([part.detach().flatten().to(figures) for part in parts]) * size
         *sums, told = self.group.sum(flat).split(sizes)
@@ -262,7 +265,7 @@ class Stepper:
     def _begin_again(self) -> None:
         self.adam.forget()
         self.seed(self.step)
-        if torch.device(self.device).type == "cuda":
+        if self.on_cuda:
             torch.cuda.empty_cache()
 
     def _uncompile(self, error: Exception) -> None:
@@ -275,9 +278,8 @@ class Stepper:
         return self.rate_scale * at(self.learning_rate, self.step)
 
     def _can_record(self) -> bool:
-        on_cuda = torch.device(self.device).type == "cuda"
         alone = self.group.world == 1 and not self.lagging.steps and self.compiled is None
-        return on_cuda and alone and self.objective.steady
+        return self.on_cuda and alone and self.objective.steady
 
 
 def _statistics(model: nn.Module) -> list[Tensor]:
