@@ -1,6 +1,8 @@
 """Invertible transforms from zuko, and one beside them: what priors and posteriors are bent by.
 
 Each begins as the identity, computes in float32 and sees a context, or none where it is 0 wide.
+`pace` multiplies what its networks say, and so how fast they learn: Adam moves weights that hardly
+matter yet as fast as any, and a posterior that jitters while its code is young learns late.
 """
 
 import math
@@ -27,18 +29,20 @@ _STRONGEST = 10.0  # the largest entry of a planar layer's vectors
 _HALVINGS, _TANGENTS = 12, 4  # to invert a planar layer: bisection, then Newton's method
 
 
-def coupling(latent: int, context: int, *, transforms: int, hidden: Widths = (64, 64)) -> Flow:
+def coupling(
+    latent: int, context: int, *, transforms: int, hidden: Widths = (64, 64), pace: float = 1.0
+) -> Flow:
     """Affine couplings, each of every other unit: one pass of its networks in either direction.
 
     Source: Dinh et al. 2017, eqs. 4 and 5, arXiv:1605.08803.
     """
     affine = partial(MonotonicAffineTransform, slope=_SMALLEST_SLOPE)
     flow = NICE(latent, context, transforms=transforms, hidden_features=hidden, univariate=affine)
-    return _settled(flow)
+    return _settled(flow, pace)
 
 
 def autoregressive(
-    latent: int, context: int, *, transforms: int, hidden: Widths = (64, 64)
+    latent: int, context: int, *, transforms: int, hidden: Widths = (64, 64), pace: float = 1.0
 ) -> Flow:
     """Affine layers, each unit given all before it: one pass forward, `latent` passes back.
 
@@ -46,11 +50,17 @@ def autoregressive(
     """
     affine = partial(MonotonicAffineTransform, slope=_SMALLEST_SLOPE)
     flow = MAF(latent, context, transforms=transforms, hidden_features=hidden, univariate=affine)
-    return _settled(flow)
+    return _settled(flow, pace)
 
 
 def spline(
-    latent: int, context: int, *, transforms: int, hidden: Widths = (64, 64), passes: int = 2
+    latent: int,
+    context: int,
+    *,
+    transforms: int,
+    hidden: Widths = (64, 64),
+    passes: int = 2,
+    pace: float = 1.0,
 ) -> Flow:
     """Rational-quadratic splines on [-5, 5], and nothing beyond: one pass forward, `passes` back.
 
@@ -65,7 +75,7 @@ def spline(
         univariate=Spline,
         shapes=[(_BINS,), (_BINS,), (_BINS - 1,)],
     )
-    return _settled(flow)
+    return _settled(flow, pace)
 
 
 class Spline(Transform):
@@ -246,15 +256,16 @@ class FullPrecision(nn.Module):
     Eight bits of a spline's knots leave bins of zero width, which are infinite slopes.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, pace: float) -> None:
         super().__init__()
         self.network = network
+        self.pace = pace
 
     def forward(self, x: Tensor) -> Tensor:
         """The network's answer in float32."""
         with torch.autocast(x.device.type, enabled=False):
             answer: Tensor = self.network(x.float() if x.dtype.itemsize < 4 else x)
-            return answer
+            return answer if self.pace == 1 else answer * self.pace
 
 
 def _first(parameters: Tensor) -> Tensor:
@@ -282,14 +293,14 @@ def _bounded(x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _settled(flow: Flow) -> Flow:
+def _settled(flow: Flow, pace: float) -> Flow:
     """The same flow as the identity, with the network of every layer in full precision."""
     for layer in flow.transform.transforms:
         for name, network in list(layer.named_children()):
             if name == "hyper":
                 network[-1].weight.zero_()
                 network[-1].bias.zero_()
-                layer.hyper = FullPrecision(network)
+                layer.hyper = FullPrecision(network, pace)
         for parameter in getattr(layer, "phi", []):  # a single unit without a context
             parameter.zero_()
     return flow

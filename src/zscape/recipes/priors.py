@@ -5,6 +5,7 @@ Options that all recipes share are told in `flat`.
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -121,16 +122,18 @@ def mixture_vae(
 
 
 def _posteriors(transforms: int) -> dict[str, Callable[[int, int], Conditional]]:
-    def bent(push: flows.Build) -> Callable[[int, int], Conditional]:
-        return partial(posteriors.BentGaussian, push=partial(push, transforms=transforms))
+    def bent(push: flows.Build, **options: Any) -> Callable[[int, int], Conditional]:
+        push = partial(push, transforms=transforms, **options)
+        return partial(posteriors.BentGaussian, push=push)
 
+    slowly: dict[str, Any] = {"hidden": (128, 128), "pace": 0.1}
     coupled = partial(posteriors.Flow, transforms=transforms)
     return {
         "flow": coupled,
         "coupling": coupled,
         "planar": bent(flows.planar),
-        "iaf": bent(flows.autoregressive),
-        "spline": bent(flows.spline),
+        "iaf": bent(flows.autoregressive, **slowly),
+        "spline": bent(flows.spline, **slowly),
         "gaussian": posteriors.Gaussian,
     }
 
