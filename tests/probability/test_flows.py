@@ -5,11 +5,13 @@ from functools import partial
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from zuko.transforms import MonotonicRQSTransform
 
 from zscape.model.bound import log_weights, rate
-from zscape.probability import flows, posteriors, priors
+from zscape.model.level import Flat
+from zscape.model.model import Decoder, Model
+from zscape.probability import flows, likelihoods, posteriors, priors
 from zscape.probability.conditional import Conditional
 from zscape.probability.distributions import Bent, DiagonalGaussian
 from zscape.recipes import flow_vae
@@ -198,3 +200,25 @@ def test_every_pair_has_rates_and_weights_that_agree(posterior: str, prior: str)
     assert ((weights + rates).mean(0).abs() < error).all()
     again = model(trace.x, given={"z": latent.z}, draws=400)
     torch.testing.assert_close(rate(again.latents[0]), -latent.p.log_prob(latent.z))
+
+
+@pytest.mark.parametrize("kind", ["spline", "coupling"])
+def test_prior_and_posterior_see_what_a_walk_starts_from(kind: str):
+    torch.manual_seed(0)
+    push = partial(flows.autoregressive, transforms=2)
+    posterior = posteriors.BentGaussian(8, 2, push=push)
+    prior = priors.Flow(2, features=3, kind=kind)
+    for parameter in [*prior.parameters(), *posterior.parameters()]:
+        parameter.data.add_(0.2 * torch.randn_like(parameter))
+    decoder = Decoder(nn.Linear(5, 4), likelihoods.Bernoulli((4,)))
+    model = Model(nn.Linear(4, 5), [Flat("z", prior=prior, posterior=posterior)], decoder)
+    x, context = (torch.rand(6, 4) < 0.5).float(), torch.randn(6, 3)
+    torch.manual_seed(1)
+    trace = model(x, context, draws=7)
+    assert log_weights(trace).shape == (7, 6)
+    torch.manual_seed(1)
+    other = model(x, context + 1, draws=7)
+    z = trace["z"].z
+    for one, two in ((trace["z"].p, other["z"].p), (trace["z"].q, other["z"].q)):
+        assert (one.log_prob(z) - two.log_prob(z)).abs().mean() > 1e-2
+    assert model.generate(6, context).latents[0].z.shape == (6, 2)

@@ -19,6 +19,7 @@ from zscape.objective.rate import Rate
 from zscape.probability import flows, posteriors, priors
 from zscape.probability.conditional import Conditional
 from zscape.recipes.build import Prior, at_least, flat, one_of, standard
+from zscape.recipes.remedies import costed
 
 
 def flow_vae(
@@ -30,6 +31,7 @@ def flow_vae(
     prior: str = "flow",
     prior_transforms: int = 0,
     components: int = 100,
+    warmup: int = 0,
     likelihood: str = "auto",
     network: str = "auto",
 ) -> tuple[Model, Objective]:
@@ -42,6 +44,7 @@ def flow_vae(
         prior: "spline" ("flow" is the same), "coupling", "vamp", "mixture" or "standard".
         prior_transforms: layers of the prior's flow; 0: as many as `transforms`.
         components: of a "vamp" or "mixture" prior.
+        warmup: steps in which the rate's cost grows from 0, against early collapse.
 
     Source: Rezende and Mohamed 2015, eq. 15, arXiv:1505.05770; Kingma et al. 2016, algorithm 1,
     arXiv:1606.04934; Durkan et al. 2019, arXiv:1906.04032; Chen et al. 2017, arXiv:1611.02731.
@@ -65,7 +68,7 @@ def flow_vae(
         posterior=one_of("posterior", posterior, _posteriors(steps)),
         prior=one_of("prior", prior, chosen),
     )
-    return model, Sum(Reconstruction(), Rate())
+    return model, costed(model, beta=1.0, warmup=warmup)
 
 
 def vamp_vae(
