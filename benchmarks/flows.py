@@ -1,8 +1,9 @@
 """What do flows gain? Four posteriors times three priors on static binarized MNIST, in nats.
 
 Encoder, decoder, data, steps and seed are the same throughout. Every pair is a part of its own, so
-that `--only planar:vamp` runs one; `gains` reads what the pairs left and compares them on the same
-test pictures. Which flow stands for all is chosen on the validation part.
+that `--only planar:vamp` runs one, in processes side by side if wanted; `gains` reads what they left
+(in the folder that ZSCAPE_CELLS names, or under `results/`) and compares them on the same test
+pictures. Which flow stands for all is chosen on the validation part.
 """
 
 import math
@@ -43,11 +44,11 @@ POSTERIORS: dict[str, dict[str, Any]] = {
 }
 PRIORS: dict[str, dict[str, Any]] = {
     "standard": {},
-    "vamp": {"components": 200},
+    "vamp": {"components": 100},
     "spline": {"prior_transforms": 2},
 }
 NETWORK, LATENT = "mlp", 32
-BATCH, EPOCHS, RATE, RISE, WARM = 128, 20, 2e-3, 200, 2_000
+BATCH, EPOCHS, RATE, RISE, WARM = 128, 16, 2e-3, 200, 2_000
 DRAWS, CHOOSING = 500, 2_000  # draws of the NLL, and the validation pictures it is chosen on
 CELLS = Path(os.environ.get("ZSCAPE_CELLS", RESULTS / "cells"))
 SETTING = (
