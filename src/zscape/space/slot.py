@@ -119,6 +119,27 @@ def build_prior(model: Model, slot: Slot) -> Conditional:
     return BUILDERS[slot.kind](model, slot, code_shape(model))
 
 
+def install(model: Model, slot: Slot) -> None:
+    """Puts a prior of this kind, its weights fresh, into the top level of a model.
+
+    Raises:
+        SpecError: the model has no place for it.
+    """
+    top(model).prior = build_prior(model, slot)
+
+
+def slot_words(slot: Slot) -> str:
+    """What stands in the slot, for a person: "mixture of 50 Gaussians with full covariances"."""
+    words = {
+        "mixture": f"mixture of {slot.components:,} Gaussians with full covariances",
+        "diagonal": f"mixture of {slot.components:,} diagonal Gaussians",
+        "vamp": f"mean posterior of {slot.components:,} pseudo-inputs",
+        "flow": "spline flow",
+        "diffusion": f"diffusion in {slot.steps} steps from a mixture of {slot.components:,}",
+    }[slot.kind]
+    return f"{words}, by {slot.by} ({len(slot.classes)} classes)" if slot.classes else words
+
+
 def with_prior(model: Model, prior: Conditional) -> Model:
     """A copy of the model with the prior in its top level; everything else is as it was.
 
