@@ -111,5 +111,5 @@ def _log_prior(space: Space, codes: Tensor, seed: int) -> Tensor:
     found, level = [], top(space.model)
     with seeded(seed):
         for z in codes.clone().split(CHUNK):
-            found.append(level.prior.forward(space.model._start(None, z)).log_prob(z))
+            found.append(level.prior.forward(space.model.start(None, z)).log_prob(z))
     return torch.cat(found)

@@ -73,7 +73,7 @@ def refit_prior(
     asked = {"by": by, "components": components, "steps": steps, "guidance": guidance}
     done = best(refitting(space, prior, updates=updates, seed=seed, **asked))  # type: ignore[arg-type]
     assert done.prior is not None
-    return replace(space, model=with_prior(space.model, done.prior))
+    return replace(space, model=with_prior(space.model, done.slot, done.prior))
 
 
 def refitting(
@@ -157,7 +157,7 @@ def draws_of(
     with seeded(STREAM + seed):
         for part in places.split(CHUNK):
             x = space.modality.prepare(space.items[part])
-            state = space.model._start(None, x)
+            state = space.model.start(None, x)
             q = level.posterior.forward(level.join(state, space.model.encoder(x)))
             z = q.sample((draws,))
             codes.append(z)

@@ -8,9 +8,12 @@ from copy import deepcopy
 from dataclasses import asdict, dataclass
 
 import torch
+from torch import nn
 
 from zscape.errors import SpecError, unknown
-from zscape.model.level import Level
+from zscape.modalities.conditions import Field
+from zscape.model.aside import Aside, Classes
+from zscape.model.level import Flat, Level
 from zscape.model.model import Model
 from zscape.networks import Encoder
 from zscape.networks.denoiser import denoiser
@@ -119,13 +122,31 @@ def build_prior(model: Model, slot: Slot) -> Conditional:
     return BUILDERS[slot.kind](model, slot, code_shape(model))
 
 
-def install(model: Model, slot: Slot) -> None:
-    """Puts a prior of this kind, its weights fresh, into the top level of a model.
+def install(model: Model, slot: Slot, prior: Conditional | None = None) -> None:
+    """Puts a prior into the top level of a model, and what it is told into its start.
+
+    Args:
+        model: changed in place.
+        slot: what the prior is.
+        prior: fitted; none: a fresh one.
 
     Raises:
         SpecError: the model has no place for it.
     """
-    top(model).prior = build_prior(model, slot)
+    found = build_prior(model, slot) if prior is None else prior
+    level = top(model)
+    if not slot.classes:
+        level.prior = found
+        return
+    if not isinstance(level, Flat | Aside) or len(model.levels) > 1:
+        raise SpecError(
+            "A prior by classes must stand in a model of one flat level, and this one has others. "
+            "Leave out by."
+        )
+    # Every other part of the model was trained without the class, and stays so.
+    aside = Aside(level.name, prior=found, posterior=level.posterior)
+    model.levels = nn.ModuleList([aside, *model.levels[1:]])
+    model.start = Classes(Field(slot.by, slot.classes))
 
 
 def slot_words(slot: Slot) -> str:
@@ -140,20 +161,20 @@ def slot_words(slot: Slot) -> str:
     return f"{words}, by {slot.by} ({len(slot.classes)} classes)" if slot.classes else words
 
 
-def with_prior(model: Model, prior: Conditional) -> Model:
+def with_prior(model: Model, slot: Slot, prior: Conditional) -> Model:
     """A copy of the model with the prior in its top level; everything else is as it was.
 
     Args:
         model: stays as it is.
-        prior: of the codes of its top level; a `Vamp` borrows from the copy.
+        slot: what the prior is.
+        prior: fitted to the codes of its top level.
     """
     copy = deepcopy(model)
-    level = top(copy)
-    if isinstance(prior, priors.Vamp):
-        borrowed = _vamp(copy, Slot("vamp", len(prior.pseudo_inputs)), code_shape(copy))
-        borrowed.load_state_dict(prior.state_dict())
-        prior = borrowed
-    level.prior = prior
+    if isinstance(prior, priors.Vamp):  # it borrows from the model that it stands in
+        own = build_prior(copy, slot)
+        own.load_state_dict(prior.state_dict())
+        prior = own
+    install(copy, slot, prior)
     return copy.eval()
 
 
@@ -169,15 +190,23 @@ def code_shape(model: Model) -> tuple[int, ...]:
     """The shape of a code of the top level.
 
     Raises:
-        SpecError: the code is a choice among classes, which no density can describe.
+        SpecError: the code is a choice among classes, which no density can describe, or the model
+            is told something that its prior would have to know.
     """
-    latent = model.generate(1).latents[0]
-    if latent.p.has_enumerate_support or not latent.z.is_floating_point():
+    level = top(model)
+    if model.start.known.fields and not isinstance(level, Aside):
+        told = ", ".join(field.name for field in model.start.known.fields)
         raise SpecError(
-            f"A prior that is refitted must be of real-valued codes, and the level {latent.name!r} "
+            f"A prior that is refitted must be of a model that is told nothing, got one that is "
+            f"told {told}. Train one without it, and refit its prior by it."
+        )
+    p = level.prior.forward(model.start(None, next(model.parameters()).new_zeros(1)))
+    if p.has_enumerate_support or not p.sample().is_floating_point():
+        raise SpecError(
+            f"A prior that is refitted must be of real-valued codes, and the level {level.name!r} "
             "chooses among classes. Use a model whose top level is continuous."
         )
-    return tuple(latent.z.shape[1:])
+    return tuple(p.event_shape)
 
 
 def _size(shape: tuple[int, ...]) -> int:

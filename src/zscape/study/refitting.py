@@ -65,7 +65,7 @@ def keep_refitted(
         StorageError: the disk is full.
     """
     assert attempt.prior is not None, "not fitted yet"
-    after = replace(space, model=with_prior(space.model, attempt.prior))
+    after = replace(space, model=with_prior(space.model, attempt.slot, attempt.prior))
     change = prior_change(space, after, seed=seed)
     asked = {**study.asked, "zscape": __version__, "prior": attempt.slot.to_plain()}
     asked["data"] = _moved(study.asked["data"], study.path, path)

@@ -27,6 +27,7 @@ from zscape.space.space import Space
 from zscape.study.checkpoints import Start
 from zscape.study.data import Data, fingerprint
 from zscape.study.journal import LOG
+from zscape.study.known import build, conditions_of, is_told, known_from, record_of
 from zscape.study.spec import our_recipe, settle
 from zscape.study.storage.claims import (
     MISFITS,
@@ -108,6 +109,8 @@ class Study:
             "modality": modality_record(data.modality),
             "data": _data_record(data, folder),
         }
+        if is_told(recipe):
+            asked["known"] = record_of(conditions_of(data))
         return cls(folder, asked, data.modality, recipe, data)
 
     def create(self) -> "Study":
@@ -149,7 +152,9 @@ class Study:
 
     def build(self) -> tuple[Model, Objective]:
         """The model and objective as asked, with fresh weights; a refitted prior in its slot."""
-        model, objective = self.recipe(self.modality, **settle(self.recipe, self.asked["options"]))
+        known = known_from(self.asked.get("known", {}))
+        chosen = settle(self.recipe, self.asked["options"])
+        model, objective = build(self.recipe, self.modality, known, chosen)
         if "prior" in self.asked:
             install(model, slot_from(self.asked["prior"]))
         return model, objective
