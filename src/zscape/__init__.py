@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from zscape.measures.measurement import measure
     from zscape.space.maps import map_codes
     from zscape.space.paths import interpolate, traverse, walk
+    from zscape.space.refitting import refit_prior
     from zscape.space.space import Space, reconstruct
     from zscape.study.comparison import compare
     from zscape.study.data import look
@@ -40,6 +41,7 @@ _HOMES = {
     "open": "zscape.study.run",
     "prepare": "zscape.study.run",
     "reconstruct": "zscape.space.space",
+    "refit_prior": "zscape.space.refitting",
     "resume": "zscape.study.run",
     "sweep": "zscape.study.sweep",
     "train": "zscape.study.run",
@@ -62,6 +64,7 @@ __all__ = [
     "open",
     "prepare",
     "reconstruct",
+    "refit_prior",
     "resume",
     "sweep",
     "train",
