@@ -1,6 +1,9 @@
 """Every prior, posterior and likelihood keeps the contract; a new member is one line here."""
 
+from collections.abc import Callable
+from functools import partial
 from itertools import product
+from typing import Any
 
 import pytest
 import torch
@@ -9,8 +12,9 @@ from torch import Tensor, nn
 
 from zscape.networks.denoiser import denoiser
 from zscape.networks.masked import Masked
-from zscape.probability import likelihoods, posteriors, priors
+from zscape.probability import flows, likelihoods, posteriors, priors
 from zscape.probability.autoregressive import Autoregressive
+from zscape.probability.conditional import Conditional
 from zscape.probability.diffusion import Diffusion
 
 
@@ -64,11 +68,22 @@ POINT = "a point has no density"
 GREEDY = "one picture without chance stands for a mean, which would be a blur"
 
 
+PUSHES = {"planar": flows.planar, "iaf": flows.autoregressive, "spline": flows.spline}
+
+
 def vamp() -> priors.Vamp:
     torch.manual_seed(1)
     posterior = posteriors.Gaussian(4, 2)
     encode = nn.Sequential(nn.Linear(3, 4), nn.Tanh())
     return priors.Vamp(encode, posterior, shape=(3,), components=5)
+
+
+def stirred(build: Callable[..., Conditional], *args: int, **options: Any) -> Conditional:
+    """A flow away from its start, where it is the identity and half of its weights do nothing."""
+    flow = build(*args, **options)
+    for parameter in flow.parameters():
+        parameter.data.add_(0.1 * torch.randn_like(parameter))
+    return flow
 
 
 def pixels() -> Autoregressive:
@@ -166,16 +181,32 @@ CASES = [
     Case("point", lambda: posteriors.Point(4, 2), (4,), None, reason=POINT),
     Case("gaussian_posterior", lambda: posteriors.Gaussian(4, 2), (4,), plane),
     Case(
-        "flow_posterior", lambda: posteriors.Flow(4, 2), (4,), plane, central="none", reason=NO_MEAN
+        "flow_posterior",
+        partial(stirred, posteriors.Flow, 4, 2),
+        (4,),
+        plane,
+        central="none",
+        reason=NO_MEAN,
     ),
     Case(
         "flow_posterior_one_unit",
-        lambda: posteriors.Flow(4, 1),
+        partial(stirred, posteriors.Flow, 4, 1),
         (4,),
         lambda: every(FINE),
         central="none",
         reason=NO_MEAN,
     ),
+    *[
+        Case(
+            f"{name}_posterior",
+            partial(stirred, posteriors.BentGaussian, 4, 2, push=partial(push, transforms=2)),
+            (4,),
+            plane,
+            central="none",
+            reason=NO_MEAN,
+        )
+        for name, push in PUSHES.items()
+    ],
     Case(
         "normalised_posterior",
         lambda: posteriors.NormalisedGaussian(4, 2, mean_scale=0.6),
@@ -196,10 +227,10 @@ CASES = [
     Case("standardised", lambda: priors.Standardised(priors.FullMixture(2, 3), (2,)), (0,), plane),
     Case("diffusion", lambda: diffusion(0), (0,), plane, central="none", reason=NO_MEAN),
     Case("vamp", vamp, (0,), plane),
-    Case("flow", lambda: priors.Flow(2), (0,), plane, central="none", reason=NO_MEAN),
+    Case("flow", partial(stirred, priors.Flow, 2), (0,), plane, central="none", reason=NO_MEAN),
     Case(
         "flow_one_unit",
-        lambda: priors.Flow(1),
+        partial(stirred, priors.Flow, 1),
         (0,),
         lambda: every(FINE),
         central="none",
@@ -207,7 +238,7 @@ CASES = [
     ),
     Case(
         "flow_three_passes",
-        lambda: priors.Flow(2, passes=3, transforms=1),
+        partial(stirred, priors.Flow, 2, passes=3, transforms=1),
         (0,),
         plane,
         central="none",
@@ -215,7 +246,7 @@ CASES = [
     ),
     Case(
         "flow_with_state",
-        lambda: priors.Flow(2, features=3),
+        partial(stirred, priors.Flow, 2, features=3),
         (3,),
         plane,
         central="none",

@@ -3,6 +3,7 @@
 They follow torch's contract; whatever follows it too (a zuko flow) may stand in their place.
 """
 
+from zscape.probability.distributions.bent import Bent
 from zscape.probability.distributions.binary import Bernoulli, ContinuousBernoulli
 from zscape.probability.distributions.counts import (
     Multinomial,
@@ -26,6 +27,7 @@ from zscape.probability.distributions.mixtures import FullGaussianMixture, Moved
 from zscape.probability.distributions.rows import Categorical, Row
 
 __all__ = [
+    "Bent",
     "Bernoulli",
     "Categorical",
     "ContinuousBernoulli",
