@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from zscape.errors import unknown
-from zscape.model.level import Level
+from zscape.model.level import Evidence, Level
 from zscape.model.trace import Latent, Trace
 from zscape.probability.conditional import Conditional
 from zscape.probability.distributions import center
@@ -16,25 +16,33 @@ Choose = Callable[[Level, Distribution | None, Distribution], tuple[Tensor, bool
 
 
 class Decoder(Conditional):
-    """p(x | state): a network from the last state to a likelihood's context."""
+    """p(x | state): a network from the last state to a likelihood's context.
 
-    def __init__(self, network: nn.Module, likelihood: Conditional) -> None:
+    Args:
+        network: of a state `[N, *event]`.
+        likelihood: of x.
+        ndims: how many of the state's last dimensions form its event.
+    """
+
+    def __init__(self, network: nn.Module, likelihood: Conditional, *, ndims: int = 1) -> None:
         super().__init__()
         self.network = network
         self.likelihood = likelihood
+        self.ndims = ndims
 
     def forward(self, context: Tensor) -> Distribution:
-        """The likelihood of x, event `[*shape]`, given the state `[..., F]`."""
+        """The likelihood of x, event `[*shape]`, given the state `[..., *event]`."""
         # Sums over event dimensions lose nats in half precision.
         return self.likelihood.forward(self._features(context).float())
 
     def _features(self, context: Tensor) -> Tensor:
-        if context.ndim <= 2:
+        leading = context.shape[: context.ndim - self.ndims]
+        if len(leading) <= 1:
             features: Tensor = self.network(context)
             return features
         # A row for each draw of each example: once here is cheaper than in every layer.
-        rows: Tensor = self.network(context.flatten(0, -2))
-        return rows.unflatten(0, context.shape[:-1])
+        rows: Tensor = self.network(context.flatten(0, len(leading) - 1))
+        return rows.unflatten(0, leading)
 
 
 class Model(nn.Module):
@@ -95,13 +103,13 @@ class Model(nn.Module):
         return self._walk(self._start(context, x), self.encoder(x), choose, x)
 
     def _walk(
-        self, state: Tensor, evidence: Tensor | None, choose: Choose, x: Tensor | None
+        self, state: Tensor, evidence: Evidence | None, choose: Choose, x: Tensor | None
     ) -> Trace:
         latents = []
         for level in self.levels:
             assert isinstance(level, Level)
             p = level.prior.forward(state)
-            q = None if evidence is None else level.posterior.forward(level.join(state, evidence))
+            q = None if evidence is None else level.infer(state, evidence, p)
             z, given = choose(level, q, p)
             latents.append(Latent(level.name, z, q, p, given))
             state = level.absorb(state, z)

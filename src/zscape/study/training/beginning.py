@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from zscape.errors import SpecError, unknown
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
+from zscape.objective.schedules import cosine
 from zscape.study.data import Data
 from zscape.study.spec import settle
 from zscape.study.training.batches import Batches, Feed, InOrder
@@ -22,6 +23,7 @@ from zscape.study.training.streaming import Stream
 
 LARGEST_BATCH, SMALLEST_BATCH, STEPS = 128, 8, 10
 WIDE = 2**17  # weights of a linear layer, from which its products outweigh the casts
+SCHEDULES = ("constant", "cosine")
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
@@ -53,6 +55,8 @@ def begin(
     epochs: int = 100,
     batch_size: int = 0,
     learning_rate: float = 1e-3,
+    schedule: str = "constant",
+    weight_decay: float = 0.0,
     patience: int = 10,
     ema: float = 0.999,
     encoder_steps: int = 0,
@@ -72,6 +76,10 @@ def begin(
         epochs: passes over the data at most.
         batch_size: examples a step; 0: 128, fewer of small data (ten steps an epoch).
         learning_rate: Adam's.
+        schedule: "constant", or "cosine": the rate rises in the first hundredth of the planned
+            steps and then falls to 0 at their end, which pays in long runs that end as planned.
+        weight_decay: share of each weight that a step takes away, times the learning rate; 0.01
+            holds large networks back from learning small data by heart.
         patience: epochs without a better validation ELBO before the end; 0 never stops early.
         ema: decay of the average of weights; 0 keeps the plain weights.
         encoder_steps: of the encoder alone before each step of everything, in the first epochs,
@@ -86,12 +94,17 @@ def begin(
     where = _place(device, group)
     prepare_x = data.modality.prepare
     held = data.x.index_select(0, measuring).to(where)
+    feed = _feed(data, training, measuring, size=batch_size, seed=seed, device=where, group=group)
+    planned = epochs * len(feed)
     return Run(
         model,
         objective,
-        _feed(data, training, measuring, size=batch_size, seed=seed, device=where, group=group),
+        feed,
         epochs=epochs,
-        learning_rate=learning_rate,
+        learning_rate=cosine(learning_rate, steps=planned)
+        if schedule == "cosine"
+        else learning_rate,
+        weight_decay=weight_decay,
         validation=InOrder(held, prepare=prepare_x) if len(held) else None,
         patience=patience,
         ema=ema,
@@ -196,6 +209,12 @@ def settle_training(given: Mapping[str, Any]) -> dict[str, Any]:
                 f"{name} must be at least {value}, got {settled[name]}. "
                 "Leave it out for the default."
             )
+    if settled["schedule"] not in SCHEDULES:
+        raise unknown("schedule", settled["schedule"], list(SCHEDULES))
+    if not 0 <= settled["weight_decay"] < 1:
+        raise SpecError(
+            f"weight_decay must be from 0 to below 1, got {settled['weight_decay']}. 0.01 is usual."
+        )
     rate, share, ema = (settled[name] for name in ("learning_rate", "validation", "ema"))
     if not 0 < rate < 1:
         raise SpecError(

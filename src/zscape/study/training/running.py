@@ -39,6 +39,7 @@ class Run:
         validation: batches to measure on.
         patience: epochs.
         ema: decay.
+        weight_decay: of Adam.
         encoder_steps: of the encoder alone.
         compile: of the networks.
         precision: of the networks.
@@ -57,6 +58,7 @@ class Run:
         validation: Iterable[Tensor] | None,
         patience: int,
         ema: float,
+        weight_decay: float = 0.0,
         encoder_steps: int,
         compile: bool = False,
         precision: str,
@@ -71,6 +73,7 @@ class Run:
             objective,
             learning_rate=learning_rate,
             ema=ema,
+            weight_decay=weight_decay,
             encoder_steps=encoder_steps,
             compile=compile,
             precision=precision,
