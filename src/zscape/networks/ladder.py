@@ -77,7 +77,9 @@ class Paint(nn.Module):
         super().__init__()
         self.features, self.cut = features, cut
         self.last = nn.Conv2d(channels, features[0] * cut**2, 3, padding=1)
-        scale_weights(self.last, fan_in=18 * channels)
+        scale_weights(self.last, fan_in=9 * channels)
+        with torch.no_grad():
+            self.last.weight *= 0.1  # pictures start grey
 
     def forward(self, state: Tensor) -> Tensor:
         """The features, cut to the size of the picture."""
@@ -178,7 +180,7 @@ class Intake(nn.Module):
         then: where the next state lives; a vector may become a map, a map a finer one.
         blocks: after the code was added.
         width: hidden features of each.
-        depth: blocks on the whole way.
+        depth: blocks on the whole way; each code and block starts 1 / sqrt(depth) as strong.
     """
 
     def __init__(
@@ -187,6 +189,8 @@ class Intake(nn.Module):
         super().__init__()
         self.event_dims = len(code.shape)
         self.project = _point(state, code.channels, state.channels)
+        with torch.no_grad():
+            self.project.weight /= sqrt(depth)
         self.blocks = nn.Sequential(*(Block(state, width, depth=depth) for _ in range(blocks)))
         self.step = nn.Identity() if then == state else Step(state, then)
 

@@ -7,6 +7,7 @@ where. The sizes have names, so that nobody writes a list of blocks.
 from dataclasses import dataclass, replace
 from typing import cast
 
+import torch
 from torch import nn
 
 from zscape.errors import SpecError
@@ -113,14 +114,14 @@ def ladder_vae(
     )
     word = likelihood_word(data, likelihood)
     said = plain_head(word, data)
-    return built(data, latent, chosen, _top(top, latent, count), said), objective
+    return built(data.shape, latent, chosen, _top(top, latent, count), said), objective
 
 
 def built(
-    data: Modality, latent: int, size: Size, top: Conditional, likelihood: Conditional
+    shape: tuple[int, ...], latent: int, size: Size, top: Conditional, likelihood: Conditional
 ) -> Model:
-    """The model of a size: `top` is the prior of its first level."""
-    channels, height, width = data.shape
+    """The model of a size, for pictures `[C, H, W]`: `top` is the prior of its first level."""
+    channels, height, width = shape
     coarsest = coarse_cut(height, width)
     fine = size.fine if coarsest > 1 else ()
     cut = coarsest // 2 if fine else coarsest
@@ -145,7 +146,8 @@ def built(
         Paint(size.channels, features, cut),
     )
     encoder = Upward(channels, cut, upward, blocks=size.blocks, width=size.width)
-    return Model(encoder, rungs, Decoder(painted, likelihood, ndims=3))
+    model = Model(encoder, rungs, Decoder(painted, likelihood, ndims=3))
+    return model.to(memory_format=torch.channels_last)  # as convolutions run fastest
 
 
 def _rung(
