@@ -23,6 +23,7 @@ from benchmarks.likelihood import (
     independent_pixels_nll,
     standard_error,
 )
+from zscape.model.batch import Batch
 from zscape.model.bound import log_weights
 from zscape.model.model import Model
 from zscape.objective.objective import Reconstruction, Sum
@@ -101,7 +102,7 @@ class Timed(Feed):
     def __len__(self) -> int:
         return len(self.feed)
 
-    def of(self, epoch: int, *, start: int = 0) -> Iterator[Tensor]:
+    def of(self, epoch: int, *, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, fewer where the budget ends in it."""
         for x in self.feed.of(epoch, start=start):
             if self.budget.share() >= 1:
@@ -119,7 +120,8 @@ def static(name: str, plan: Plan, minutes: float) -> Callable[[Settings], Iterat
         test = data["test"][:100] if settings.quick else data["test"]
         protocol = (
             f"static binarized MNIST, {len(data['train']):,} to train, epoch chosen by the ELBO of "
-            f"{CHOSEN_BY:,} of the validation part; {described(plan, model)}; at most "
+            f"{CHOSEN_BY:,} of the validation part; {described(plan, model)}; at "
+            f"most "
             f"{seconds:.0f} CPU seconds ({minutes} minutes of two cores), {said}, seed "
             f"{settings.seed}"
         )
@@ -220,7 +222,8 @@ def described(plan: Plan, model: Model) -> str:
     return (
         f"ladder of {len(model.levels)} levels ({count:,} parameters; {plan.size}, latent "
         f"{plan.latent}, mixture of {plan.components}), AdamW {plan.rate:g} falling by a cosine of "
-        f"the time, batches moved by a pixel at most in the first {plan.shifted:.0%} of it, decay {plan.weight_decay:g}, batch {plan.batch}, average {plan.ema:g}, bfloat16"
+        f"the time, batches moved by a pixel at most in the first {plan.shifted:.0%} of it, decay "
+        f"{plan.weight_decay:g}, batch {plan.batch}, average {plan.ema:g}, bfloat16"
     )
 
 

@@ -147,7 +147,8 @@ def built(
     )
     encoder = Upward(channels, cut, upward, blocks=size.blocks, width=size.width)
     model = Model(encoder, rungs, Decoder(painted, likelihood, ndims=3))
-    return model.to(memory_format=torch.channels_last)  # as convolutions run fastest
+    # As convolutions run fastest.
+    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _rung(
