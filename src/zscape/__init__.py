@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from zscape.estimator import LatentTransformer
     from zscape.measures.doctor import diagnose
     from zscape.measures.measurement import measure
+    from zscape.space.levels import redraw
     from zscape.space.maps import map_codes
     from zscape.space.paths import interpolate, traverse, walk
     from zscape.space.space import Space, reconstruct
@@ -40,6 +41,7 @@ _HOMES = {
     "open": "zscape.study.run",
     "prepare": "zscape.study.run",
     "reconstruct": "zscape.space.space",
+    "redraw": "zscape.space.levels",
     "resume": "zscape.study.run",
     "sweep": "zscape.study.sweep",
     "train": "zscape.study.run",
@@ -62,6 +64,7 @@ __all__ = [
     "open",
     "prepare",
     "reconstruct",
+    "redraw",
     "resume",
     "sweep",
     "train",
