@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
 from zscape.measures.features import Features, choose_features
@@ -17,7 +16,6 @@ from zscape.space.units import measuring_places
 Classify = Callable[[Tensor], Tensor]
 
 
-@torch.inference_mode()
 def levels(
     space: Space,
     *,
