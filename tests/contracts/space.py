@@ -127,7 +127,7 @@ def check_picture(space):
 def trained(data: Data, recipe: str, *, epochs: int = 5, **options) -> Space:
     """A space of a small model that learned for a moment."""
     torch.manual_seed(0)
-    options = {"network": "mlp:32"} | options if recipe != "ladder_vae" else options
+    options = {"network": "mlp:32"} | options
     model, objective = RECIPES[recipe](data.modality, **options)
     prepare = data.modality.prepare
     for _ in fit(model, objective, Batches(data.x, size=64, prepare=prepare), epochs=epochs):
@@ -162,7 +162,7 @@ def ladder_space() -> Space:
     with pytest.MonkeyPatch.context() as patch:
         size = Size((6,), (2,), state=32, channels=16, hidden=32, width=8)
         patch.setitem(SIZES, "tiny", size)
-        return trained(digits(), "ladder_vae", latent=4, size="tiny", likelihood="bernoulli")
+        return trained(digits(), "ladder_vae", latent=4, network="tiny", likelihood="bernoulli")
 
 
 @cache

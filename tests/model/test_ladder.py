@@ -108,7 +108,7 @@ def test_a_residual_of_zero_is_the_prior_and_costs_nothing():
     assert torch.equal(q.loc, p.loc)
     assert torch.equal(q.log_scale, p.log_scale)
     torch.manual_seed(0)
-    model, _ = ladder_vae(DATA["bits"][0], latent=3, size="large")
+    model, _ = ladder_vae(DATA["bits"][0], latent=3, network="large")
     trace = model((torch.rand(5, 1, 8, 8) < 0.4).float())  # heads start at zero
     assert len(trace.latents) == 16
     assert all(rate(latent).abs().max() < 1e-5 for latent in trace.latents[1:])

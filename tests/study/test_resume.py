@@ -35,7 +35,7 @@ REMEMBERING = {
     "normalised": ("vae", {"mean_scale": 0.6}, {"ema": 0.0}),
     "flow": ("flow_vae", {}, {}),
     "falling": ("vae", {}, {"schedule": "cosine", "weight_decay": 0.1}),
-    "ladder": ("ladder_vae", {"size": "tiny", "free_bits": 0.5}, {}),
+    "ladder": ("ladder_vae", {"network": "tiny", "free_bits": 0.5}, {}),
 }
 
 
@@ -48,8 +48,9 @@ def run_of(data, case):
     recipe, options, training = REMEMBERING[case]
     function = RECIPES[recipe]
     torch.manual_seed(0)
-    own = {} if recipe == "ladder_vae" else {"network": "mlp:32"}
-    model, objective = function(data.modality, **settle(function, {"latent": 4, **own, **options}))
+    model, objective = function(
+        data.modality, **settle(function, {"latent": 4, "network": "mlp:32", **options})
+    )
     return begin(model, objective, data, **settle_training(TRAINING | training))
 
 

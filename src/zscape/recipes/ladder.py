@@ -73,12 +73,12 @@ def ladder_vae(
     data: Modality,
     *,
     latent: int = 32,
-    size: str = "small",
     prior: str = "mixture",
     components: int = 100,
     free_bits: float = 0.0,
     beta: float = 1.0,
     likelihood: str = "auto",
+    network: str = "small",
 ) -> tuple[Model, Objective]:
     """VAE of pictures with many levels, from coarse to fine; the finer ones know the coarser.
 
@@ -89,18 +89,18 @@ def ladder_vae(
     Args:
         data: of pictures.
         latent: units of the top level, which is a vector.
-        size: "tiny" and "small": 2 and 3 levels of vectors, for minutes on a CPU; "medium": 2 and
-            3 levels of maps; "large": 2 and 14, for a GPU.
         prior: of the top level: "standard", "mixture" or "flow".
         components: Gaussians of the mixture.
         free_bits: nats of every level that are free, against levels that say nothing.
         beta: what a nat of the rate costs; 1 is the ELBO.
+        network: how large it is. "tiny" and "small": 2 and 3 levels of vectors, for minutes on a
+            CPU; "medium": 2, and 3 of maps; "large": 2, and 14 of maps, for a GPU.
 
     Source: Sonderby et al. 2016, arXiv:1602.02282; Child 2021, arXiv:2011.10650; Vahdat and Kautz
     2020, arXiv:2007.03898; free bits: Kingma et al. 2016, eq. 15, arXiv:1606.04934.
     """
     latent = int(at_least("latent", latent, 1, start="32"))
-    chosen = one_of("size", size, SIZES)
+    chosen = SIZES["small"] if network == "auto" else one_of("network", network, SIZES)
     count = int(at_least("components", components, 1, start="100"))
     top = one_of("prior", prior, {word: word for word in PRIORS})
     _require_pictures(data)
