@@ -14,6 +14,7 @@ from zscape.space.space import Space
 from zscape.space.units import measuring_places
 
 Classify = Callable[[Tensor], Tensor]
+Views = tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]
 
 
 def levels(
@@ -49,14 +50,15 @@ def levels(
         classify = real_things(space, chosen).classify
     places = measuring_places(space, most)
     codes = {name: z[space.kept[places]] for name, z in space.codes.tensors.items()}
-    own = redraw_tensor(space, codes, ())
-    rates = rate_per_level(space.model, space.modality.prepare(space.items[places]), seed=seed)
+    x = space.modality.prepare(space.items[places])
+    own, rates = redraw_tensor(space, codes, ()), rate_per_level(space.model, x, seed=seed)
+    views = (chosen, lambda things: things.flatten(1))
     return tuple(
         Row(
             name,
             (
                 Figure("rate", rate.value, NATS, rate.kind, rate.error, rate.source),
-                *_alone(own, redraw_tensor(space, codes, [name], seed=seed), chosen, classify),
+                *_alone(x, own, redraw_tensor(space, codes, [name], seed=seed), views, classify),
                 _kept(own, redraw_tensor(space, codes, names[k + 1 :], seed=seed), classify),
             ),
         )
@@ -69,29 +71,16 @@ def _unknown(names: list[str]) -> list[Figure]:
 
 
 def _alone(
-    own: Tensor, made: Tensor, features: Features, classify: Classify | None
+    x: Tensor, own: Tensor, made: Tensor, views: Views, classify: Classify | None
 ) -> tuple[Figure, ...]:
+    moves = [_moves(view(x), view(own), view(made)) for view in views]
+    name = "class changed when redrawn"
     return (
-        mean(
-            "move in features when redrawn",
-            _moves(features(own), features(made)),
-            "ratio",
-            "estimate",
-        ),
-        mean(
-            "move in values when redrawn",
-            _moves(own.flatten(1), made.flatten(1)),
-            "ratio",
-            "estimate",
-        ),
-        undefined("class changed when redrawn", "share")
+        mean("move in features when redrawn", moves[0], "ratio", "estimate"),
+        mean("move in values when redrawn", moves[1], "ratio", "estimate"),
+        undefined(name, "share")
         if classify is None
-        else mean(
-            "class changed when redrawn",
-            (classify(own) != classify(made)).double(),
-            "share",
-            "estimate",
-        ),
+        else mean(name, (classify(own) != classify(made)).double(), "share", "estimate"),
     )
 
 
@@ -102,8 +91,8 @@ def _kept(own: Tensor, made: Tensor, classify: Classify | None) -> Figure:
     return mean(name, (classify(own) == classify(made)).double(), "share", "estimate")
 
 
-def _moves(before: Tensor, after: Tensor) -> Tensor:
-    """How far each moved, over the mean distance of two different ones, `[N]`."""
-    before, after = before.double(), after.double()
-    unlike = (before - before.roll(1, 0)).norm(dim=1).mean().clamp(min=1e-12)
+def _moves(real: Tensor, before: Tensor, after: Tensor) -> Tensor:
+    """How far each moved, over the mean distance of two different real ones, `[N]`."""
+    real, before, after = real.double(), before.double(), after.double()
+    unlike = (real - real.roll(1, 0)).norm(dim=1).mean().clamp(min=1e-12)
     return (after - before).norm(dim=1) / unlike

@@ -123,9 +123,16 @@ class Block(nn.Module):
 
 
 class Head(nn.Module):
-    """A state to `outputs` numbers, at each point where it is a map; they start at zero."""
+    """A state to `outputs` numbers, at each point where it is a map.
 
-    def __init__(self, place: Place, width: int, outputs: int) -> None:
+    Args:
+        place: of the state.
+        width: hidden features.
+        outputs: how many numbers.
+        strength: of the start, over that which keeps the variance; 0: they start at zero.
+    """
+
+    def __init__(self, place: Place, width: int, outputs: int, *, strength: float = 0.0) -> None:
         super().__init__()
         self.event_dims = len(place.shape)
         maps = place.size is not None
@@ -136,7 +143,8 @@ class Head(nn.Module):
         )
         scale_weights(self.first, fan_in=place.channels * (9 if maps else 1))
         self.last = _point(place, width, outputs)
-        nn.init.zeros_(self.last.weight)
+        with torch.no_grad():
+            self.last.weight *= strength
 
     def forward(self, state: Tensor) -> Tensor:
         """`[..., outputs]` or `[..., outputs, H, W]`."""
