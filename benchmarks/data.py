@@ -22,6 +22,12 @@ def binarized_digits() -> dict[str, np.ndarray]:
     return {part: np.unpackbits(stored[part], axis=1) for part in ("train", "valid", "test")}
 
 
+def mnist(part: str) -> tuple[np.ndarray, np.ndarray]:
+    """Grey MNIST, part "train" or "test": uint8 `[N, 28, 28]`, and the digits `[N]`."""
+    stored = np.load(file_of("mnist.npz"))
+    return stored[f"{part}_images"], stored[f"{part}_labels"]
+
+
 def sprites() -> np.ndarray:
     """20,000 random dSprites pictures, uint8 0 or 1, `[20000, 1, 64, 64]`."""
     stored = np.load(file_of("dsprites_random20000.npz"))

@@ -34,6 +34,8 @@ REMEMBERING = {
     "refitted": ("mixture_vae", {"components": 5, "refit_at": 40}, {}),
     "normalised": ("vae", {"mean_scale": 0.6}, {"ema": 0.0}),
     "flow": ("flow_vae", {}, {}),
+    "falling": ("vae", {}, {"schedule": "cosine", "weight_decay": 0.1}),
+    "ladder": ("ladder_vae", {"network": "tiny", "free_bits": 0.5}, {}),
 }
 
 

@@ -47,6 +47,9 @@ def sample(
     /,
     *,
     n: Annotated[int, Parameter(name=["-n", "--number"], help="how many.")] = SHOWN,
+    levels: Annotated[
+        int | None, Parameter(help="coarse levels that are drawn, the rest at their centres.")
+    ] = None,
     seed: Seed = 0,
     out: Annotated[Path | None, Parameter(help="a .png, .npy or .csv file.")] = None,
     json: Json = False,
@@ -54,13 +57,15 @@ def sample(
 ) -> None:
     """Draw new things: codes from the prior, decoded."""
     space = opened(study, recipe).space()
-    x = space.sample_tensor(n, seed=seed)
-    record: dict[str, Any] = {"verb": "sample", "number": n, "seed": seed}
+    x = space.sample_tensor(n, seed=seed, levels=levels)
+    record: dict[str, Any] = {"verb": "sample", "number": n, "seed": seed, "levels": levels}
     if out is not None and out.suffix.lower() != ".png":
         write_things(out, space, x)
         say({**record, "study": str(study), "file": str(out)}) if json else print(out)
         return
-    result = _result(space, f"sample-{n}-seed{seed}", x, record)
+    result = result_of(
+        space, f"sample-{n}{f'-levels{levels}' if levels else ''}-seed{seed}", x, record
+    )
     leave(result, study, out=out, json=json)
 
 
@@ -84,7 +89,7 @@ def reconstruct(
         "items": list(items),
         "codes": codes.flat.tolist(),
     }
-    name = _named("reconstruct", *(items or ("held-out",)))
+    name = named("reconstruct", *(items or ("held-out",)))
     leave(_beside(name, before, after, record), study, out=out, json=json)
 
 
@@ -107,9 +112,9 @@ def interpolate(
     record: dict[str, Any] = {"verb": "interpolate", "ends": [a, b], "method": method}
     record["codes"] = codes.flat.tolist()
     positions = [f"{step / (steps - 1):.2f}" for step in range(steps)]
-    result = _result(
+    result = result_of(
         space,
-        _named("interpolate", a, b, method, f"{steps}"),
+        named("interpolate", a, b, method, f"{steps}"),
         space.decode_tensor(codes),
         record,
         columns=steps,
@@ -127,6 +132,9 @@ def traverse_(
         tuple[str, ...], Parameter(help="a unit, again for more; top: those that say the most.")
     ] = ("top",),
     steps: Steps = 9,
+    level: Annotated[
+        str, Parameter(help="units of this level alone: its name, or its number, 1 the coarsest.")
+    ] = "",
     span: Annotated[float, Parameter(help="how far, in standard deviations of the unit.")] = 3.0,
     out: Out = None,
     json: Json = False,
@@ -135,12 +143,13 @@ def traverse_(
     """Move along single units of the code: a row of things for each unit."""
     space = opened(study, recipe).space()
     thing = item(space, item_) if item_ else None
-    way = traverse(space, thing, units=_units(units), steps=steps, span=span)
+    way = traverse(space, thing, units=_units(units), level=level or None, steps=steps, span=span)
     shown = space.modality.show(space.decode_tensor(way.codes))
     captions = [f"unit {unit}" for unit in way.units]
     record: dict[str, Any] = {"verb": "traverse", "item": item_ or None, "units": list(way.units)}
+    record |= {"level": level} if level else {}
     record |= {"offsets": list(way.offsets), "codes": way.codes.flat.tolist()}
-    name = _named("traverse", item_ or "mean", *units)
+    name = named("traverse", item_ or "mean", *([f"level{level}"] if level else []), *units)
     if isinstance(shown, Rows):
         steps_of = [f"{offset:+.1f}" for offset in way.offsets]
         marks = [f"{caption} {step}" for caption in captions for step in steps_of]
@@ -187,7 +196,7 @@ def opened(study: Path, recipe: str) -> Study:
     return Study.open(study, recipe=find_recipe(recipe) if recipe else None)
 
 
-def _result(
+def result_of(
     space: Space,
     name: str,
     x: Tensor,
@@ -259,7 +268,7 @@ def _units(words: tuple[str, ...]) -> list[int] | None:
     return [int(word) for word in words]
 
 
-def _named(*words: str) -> str:
+def named(*words: str) -> str:
     """A file name of words; of a path its last part."""
     parts = (re.sub(r"[^A-Za-z0-9_.]+", "-", Path(word).stem).strip("-.") for word in words)
     return "-".join(part for part in parts if part)[:LONGEST_NAME]

@@ -19,6 +19,7 @@ from zscape.recipes.flat import (
     wae,
 )
 from zscape.recipes.ica import ica_vae
+from zscape.recipes.ladder import ladder_vae
 from zscape.recipes.pixels import pixel_vae
 from zscape.recipes.priors import flow_vae, mixture_vae, vamp_vae
 
@@ -36,6 +37,7 @@ __all__ = [
     "ica_vae",
     "info_vae",
     "iwae",
+    "ladder_vae",
     "mixture_vae",
     "pixel_vae",
     "tc_vae",
@@ -66,5 +68,6 @@ RECIPES: dict[str, Recipe] = {
         mixture_vae,
         ica_vae,
         pixel_vae,
+        ladder_vae,
     )
 }

@@ -61,7 +61,7 @@ def flat(
         SpecError: an option that cannot be, or a likelihood of other values than these.
     """
     latent = int(at_least("latent", latent, 1, start="16"))
-    word = _likelihood_word(data, likelihood)
+    word = likelihood_word(data, likelihood)
     network = data.network if network == "auto" else network
     said = head(word, data)
     front = encoder(network, data.shape, columns=data.columns, counts=word in _COUNTS)
@@ -95,7 +95,8 @@ def between(name: str, value: float, low: float, high: float) -> float:
     return value
 
 
-def _likelihood_word(data: Modality, word: str) -> str:
+def likelihood_word(data: Modality, word: str) -> str:
+    """The word of a likelihood for these data, "auto" resolved, or the error that lists them."""
     if word == "auto":
         return data.likelihood
     for family in (_COUNTS, _REALS, _UNIT):

@@ -160,7 +160,7 @@ def draws_of(
         for part in places.split(CHUNK):
             x = space.modality.prepare(space.items[part])
             state = space.model.start(None, x)
-            q = level.posterior.forward(level.join(state, space.model.encoder(x)))
+            q = level.infer(state, space.model.encoder(x), level.prior.forward(state))
             z = q.sample((draws,))
             codes.append(z)
             densities.append(None if isinstance(q, Delta) else q.log_prob(z))

@@ -75,7 +75,12 @@ class Space:
         return in_chunks(lambda part: self._generate(part).likelihood.mean, given)
 
     def sample(
-        self, n: int = 16, *, seed: int | None = None, where: Mapping[str, Any] | None = None
+        self,
+        n: int = 16,
+        *,
+        seed: int | None = None,
+        where: Mapping[str, Any] | None = None,
+        levels: int | None = None,
     ) -> Any:
         """New things: codes from the prior, decoded.
 
@@ -85,22 +90,36 @@ class Space:
             n: how many.
             seed: repeats the same things; none: other things at every call.
             where: what is to be so, as `{"label": "3"}`, of what the model is told.
+            levels: how many are drawn, the coarsest first; the finer ones stand at the centres of
+                their priors, which gives smooth things. None: all are drawn.
 
         Raises:
-            SpecError: n below 1, or something that the model is not told.
+            SpecError: n below 1, levels that there are not, or something that the model is not
+                told.
         """
-        return self.modality.decode(self.sample_tensor(n, seed=seed, where=where))
+        return self.modality.decode(self.sample_tensor(n, seed=seed, where=where, levels=levels))
 
     @torch.inference_mode()
     def sample_tensor(
-        self, n: int = 16, *, seed: int | None = None, where: Mapping[str, Any] | None = None
+        self,
+        n: int = 16,
+        *,
+        seed: int | None = None,
+        where: Mapping[str, Any] | None = None,
+        levels: int | None = None,
     ) -> Tensor:
         """New things as the tensor that a model sees, `[n, *shape]`."""
         if n < 1:
             raise SpecError(f"n must be at least 1, got {n}. 16 is a usual number of samples.")
+        count = len(self.codes.tensors)
+        if levels is not None and not 1 <= levels <= count:
+            raise SpecError(
+                f"levels must be from 1 to {count}, the levels of this study, got {levels}. "
+                "Leave it out to draw all of them."
+            )
         context = self.model.start.known.context(n, where) if where else None
         with seeded(seed):
-            drawn = self.model.generate(n, context).likelihood
+            drawn = self.model.generate(n, context, levels=levels).likelihood
             rows = len(self.modality.shape) == 1
             x: Tensor = drawn.sample() if rows else drawn.mean
         return x

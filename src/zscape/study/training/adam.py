@@ -20,12 +20,17 @@ class Adam:
 
     Args:
         groups: of parameters; those without gradients and empty groups are left alone.
+        weight_decay: share of each weight that a step takes away, times the learning rate
+            (Loshchilov and Hutter 2019, algorithm 2, arXiv:1711.05101); 0: none.
 
     Attributes:
         weights: buffers and large weights, one after the other.
     """
 
-    def __init__(self, groups: Iterable[Iterable[nn.Parameter]]) -> None:
+    def __init__(
+        self, groups: Iterable[Iterable[nn.Parameter]], *, weight_decay: float = 0.0
+    ) -> None:
+        self.weight_decay = weight_decay
         self.weights: list[Tensor] = []
         self._large: list[nn.Parameter | None] = []  # None where a buffer stands
         self._pooled: list[list[nn.Parameter]] = []
@@ -74,7 +79,8 @@ class Adam:
         steps = self.steps[:until]
         torch._foreach_add_(steps, 1.0)
         # The kernel behind torch.optim.Adam(fused=True), without its checks of every tensor.
-        torch._fused_adam_(
+        fused = torch._fused_adamw_ if self.weight_decay else torch._fused_adam_
+        fused(
             self.weights[:until],
             self.gradients[:until],
             self.means[:until],
@@ -87,7 +93,7 @@ class Adam:
             beta1=BETA1,
             beta2=BETA2,
             lr=learning_rate,
-            weight_decay=0.0,
+            weight_decay=self.weight_decay,
             eps=EPSILON,
             maximize=False,
         )

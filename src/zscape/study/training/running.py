@@ -40,6 +40,7 @@ class Run:
         validation: batches to measure on.
         patience: epochs.
         ema: decay.
+        weight_decay: of Adam.
         encoder_steps: of the encoder alone.
         compile: of the networks.
         precision: of the networks.
@@ -58,6 +59,7 @@ class Run:
         validation: Iterable[Tensor | Batch] | None,
         patience: int,
         ema: float,
+        weight_decay: float = 0.0,
         encoder_steps: int,
         compile: bool = False,
         precision: str,
@@ -72,6 +74,7 @@ class Run:
             objective,
             learning_rate=learning_rate,
             ema=ema,
+            weight_decay=weight_decay,
             encoder_steps=encoder_steps,
             compile=compile,
             precision=precision,

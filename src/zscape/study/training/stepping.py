@@ -37,6 +37,7 @@ class Stepper:
         objective: what to minimise.
         learning_rate: Adam's; a number or a schedule of the step.
         ema: decay of the average of weights.
+        weight_decay: as of `Adam`.
         encoder_steps: of the encoder alone before each step of everything.
         precision: "float32" or "bfloat16".
         device: where to train.
@@ -52,6 +53,7 @@ class Stepper:
         *,
         learning_rate: float | Schedule,
         ema: float,
+        weight_decay: float = 0.0,
         encoder_steps: int,
         precision: str,
         device: str,
@@ -64,6 +66,7 @@ class Stepper:
         self.objective = objective
         self.learning_rate = learning_rate
         self.ema = ema
+        self.weight_decay = weight_decay
         self.autocast = autocast(precision, device)
         self.device = device
         self.on_cuda = torch.device(device).type == "cuda"
@@ -84,7 +87,7 @@ class Stepper:
         """A fresh optimiser, average and guard for the model as it is."""
         self.model.to(self.device).train()
         self.group.share_first([*self.model.parameters(), *self.model.buffers()])
-        self.adam = Adam(self.lagging.groups(self.model))
+        self.adam = Adam(self.lagging.groups(self.model), weight_decay=self.weight_decay)
         self.average = Average(self.model, decay=self.ema, live=self.adam.weights)
         self.guard = Guard(self.device)
         self.statistics = _statistics(self.model)
