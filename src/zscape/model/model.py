@@ -16,25 +16,32 @@ Choose = Callable[[Level, Distribution | None, Distribution], tuple[Tensor, bool
 
 
 class Decoder(Conditional):
-    """p(x | state): a network from the last state to a likelihood's context."""
+    """p(x | state): a network from the last state to a likelihood's context.
 
-    def __init__(self, network: nn.Module, likelihood: Conditional) -> None:
+    Args:
+        network: from states `[B, *event]` to what the likelihood sees.
+        likelihood: of x.
+        event_dims: how many dimensions a state has: 1 is a vector, 3 a map.
+    """
+
+    def __init__(self, network: nn.Module, likelihood: Conditional, *, event_dims: int = 1) -> None:
         super().__init__()
         self.network = network
         self.likelihood = likelihood
+        self.event_dims = event_dims
 
     def forward(self, context: Tensor) -> Distribution:
-        """The likelihood of x, event `[*shape]`, given the state `[..., F]`."""
+        """The likelihood of x, event `[*shape]`, given the state `[..., *event]`."""
         # Sums over event dimensions lose nats in half precision.
         return self.likelihood.forward(self._features(context).float())
 
     def _features(self, context: Tensor) -> Tensor:
-        if context.ndim <= 2:
+        if context.ndim <= 1 + self.event_dims:
             features: Tensor = self.network(context)
             return features
         # A row for each draw of each example: once here is cheaper than in every layer.
-        rows: Tensor = self.network(context.flatten(0, -2))
-        return rows.unflatten(0, context.shape[:-1])
+        rows: Tensor = self.network(context.flatten(0, -1 - self.event_dims))
+        return rows.unflatten(0, context.shape[: -self.event_dims])
 
 
 class Model(nn.Module):

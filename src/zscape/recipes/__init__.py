@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
+from zscape.recipes.discrete import fsq_vae, rvq_vae, vq_vae
 from zscape.recipes.flat import (
     ae,
     annealed_vae,
@@ -33,14 +34,17 @@ __all__ = [
     "dip_vae",
     "flow_vae",
     "free_bits_vae",
+    "fsq_vae",
     "ica_vae",
     "info_vae",
     "iwae",
     "mixture_vae",
     "pixel_vae",
+    "rvq_vae",
     "tc_vae",
     "vae",
     "vamp_vae",
+    "vq_vae",
     "wae",
 ]
 
@@ -66,5 +70,8 @@ RECIPES: dict[str, Recipe] = {
         mixture_vae,
         ica_vae,
         pixel_vae,
+        vq_vae,
+        rvq_vae,
+        fsq_vae,
     )
 }

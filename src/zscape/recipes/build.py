@@ -61,10 +61,10 @@ def flat(
         SpecError: an option that cannot be, or a likelihood of other values than these.
     """
     latent = int(at_least("latent", latent, 1, start="16"))
-    word = _likelihood_word(data, likelihood)
+    word = data_word(data, likelihood)
     network = data.network if network == "auto" else network
     said = head(word, data)
-    front = encoder(network, data.shape, columns=data.columns, counts=word in _COUNTS)
+    front = encoder(network, data.shape, columns=data.columns, counts=is_of_counts(word))
     q = posterior(front.features, latent)
     level = Flat("z", prior=prior(front, q, latent), posterior=q)
     features = cast(tuple[int, ...], said.features)
@@ -95,7 +95,17 @@ def between(name: str, value: float, low: float, high: float) -> float:
     return value
 
 
-def _likelihood_word(data: Modality, word: str) -> str:
+def is_of_counts(word: str) -> bool:
+    """Whether the data of a likelihood are counts, which are encoded by their logarithm."""
+    return word in _COUNTS
+
+
+def data_word(data: Modality, word: str) -> str:
+    """The word of a likelihood that these data can have; "auto" is the one that suits them.
+
+    Raises:
+        SpecError: a likelihood of other values than these.
+    """
     if word == "auto":
         return data.likelihood
     for family in (_COUNTS, _REALS, _UNIT):
