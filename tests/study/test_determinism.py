@@ -31,7 +31,7 @@ data = zs.look(sys.argv[1])
 torch.manual_seed(0)
 model, objective = RECIPES["vae"](data.modality, latent=2, network="mlp:8")
 run = begin(model, objective, data, **settle_training({"epochs": 2, "batch_size": 16}))
-stream = sha(*(x for epoch in (1, 2) for x in run.feed.of(epoch)))
+stream = sha(*(batch.x for epoch in (1, 2) for batch in run.feed.of(epoch)))
 for _ in run.records():
     pass
 run.settle()
@@ -81,6 +81,6 @@ def test_the_stream_is_the_same_for_any_number_of_workers(world):
     for shares in zip(*(part.of(3) for part in parts), strict=True):
         batch = torch.empty(64, 1)
         for rank, share in enumerate(shares):
-            batch[rank::world] = share
+            batch[rank::world] = share.x
         found.update(batch.numpy().tobytes())
     assert found.hexdigest().startswith("85a0056e3121fcc9")  # on any machine

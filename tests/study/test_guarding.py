@@ -32,11 +32,11 @@ class Corrupted(Feed):
         return len(self.feed)
 
     def of(self, epoch, *, start=0):
-        for index, x in enumerate(self.feed.of(epoch, start=start), start=start):
+        for index, batch in enumerate(self.feed.of(epoch, start=start), start=start):
             if epoch == 2 and index == 3:
-                x = x.clone()
-                x[0, 0] = self.value
-            yield x
+                batch = batch.clone()
+                batch.x[0, 0] = self.value
+            yield batch
 
 
 def run_of(recipe, data, feed=None, **options):

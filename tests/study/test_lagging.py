@@ -5,6 +5,7 @@ import torch
 from tests.contracts.recipe import DATA
 
 from zscape.errors import SpecError
+from zscape.model.batch import Batch
 from zscape.model.trace import Latent
 from zscape.objective.aggregate import mutual_information
 from zscape.probability.distributions import DiagonalGaussian
@@ -45,12 +46,12 @@ def test_it_ends_when_the_code_learns_to_say_no_more():
     model, _ = vae(REALS, latent=2)
     x = torch.randn(64, 5)
     lagging = EncoderFirst(2)
-    lagging.hear(model, x)
+    lagging.hear(model, Batch(x))
     assert lagging.active
     with torch.no_grad():
         for parameter in model.levels[0].posterior.parameters():
             parameter.zero_()
-    lagging.hear(model, x)
+    lagging.hear(model, Batch(x))
     assert not lagging.active
 
 
@@ -61,7 +62,7 @@ def test_it_ends_after_a_few_epochs_whatever_the_code_says():
     for epoch in range(EPOCHS):
         assert lagging.active, epoch
         lagging.most = 0.0
-        lagging.hear(model, x)
+        lagging.hear(model, Batch(x))
     assert not lagging.active
 
 

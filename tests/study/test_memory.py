@@ -8,6 +8,7 @@ import torch
 from tests.contracts.recipe import DATA
 
 from zscape.errors import MemoryLimitError
+from zscape.model.batch import Batch
 from zscape.recipes import vae
 from zscape.study.training.memory import Footprint, footprint, require_memory
 
@@ -17,6 +18,7 @@ import sys, torch
 torch.set_num_threads(1)
 from contextlib import nullcontext
 import numpy as np
+from zscape.model.batch import Batch
 from zscape.recipes import vae
 from zscape.study.training.batches import Batches, InOrder
 from zscape.study.data import look
@@ -30,7 +32,7 @@ x = draw.integers(0, 2, (2 * batch, *shape)).astype("uint8") if pictures else (
 data = look(x)
 model, objective = vae(data.modality, network=network)
 prepare = data.modality.prepare
-said = footprint(model, objective, prepare(data.x[:8]), batch=batch, autocast=nullcontext())
+said = footprint(model, objective, Batch(prepare(data.x[:8])), batch=batch, autocast=nullcontext())
 feed = Batches(data.x, size=batch, prepare=prepare)
 held = InOrder(data.x[:512], prepare=prepare)
 list(fit(model, objective, feed, epochs=2, validation=held))
@@ -85,7 +87,7 @@ def seen(batch, **options):
     torch.manual_seed(0)
     model, objective = vae(REALS, latent=3, **options)
     x = torch.randn(8, 5)
-    return footprint(model, objective, x, batch=batch, autocast=nullcontext())
+    return footprint(model, objective, Batch(x), batch=batch, autocast=nullcontext())
 
 
 def test_a_step_grows_in_proportion_to_a_large_batch():
@@ -100,7 +102,7 @@ def test_looking_ahead_changes_nothing():
     model, objective = vae(REALS, latent=3, beta="auto", likelihood="gaussian_optimal")
     before = {name: t.clone() for name, t in model.state_dict().items()}
     memory = str(objective.memories[0].state_dict())
-    footprint(model.eval(), objective, torch.randn(8, 5), batch=64, autocast=nullcontext())
+    footprint(model.eval(), objective, Batch(torch.randn(8, 5)), batch=64, autocast=nullcontext())
 
     assert all(torch.equal(t, before[name]) for name, t in model.state_dict().items())
     assert str(objective.memories[0].state_dict()) == memory

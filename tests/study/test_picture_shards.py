@@ -11,6 +11,7 @@ from PIL import Image as Pillow
 
 import zscape
 from zscape.errors import DataError, SpecError
+from zscape.model.batch import joined
 from zscape.study.data import look
 from zscape.study.intake import picture_shards
 from zscape.study.training.streaming import Stream
@@ -68,12 +69,12 @@ def test_many_pictures_are_streamed(tmp_path, few):
     assert data.rows.tolist() == list(range(0, 240, 8))
     assert data.notes[0].startswith("240 pictures, 8x8, colour")
     whole = torch.from_numpy(PICTURES).permute(0, 3, 1, 2).float() / 255
-    seen = torch.cat(list(Stream(data.shards, size=16, without=[3, 77]).of(1)))
+    seen = joined(list(Stream(data.shards, size=16, without=[3, 77]).of(1))).x
     assert len(seen) == 238 // 16 * 16
     found = [int((whole == x).flatten(1).all(1).nonzero()) for x in seen]
     assert len(set(found)) == len(found)
     assert not {3, 77} & set(found)
-    late = torch.cat(list(Stream(data.shards, size=16, without=[3, 77]).of(1, start=9)))
+    late = joined(list(Stream(data.shards, size=16, without=[3, 77]).of(1, start=9))).x
     assert torch.equal(seen[9 * 16 :], late)
 
 

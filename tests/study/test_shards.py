@@ -56,7 +56,7 @@ def few(monkeypatch):
 def numbers(batches, data):
     """The row numbers that batches hold, by the first column."""
     column = data.modality.modelled[0]
-    parts = [batch[:, 0].double() * column.scale + column.mean for batch in batches]
+    parts = [batch.x[:, 0].double() * column.scale + column.mean for batch in batches]
     return [part.floor().long() for part in parts]
 
 
@@ -115,7 +115,7 @@ def test_batches_hold_the_rows_as_one_table_would(tmp_path, few):
         numbers(Stream(data.shards, size=100).of(1), data),
         strict=True,
     ):
-        assert torch.equal(batch, whole[rows])
+        assert torch.equal(batch.x, whole[rows])
 
 
 @pytest.mark.parametrize("start", [0, 1, 40, 73, 150, 427, 428])
@@ -125,7 +125,7 @@ def test_an_epoch_can_begin_at_any_batch(tmp_path, few, start):
     whole = list(feed.of(2))
     rest = list(feed.of(2, start=start))
     assert len(rest) == len(whole) - start
-    assert all(torch.equal(a, b) for a, b in zip(rest, whole[start:], strict=True))
+    assert all(torch.equal(a.x, b.x) for a, b in zip(rest, whole[start:], strict=True))
 
 
 def test_beginning_late_reads_only_what_is_left(tmp_path, few, monkeypatch):
@@ -159,7 +159,7 @@ def test_processes_share_every_batch(tmp_path, few, world):
     ]
     for number, batch in enumerate(whole):
         for rank in range(world):
-            assert torch.equal(parts[rank][number], batch[rank::world])
+            assert torch.equal(parts[rank][number].x, batch.x[rank::world])
 
 
 def test_held_out_rows_never_train(tmp_path, few):

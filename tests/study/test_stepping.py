@@ -6,6 +6,7 @@ from tests.contracts.recipe import DATA
 from torch import nn
 
 from zscape.errors import MemoryLimitError
+from zscape.model.batch import Batch
 from zscape.recipes import vae, wae
 from zscape.study.training import adam, stepping
 from zscape.study.training.adam import Adam
@@ -93,7 +94,7 @@ def gradient(parts, x):
     torch.manual_seed(0)
     step = stepper(*still())
     step.parts = parts
-    figures = step._differentiated(x)
+    figures = step._differentiated(Batch(x))
     return figures, torch.cat([g.flatten() for g in step.adam.gradients])
 
 
@@ -121,11 +122,11 @@ def short_above(rows, stepper):
 def test_a_batch_is_halved_until_it_fits_and_stays_so():
     step = made()
     short_above(10, step)
-    step.advance(torch.randn(64, 5), 0)
+    step.advance(Batch(torch.randn(64, 5)), 0)
     assert step.parts == 8
     said = step.tell()
     assert "8 parts" in said and step.tell() == ""
-    step.advance(torch.randn(64, 5), 1)
+    step.advance(Batch(torch.randn(64, 5)), 1)
     assert step.parts == 8 and step.made == 2
     assert weights(step).isfinite().all()
 
@@ -135,7 +136,7 @@ def test_what_does_not_fit_in_sixteenths_is_told_with_a_setting():
     short_above(1, step)
     before = weights(step)
     with pytest.raises(MemoryLimitError, match=r"16 parts of a batch of 64.*--batch-size") as told:
-        step.advance(torch.randn(64, 5), 0)
+        step.advance(Batch(torch.randn(64, 5)), 0)
     assert told.value.exit_code == 71
     assert torch.equal(weights(step), before)
 
@@ -143,7 +144,7 @@ def test_what_does_not_fit_in_sixteenths_is_told_with_a_setting():
 def test_other_errors_are_not_taken_for_a_lack_of_memory():
     step = made()
     with pytest.raises(RuntimeError, match="shapes"):
-        step.advance(torch.randn(8, 4), 0)
+        step.advance(Batch(torch.randn(8, 4)), 0)
     assert step.parts == 1
 
 
@@ -190,7 +191,7 @@ def test_replayed_steps_are_those_made_call_by_call(broken):
     recorder = Fake(broken)
     replayed, plain = recorded(recorder), made()
     for number, x in enumerate(batches()):
-        one, other = replayed.advance(x, number), plain.advance(x, number)
+        one, other = replayed.advance(Batch(x), number), plain.advance(Batch(x), number)
         torch.testing.assert_close(one, other)
     torch.testing.assert_close(weights(replayed), weights(plain))
     assert recorder.warmed == WARM
@@ -210,7 +211,7 @@ def test_a_schedule_of_the_rate_reaches_the_recorded_step():
     step.rate = torch.zeros(())
     step.captured = Captured(step._make, Fake())
     for number, x in enumerate(batches()):
-        step.advance(x, number)
+        step.advance(Batch(x), number)
     assert step.rate.item() == pytest.approx(1e-2 / 7)
 
 
@@ -225,8 +226,8 @@ def test_a_network_that_cannot_be_compiled_is_run_as_it_is(monkeypatch):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "unused")
     compiled, plain = made(compile=True), made()
     for number, x in enumerate(batches()):
-        compiled.advance(x, number)
-        plain.advance(x, number)
+        compiled.advance(Batch(x), number)
+        plain.advance(Batch(x), number)
     assert torch.equal(weights(compiled), weights(plain))
     said = compiled.tell()
     assert "no compiler" in said and "inductor" in said
@@ -259,7 +260,7 @@ def test_compiled_networks_give_the_same(monkeypatch):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "unused")
     compiled, plain = made(compile=True), made()
     for number, x in enumerate(batches()[:4]):
-        one, other = compiled.advance(x, number), plain.advance(x, number)
+        one, other = compiled.advance(Batch(x), number), plain.advance(Batch(x), number)
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
     assert compiled.tell() == ""
     with compiled.averaged():

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from zscape.errors import DivergedError, SpecError
+from zscape.model.batch import joined
 from zscape.model.level import Flat
 from zscape.model.model import Decoder, Model
 from zscape.objective.objective import Objective, Reconstruction, Sum, Turn
@@ -159,15 +160,15 @@ def test_bfloat16_trains_to_the_same_bound():
 def test_batches_are_a_permutation_keyed_by_seed_and_epoch():
     x = torch.arange(100, dtype=torch.uint8)[:, None]
     batches = Batches(x, size=30, seed=1)
-    first, second = (torch.cat(list(batches.of(epoch))) for epoch in (1, 2))
+    first, second = (joined(list(batches.of(epoch))).x for epoch in (1, 2))
     assert len(batches) == 3
     assert len(first) == 90
     assert first.unique().numel() == 90
     assert not torch.equal(first, second)
     again = Batches(x, size=30, seed=1)
-    assert torch.equal(torch.cat(list(again.of(1))), first)
-    assert torch.equal(torch.cat(list(again.of(1, start=1))), first[30:])
-    assert not torch.equal(torch.cat(list(Batches(x, size=30, seed=2).of(1))), first)
+    assert torch.equal(joined(list(again.of(1))).x, first)
+    assert torch.equal(joined(list(again.of(1, start=1))).x, first[30:])
+    assert not torch.equal(joined(list(Batches(x, size=30, seed=2).of(1))).x, first)
     assert first.dtype == torch.float32
 
 

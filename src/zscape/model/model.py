@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from zscape.errors import unknown
 from zscape.model.level import Level
+from zscape.model.start import Plain, Start
 from zscape.model.trace import Latent, Trace
 from zscape.probability.conditional import Conditional
 from zscape.probability.distributions import center
@@ -51,13 +51,21 @@ class Model(nn.Module):
         encoder: x `[B, *shape]` to evidence `[B, H]`.
         levels: coarsest first.
         decoder: the likelihood of x given the last state.
+        start: context to the first state; the context itself by default.
     """
 
-    def __init__(self, encoder: nn.Module, levels: Sequence[Level], decoder: Conditional) -> None:
+    def __init__(
+        self,
+        encoder: nn.Module,
+        levels: Sequence[Level],
+        decoder: Conditional,
+        start: Start | None = None,
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.levels = nn.ModuleList(levels)
         self.decoder = decoder
+        self.start = start or Plain()
 
     def forward(
         self,
@@ -70,7 +78,7 @@ class Model(nn.Module):
 
         Args:
             x: `[B, *shape]`.
-            context: what the walk starts from, `[B, F]`; nothing by default.
+            context: what is known beside x, `[B, F]`, nan where it is not; None: nothing is.
             draws: S, how many codes are drawn per example.
             given: codes `[B, ...]` by level name that replace the draw.
 
@@ -79,7 +87,7 @@ class Model(nn.Module):
         """
         lead = (draws, len(x))
         choose = self._chooser(lead, given or {})
-        return self._walk(self._start(context, x), self.encoder(x), choose, x)
+        return self._walk(context, x, choose, x)
 
     def generate(
         self,
@@ -90,7 +98,7 @@ class Model(nn.Module):
         """Draws `n` codes from the prior, but for those `given`, `[n, ...]` by level name."""
         like = next(self.parameters()).new_zeros(n)
         choose = self._chooser((n,), given or {})
-        return self._walk(self._start(context, like), None, choose, None)
+        return self._walk(context, like, choose, None)
 
     def encode(self, x: Tensor, context: Tensor | None = None) -> Trace:
         """A walk along the centres of the posteriors: deterministic, leading dimensions `[B]`."""
@@ -99,12 +107,13 @@ class Model(nn.Module):
             assert q is not None
             return center(q), False
 
-        return self._walk(self._start(context, x), self.encoder(x), choose, x)
+        return self._walk(context, x, choose, x)
 
     def _walk(
-        self, state: Tensor, evidence: Tensor | None, choose: Choose, x: Tensor | None
+        self, context: Tensor | None, like: Tensor, choose: Choose, x: Tensor | None
     ) -> Trace:
-        latents = []
+        evidence = None if x is None else self.encoder(x)
+        state, latents = self.start(context, like), []
         for level in self.levels:
             assert isinstance(level, Level)
             p = level.prior.forward(state)
@@ -112,10 +121,7 @@ class Model(nn.Module):
             z, given = choose(level, q, p)
             latents.append(Latent(level.name, z, q, p, given))
             state = level.absorb(state, z)
-        return Trace(tuple(latents), self.decoder.forward(state), x)
-
-    def _start(self, context: Tensor | None, like: Tensor) -> Tensor:
-        return like.new_zeros(len(like), 0, dtype=torch.float32) if context is None else context
+        return Trace(tuple(latents), self.decoder.forward(state), x, context)
 
     def _chooser(self, lead: tuple[int, ...], given: Mapping[str, Tensor]) -> Choose:
         names = [str(level.name) for level in self.levels]

@@ -23,11 +23,15 @@ class Latent:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Frozen record of a walk: one latent per level, the likelihood, and what was observed."""
+    """Frozen record of a walk: one latent per level, the likelihood, and what was observed.
+
+    `context` is what was known beside x, `[B, F]`, nan where it was not; None: nothing was.
+    """
 
     latents: tuple[Latent, ...]
     likelihood: Distribution
     x: Tensor | None
+    context: Tensor | None = None
 
     def __getitem__(self, name: str) -> Latent:
         """The latent of the level of that name."""

@@ -20,6 +20,7 @@ from zscape.study.display import announce, displayed
 from zscape.study.figures import report_page
 from zscape.study.intake.sources import BUILT_IN
 from zscape.study.journal import Journal, with_its_log, written_log
+from zscape.study.known import build, conditions_of
 from zscape.study.spec import find_recipe, options, settle
 from zscape.study.storage.claims import MISFITS, no_larger_than
 from zscape.study.storage.failpoints import reach
@@ -371,4 +372,4 @@ def _seeded_build(
     recipe: Recipe, data: Data, chosen: Mapping[str, Any], seed: int
 ) -> tuple[Model, Objective]:
     torch.manual_seed(seed)
-    return recipe(data.modality, **chosen)
+    return build(recipe, data.modality, conditions_of(data), chosen)

@@ -26,6 +26,7 @@ from zscape.space.space import Space
 from zscape.study.checkpoints import Start
 from zscape.study.data import Data, fingerprint
 from zscape.study.journal import LOG
+from zscape.study.known import build, conditions_of, is_told, known_from, record_of
 from zscape.study.spec import our_recipe, settle
 from zscape.study.storage.claims import (
     MISFITS,
@@ -105,6 +106,8 @@ class Study:
             "modality": modality_record(data.modality),
             "data": _data_record(data, folder),
         }
+        if is_told(recipe):
+            asked["known"] = record_of(conditions_of(data))
         return cls(folder, asked, data.modality, recipe, data)
 
     def create(self) -> "Study":
@@ -146,7 +149,8 @@ class Study:
 
     def build(self) -> tuple[Model, Objective]:
         """The model and objective as asked, with fresh weights."""
-        return self.recipe(self.modality, **settle(self.recipe, self.asked["options"]))
+        known = known_from(self.asked.get("known", {}))
+        return build(self.recipe, self.modality, known, settle(self.recipe, self.asked["options"]))
 
     def save(self, space: Space) -> None:
         """Writes weights, codes, kept items and the log's checksum; the manifest comes last."""

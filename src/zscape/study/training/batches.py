@@ -7,6 +7,8 @@ from itertools import islice
 import torch
 from torch import Tensor
 
+from zscape.model.batch import Batch
+
 
 class Feed(ABC):
     """The batches of any epoch, from any of them on; the same epoch has the same batches."""
@@ -16,8 +18,8 @@ class Feed(ABC):
         """Batches an epoch; 0 where that is not known."""
 
     @abstractmethod
-    def of(self, epoch: int, *, start: int = 0) -> Iterator[Tensor]:
-        """The batches x `[B, *shape]` (float32) of an epoch (the first is 1), `start` left out."""
+    def of(self, epoch: int, *, start: int = 0) -> Iterator[Batch]:
+        """The batches, x float32, of an epoch (the first is 1), `start` left out."""
 
 
 class Batches(Feed):
@@ -34,6 +36,7 @@ class Batches(Feed):
         prepare: casts a stored batch to what a model sees.
         rank: of this process.
         world: how many processes there are.
+        context: what is known of each example, `[N, F]`, or None.
     """
 
     def __init__(
@@ -45,8 +48,10 @@ class Batches(Feed):
         prepare: Callable[[Tensor], Tensor] = Tensor.float,
         rank: int = 0,
         world: int = 1,
+        context: Tensor | None = None,
     ) -> None:
         self.x = x
+        self.context = context
         self.size = min(size, len(x))
         self.seed = seed
         self.prepare = prepare
@@ -56,26 +61,27 @@ class Batches(Feed):
     def __len__(self) -> int:
         return len(self.x) // self.size
 
-    def of(self, epoch: int, *, start: int = 0) -> Iterator[Tensor]:
+    def of(self, epoch: int, *, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch."""
         order = permutation(len(self.x), seed=self.seed, epoch=epoch - 1).to(self.x.device)
         for batch in range(start, len(self)):
             rows = order[batch * self.size + self.rank : (batch + 1) * self.size : self.world]
-            yield self.prepare(self.x.index_select(0, rows))
+            context = None if self.context is None else self.context.index_select(0, rows)
+            yield Batch(self.prepare(self.x.index_select(0, rows)), context)
 
 
 class Repeated(Feed):
     """Batches that can only be iterated, from their start: the same for every epoch."""
 
-    def __init__(self, batches: Iterable[Tensor]) -> None:
+    def __init__(self, batches: Iterable[Tensor | Batch]) -> None:
         self.batches = batches
 
     def __len__(self) -> int:
         return len(self.batches) if isinstance(self.batches, Sized) else 0
 
-    def of(self, epoch: int, *, start: int = 0) -> Iterator[Tensor]:
+    def of(self, epoch: int, *, start: int = 0) -> Iterator[Batch]:
         """One more pass over the batches."""
-        return islice(self.batches, start, None)
+        return map(as_batch, islice(self.batches, start, None))
 
 
 class InOrder:
@@ -87,14 +93,23 @@ class InOrder:
         *,
         size: int = 512,
         prepare: Callable[[Tensor], Tensor] = Tensor.float,
+        context: Tensor | None = None,
     ) -> None:
         self.x = x
         self.size = size
         self.prepare = prepare
+        self.context = context
 
-    def __iter__(self) -> Iterator[Tensor]:
-        for rows in self.x.split(self.size):
-            yield self.prepare(rows)
+    def __iter__(self) -> Iterator[Batch]:
+        for start in range(0, len(self.x), self.size):
+            rows = slice(start, start + self.size)
+            context = None if self.context is None else self.context[rows]
+            yield Batch(self.prepare(self.x[rows]), context)
+
+
+def as_batch(batch: Tensor | Batch) -> Batch:
+    """A batch, also of x alone."""
+    return Batch(batch) if isinstance(batch, Tensor) else batch
 
 
 def permutation(n: int, *, seed: int, epoch: int) -> Tensor:

@@ -7,9 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from zscape.errors import SpecError, unknown
+from zscape.model.batch import Batch
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
 from zscape.study.data import Data
+from zscape.study.known import context_of
 from zscape.study.spec import settle
 from zscape.study.training.batches import Batches, Feed, InOrder
 from zscape.study.training.memory import TRACED, footprint, free_on, require_memory
@@ -84,15 +86,14 @@ def begin(
     """
     training, measuring = split(len(data.x), share=validation, seed=seed, labels=data.labels)
     where = _place(device, group)
-    prepare_x = data.modality.prepare
-    held = data.x.index_select(0, measuring).to(where)
+    context = _context(model, data, where)
     return Run(
         model,
         objective,
-        _feed(data, training, measuring, size=batch_size, seed=seed, device=where, group=group),
+        _feed(data, training, measuring, context, where, size=batch_size, seed=seed, group=group),
         epochs=epochs,
         learning_rate=learning_rate,
-        validation=InOrder(held, prepare=prepare_x) if len(held) else None,
+        validation=_held(data, measuring, context, where),
         patience=patience,
         ema=ema,
         encoder_steps=encoder_steps,
@@ -122,10 +123,11 @@ def foreseen(
     precision = resolve_precision(training["precision"], model, where)
     held = round(training["validation"] * len(data.x))
     x = data.modality.prepare(data.x[: TRACED[-1]].to(where))
+    context = _context(model, data, where)
     needed = footprint(
         model.to(where),
         objective,
-        x,
+        Batch(x, None if context is None else context[: len(x)]),
         batch=_batch(training["batch_size"], len(data.x) - held),
         data=data.x.numel() * data.x.element_size(),
         written=written,
@@ -144,10 +146,11 @@ def _feed(
     data: Data,
     training: Tensor,
     measuring: Tensor,
+    context: Tensor | None,
+    device: str,
     *,
     size: int,
     seed: int,
-    device: str,
     group: Group,
 ) -> Feed:
     """The batches of data: resident, or streamed where x is only a sample."""
@@ -162,7 +165,24 @@ def _feed(
         without = data.rows.index_select(0, measuring).tolist()
         return Stream(data.shards, without=without, size=chosen, seed=seed, **share)
     x = data.x.index_select(0, training).to(device)
-    return Batches(x, size=chosen, seed=seed, prepare=data.modality.prepare, **share)
+    beside = None if context is None else context.index_select(0, training.to(device))
+    prepare_x = data.modality.prepare
+    return Batches(x, size=chosen, seed=seed, prepare=prepare_x, context=beside, **share)
+
+
+def _held(data: Data, measuring: Tensor, context: Tensor | None, device: str) -> InOrder | None:
+    """The batches of the examples that only measure."""
+    if not len(measuring):
+        return None
+    beside = None if context is None else context.index_select(0, measuring.to(device))
+    held = data.x.index_select(0, measuring).to(device)
+    return InOrder(held, prepare=data.modality.prepare, context=beside)
+
+
+def _context(model: Model, data: Data, device: str) -> Tensor | None:
+    """What a model is told of each example, `[N, F]`."""
+    context = context_of(data, [field.name for field in model.start.known.fields])
+    return None if context is None else context.to(device)
 
 
 def resolve_precision(name: str, model: nn.Module, device: str) -> str:

@@ -6,9 +6,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from zscape.model.batch import Batch
+
 WARM = 3  # steps that are made one by one first, in which libraries choose and allocate
 
-Compute = Callable[[Tensor], Tensor]
+Compute = Callable[[Batch], Tensor]
 Replay = Callable[[], object]
 
 
@@ -16,12 +18,12 @@ class Recorder(ABC):
     """How a device records."""
 
     @abstractmethod
-    def warm(self, compute: Compute, x: Tensor) -> Tensor:
-        """What `compute` makes of x, in a way that readies it for being recorded."""
+    def warm(self, compute: Compute, batch: Batch) -> Tensor:
+        """What `compute` makes of a batch, in a way that readies it for being recorded."""
 
     @abstractmethod
-    def record(self, compute: Compute, x: Tensor) -> tuple[Replay, Tensor]:
-        """A replay of `compute`, which reads x and writes the result wherever they lie.
+    def record(self, compute: Compute, batch: Batch) -> tuple[Replay, Tensor]:
+        """A replay of `compute`, which reads the batch and writes the result wherever they lie.
 
         Raises:
             RuntimeError: the step cannot be recorded.
@@ -31,20 +33,20 @@ class Recorder(ABC):
 class Graphs(Recorder):
     """CUDA graphs. The noise follows `torch.cuda.manual_seed`, replayed or not."""
 
-    def warm(self, compute: Compute, x: Tensor) -> Tensor:
+    def warm(self, compute: Compute, batch: Batch) -> Tensor:
         """The result, computed on a stream of its own, as recording will be."""
         aside = torch.cuda.Stream()
         aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(aside):
-            result = compute(x)
+            result = compute(batch)
         torch.cuda.current_stream().wait_stream(aside)
         return result
 
-    def record(self, compute: Compute, x: Tensor) -> tuple[Replay, Tensor]:
+    def record(self, compute: Compute, batch: Batch) -> tuple[Replay, Tensor]:
         """The graph's replay and where its result lies."""
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            result = compute(x)
+            result = compute(batch)
         return graph.replay, result
 
 
@@ -66,26 +68,27 @@ class Captured:
         self.made = 0
         self.recording = False
         self.note = ""
-        self.x: Tensor | None = None
+        self.kept: Batch | None = None
         self.replay: Replay | None = None
         self.result: Tensor | None = None
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """The result of the step on x `[B, *shape]`."""
+    def __call__(self, batch: Batch) -> Tensor:
+        """The result of the step on a batch."""
         if self.note:
-            return self.compute(x)
-        if self.x is None:
-            self.x = x.clone()
-        if x.shape != self.x.shape:
-            return self.compute(x)
+            return self.compute(batch)
+        if self.kept is None:
+            self.kept = batch.clone()
+        if _shapes(batch) != _shapes(self.kept):
+            return self.compute(batch)
         if self.made < WARM:
             self.made += 1
-            return self.recorder.warm(self.compute, x)
-        self.x.copy_(x)
+            return self.recorder.warm(self.compute, batch)
+        for kept, tensor in zip(self.kept.tensors, batch.tensors, strict=True):
+            kept.copy_(tensor)
         if self.replay is None:
             self.recording = True
             try:
-                self.replay, self.result = self.recorder.record(self.compute, self.x)
+                self.replay, self.result = self.recorder.record(self.compute, self.kept)
             except RuntimeError as error:
                 self.note = (
                     f"the step could not be recorded ({_first_line(error)}), so it is made call by "
@@ -94,11 +97,15 @@ class Captured:
             finally:
                 self.recording = False
             if self.note:
-                return self.compute(x)
+                return self.compute(batch)
         assert self.replay is not None
         self.replay()
         assert self.result is not None
         return self.result.clone()
+
+
+def _shapes(batch: Batch) -> list[torch.Size]:
+    return [tensor.shape for tensor in batch.tensors]
 
 
 def _first_line(error: Exception) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from torch import Tensor
 
+from zscape.model.batch import Batch
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
 from zscape.objective.schedules import Schedule
@@ -15,11 +16,11 @@ from zscape.study.training.running import Run
 def fit(
     model: Model,
     objective: Objective,
-    batches: Feed | Iterable[Tensor],
+    batches: Feed | Iterable[Tensor | Batch],
     *,
     epochs: int = 100,
     learning_rate: float | Schedule = 1e-3,
-    validation: Iterable[Tensor] | None = None,
+    validation: Iterable[Tensor | Batch] | None = None,
     patience: int = 10,
     ema: float = 0.999,
     encoder_steps: int = 0,
@@ -42,7 +43,8 @@ def fit(
     Args:
         model: trained in place.
         objective: what to minimise.
-        batches: x `[B, *shape]` float32; a feed, or what can be iterated once per epoch.
+        batches: x `[B, *shape]` float32, or a `Batch` of it with what is known; a feed, or what can
+            be iterated once per epoch.
         epochs: passes at most.
         learning_rate: Adam's; a number or a schedule of the step.
         validation: batches to measure on; none: all epochs are run and the last weights kept.

@@ -7,6 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from zscape.model.batch import Batch
 from zscape.model.model import Model
 from zscape.objective.objective import Loss, Objective
 
@@ -89,16 +90,16 @@ class Guard:
         self.place.fill_(self.seen % WINDOW)
 
 
-def first_bad(model: Model, objective: Objective, x: Tensor, step: int) -> str:
+def first_bad(model: Model, objective: Objective, batch: Batch, step: int) -> str:
     """The first tensor of a step that is not finite, in words; the weights stay as they are.
 
     Args:
         model: as it was before the step.
         objective: of the step.
-        x: its batch `[B, *shape]`.
+        batch: what it was made on.
         step: its number.
     """
-    if bool(x.isinf().any()):
+    if bool(batch.x.isinf().any()):
         return "the batch itself"
     for name, parameter in model.named_parameters():
         if not bool(parameter.isfinite().all()):
@@ -110,7 +111,7 @@ def first_bad(model: Model, objective: Objective, x: Tensor, step: int) -> str:
         if not list(module.children())
     ]
     try:
-        loss = objective(model(x, draws=objective.draws), step)
+        loss = objective(model(batch.x, batch.context, draws=objective.draws), step)
     finally:
         for hook in hooks:
             hook.remove()

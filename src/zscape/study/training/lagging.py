@@ -1,7 +1,8 @@
 """Steps that leave the decoder alone, so that a lagging encoder catches up early in training."""
 
-from torch import Tensor, nn
+from torch import nn
 
+from zscape.model.batch import Batch
 from zscape.model.level import Level
 from zscape.model.model import Model
 from zscape.objective.aggregate import mutual_information
@@ -40,9 +41,9 @@ class EncoderFirst:
         """How many groups move in this step, from the first; 0: all."""
         return int(self.active and step % (self.steps + 1) < self.steps)
 
-    def hear(self, model: Model, x: Tensor) -> None:
-        """Measures, at the end of an epoch, whether the codes of x `[B, *shape]` say more of it."""
-        latents = model(x).latents
+    def hear(self, model: Model, batch: Batch) -> None:
+        """Measures, at the end of an epoch, whether the codes of a batch say more of it."""
+        latents = model(batch.x, batch.context).latents
         said = sum(mutual_information(latent).item() for latent in latents)
         self.epochs += 1
         self.active = said > self.most and self.epochs < EPOCHS

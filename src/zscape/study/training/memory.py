@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from zscape.errors import MemoryLimitError
+from zscape.model.batch import Batch
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
 from zscape.study.intake.room import free_memory
@@ -63,7 +64,7 @@ class Footprint:
 def footprint(
     model: Model,
     objective: Objective,
-    x: Tensor,
+    examples: Batch,
     *,
     batch: int,
     data: int = 0,
@@ -79,19 +80,19 @@ def footprint(
     Args:
         model: on the device where it will be trained.
         objective: what will be minimised.
-        x: 8 examples `[8, *shape]`, or fewer.
+        examples: 8, or fewer.
         batch: B, of a step.
         data: bytes of the examples that will lie on the device.
         written: bytes of a state of the run while it is written; no step is under way then.
         autocast: as of the step.
     """
-    sizes = [min(size, len(x)) for size in TRACED]
+    sizes = [min(size, len(examples)) for size in TRACED]
     with torch.random.fork_rng(), _untouched(model, objective):
-        steps = [_course(model, objective, x[:size], autocast) for size in sizes]
+        steps = [_course(model, objective, examples[:size], autocast) for size in sizes]
         with torch.no_grad():
-            looks = [_course(model, objective, x[:size], nullcontext()) for size in sizes]
+            looks = [_course(model, objective, examples[:size], nullcontext()) for size in sizes]
     # One batch is cut while the one before is still held.
-    feed = 2 * batch * x[0].numel() * x.element_size()
+    feed = 2 * batch * sum(t[0].numel() * t.element_size() for t in examples.tensors)
     step = max(_grown(steps, sizes, batch) + feed, _grown(looks, sizes, MEASURED), written)
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
     return Footprint(COPIES * weights, data, step, _resident())
@@ -173,12 +174,12 @@ class _Held(TorchDispatchMode):
 
 
 def _course(
-    model: Model, objective: Objective, x: Tensor, autocast: AbstractContextManager[object]
+    model: Model, objective: Objective, batch: Batch, autocast: AbstractContextManager[object]
 ) -> list[int]:
-    """Bytes that live in a step on x, besides weights and gradients, at every new tensor."""
+    """Bytes that live in a step on a batch, besides weights and gradients, at every new tensor."""
     with _Held([*model.parameters(), *model.buffers()]) as held:
         with autocast:
-            trace = model(x, draws=objective.draws)
+            trace = model(batch.x, batch.context, draws=objective.draws)
         total = objective(trace, 0).total
         del trace
         if total.requires_grad:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from zscape.errors import DivergedError
+from zscape.model.batch import Batch
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
 from zscape.objective.schedules import Schedule
@@ -54,7 +55,7 @@ class Run:
         *,
         epochs: int,
         learning_rate: float | Schedule,
-        validation: Iterable[Tensor] | None,
+        validation: Iterable[Tensor | Batch] | None,
         patience: int,
         ema: float,
         encoder_steps: int,
@@ -103,8 +104,8 @@ class Run:
             DivergedError: too many steps had to be refused again.
         """
         while not self.over:
-            for x in self.feed.of(self.epoch, start=self.batch):
-                self._advance(x.to(self.device, non_blocking=True), stop=until())
+            for batch in self.feed.of(self.epoch, start=self.batch):
+                self._advance(batch.to(self.device, non_blocking=True), stop=until())
                 if self.step % LOG_EVERY == 0:
                     record, back = self._record()
                     self._renew_good()
@@ -215,11 +216,11 @@ class Run:
             return False  # asking the device would wait for it
         return self.stepper.stop.item() > 0
 
-    def _advance(self, x: Tensor, *, stop: bool) -> None:
+    def _advance(self, batch: Batch, *, stop: bool) -> None:
         """One step on a batch; nothing here waits for the device."""
         if self.turns and self.turns[0].step <= self.step:
-            self._turn(x)
-        self.sum = self.sum + self.stepper.advance(x, self.step, stop=stop)
+            self._turn(batch.x)
+        self.sum = self.sum + self.stepper.advance(batch, self.step, stop=stop)
         self.step += 1
         self.batch += 1
         self.counted += 1
@@ -230,11 +231,12 @@ class Run:
         if back:
             return record
         lagging = self.stepper.lagging
-        x = next(self.feed.of(self.epoch, start=self.batch - 1), None) if lagging.active else None
-        if x is not None:
+        last = self.feed.of(self.epoch, start=self.batch - 1) if lagging.active else iter(())
+        if (batch := next(last, None)) is not None:
             with torch.random.fork_rng(devices=[]), torch.no_grad():
                 self.stepper.seed_shared(self.step)
-                lagging.hear(self.model, self.group.from_first(x.to(self.device)))
+                firsts = map(self.group.from_first, batch.to(self.device).tensors)
+                lagging.hear(self.model, Batch(*firsts))
             lagging.active = bool(self.group.from_first(torch.tensor(lagging.active)))
         parts = {**record.parts, **self._validated()}
         seconds = time.monotonic() - self.start
@@ -314,14 +316,14 @@ class Run:
 
     def _blame(self, step: int) -> str:
         """What was wrong with a refused step of this epoch, with the weights as they are now."""
-        epoch, batch = self.epoch, self.batch - (self.step - step)
-        x = next(self.feed.of(epoch, start=batch), None) if batch >= 0 else None
-        if x is None:
+        epoch, number = self.epoch, self.batch - (self.step - step)
+        batch = next(self.feed.of(epoch, start=number), None) if number >= 0 else None
+        if batch is None:
             return f"first in step {step}"
         with torch.random.fork_rng(devices=[]):
             self.stepper.seed(step)
-            what = first_bad(self.model, self.objective, x.to(self.device), step)
-        return f"first in batch {batch + 1} of epoch {epoch}, step {step}, {what}"
+            what = first_bad(self.model, self.objective, batch.to(self.device), step)
+        return f"first in batch {number + 1} of epoch {epoch}, step {step}, {what}"
 
     def _turn(self, x: Tensor) -> None:
         """Makes the changes whose step has come."""
@@ -340,7 +342,7 @@ class Run:
         while epoch >= 1 and stop and count < SEEN_BY_A_TURN:
             start = max(stop - math.ceil((SEEN_BY_A_TURN - count) / len(x)), 0)
             got = list(islice(self.feed.of(epoch, start=start), stop - start))
-            parts = [*(batch.to(self.device) for batch in got), *parts]
+            parts = [*(batch.x.to(self.device) for batch in got), *parts]
             count = sum(map(len, parts))
             epoch, stop = epoch - 1, len(self.feed)
         return torch.cat(parts)[-SEEN_BY_A_TURN:]

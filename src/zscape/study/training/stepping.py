@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from zscape.errors import MemoryLimitError, SpecError
+from zscape.model.batch import Batch
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
 from zscape.objective.schedules import Schedule, at
@@ -92,11 +93,11 @@ class Stepper:
         self.rate = torch.zeros((), device=self.device) if self._can_record() else None
         self.captured = None if self.rate is None else Captured(self._make, Graphs())
 
-    def advance(self, x: Tensor, step: int, *, stop: bool = False) -> Tensor:
-        """Makes one step on a batch `[B, *shape]`, or none where the guard refuses it.
+    def advance(self, batch: Batch, step: int, *, stop: bool = False) -> Tensor:
+        """Makes one step on a batch, or none where the guard refuses it.
 
         Args:
-            x: this process's share of the batch.
+            batch: this process's share of it.
             step: its number.
             stop: whether this process wants the run to end after it.
 
@@ -107,7 +108,7 @@ class Stepper:
         if self.rate is not None:
             self.rate.fill_(self._rate_now())
         self.seed(step)
-        figures = self._make(x) if self.captured is None else self.captured(x)
+        figures = self._make(batch) if self.captured is None else self.captured(batch)
         self.guard.move()
         self.made += 1
         self.average.follow(self.made)
@@ -183,13 +184,13 @@ class Stepper:
         if self.compiled is not None:
             self.compiled.stop()
 
-    def _make(self, x: Tensor) -> Tensor:
+    def _make(self, batch: Batch) -> Tensor:
         """The step itself: all that happens on the device."""
         statistics = [buffer.clone() for buffer in self.statistics]
         known = [memory.state_dict() for memory in self.objective.memories]
-        figures = self._differentiated(x)
+        figures = self._differentiated(batch)
         if self.group.world > 1:
-            figures = self._shared(figures, len(x), self.stop_asked)
+            figures = self._shared(figures, len(batch), self.stop_asked)
         # The fused optimiser leaves weights and moments alone where this is 1, on the device.
         refused, excess = self.guard.judge(figures, self.adam.norm())
         rate = self._rate_now() if self.rate is None else self.rate
@@ -212,7 +213,7 @@ class Stepper:
             }
             memory.load_state_dict(now | both)
 
-    def _differentiated(self, x: Tensor) -> Tensor:
+    def _differentiated(self, batch: Batch) -> Tensor:
         """The figures of a batch, whose gradients are added up; in parts where memory is short.
 
         Raises:
@@ -220,16 +221,17 @@ class Stepper:
         """
         while True:
             try:
-                return self._summed_parts(x)
+                return self._summed_parts(batch)
             except Exception as error:
                 if self.captured is not None and self.captured.recording:
                     raise
                 if not is_short_of_memory(error):
                     self._uncompile(error)
-                elif self.parts >= MOST_PARTS or len(x) < 2 * self.parts:
+                elif self.parts >= MOST_PARTS or len(batch) < 2 * self.parts:
                     raise MemoryLimitError(
                         f"A step must fit into memory, and {self.parts} parts of a batch of "
-                        f"{len(x)} do not one by one. Lower --batch-size, or the network's sizes."
+                        f"{len(batch)} do not one by one. Lower --batch-size, or the network's "
+                        "sizes."
                     ) from error
                 else:
                     self.parts *= 2
@@ -240,20 +242,20 @@ class Stepper:
                 del error
             self._begin_again()
 
-    def _summed_parts(self, x: Tensor) -> Tensor:
+    def _summed_parts(self, batch: Batch) -> Tensor:
         if self.parts == 1:
-            return self._passed(x, 1.0)
+            return self._passed(batch, 1.0)
         total: Tensor | None = None
-        for part in x.tensor_split(self.parts):
-            figures = self._passed(part, len(part) / len(x))
+        for part in batch.parts(self.parts):
+            figures = self._passed(part, len(part) / len(batch))
             total = figures if total is None else total + figures
         assert total is not None
         return total
 
-    def _passed(self, x: Tensor, share: float) -> Tensor:
+    def _passed(self, batch: Batch, share: float) -> Tensor:
         """Figures and gradients of a part, times its share of the batch."""
         with self.autocast:
-            trace = self.model(x, draws=self.objective.draws)
+            trace = self.model(batch.x, batch.context, draws=self.objective.draws)
         loss = self.objective(trace, self.step)
         total = loss.total * math.nan if struck("step") else loss.total
         reach("step")

@@ -9,6 +9,7 @@ from math import prod
 import torch
 from torch import Tensor
 
+from zscape.model.batch import Batch
 from zscape.study.intake.shards import Shards
 from zscape.study.training.batches import Feed, permutation
 
@@ -69,7 +70,7 @@ class Stream(Feed):
     def __len__(self) -> int:
         return self.total // self.size
 
-    def of(self, epoch: int, *, start: int = 0) -> Iterator[Tensor]:
+    def of(self, epoch: int, *, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch."""
         held: list[Tensor] = []
         left = len(self) - start
@@ -80,7 +81,7 @@ class Stream(Feed):
             whole = min(len(joined) // self.size, left)
             del stored
             for batch in joined[: whole * self.size].split(self.size):
-                yield self.shards.modality.prepare(batch[self.rank :: self.world])
+                yield Batch(self.shards.modality.prepare(batch[self.rank :: self.world]))
             left -= whole
             held = [joined[whole * self.size :].clone()]
 

@@ -5,9 +5,11 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from zscape.model.batch import Batch
 from zscape.model.bound import distortion, has_rate, rate_per_unit, sum_rates
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
+from zscape.study.training.batches import as_batch
 
 ACTIVE = 0.01  # nats above which a unit counts as used
 
@@ -16,7 +18,7 @@ ACTIVE = 0.01  # nats above which a unit counts as used
 def measure(
     model: Model,
     objective: Objective,
-    batches: Iterable[Tensor],
+    batches: Iterable[Tensor | Batch],
     *,
     step: int,
     device: str = "cpu",
@@ -33,10 +35,10 @@ def measure(
     count = 0
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        for x in batches:
-            for name, value in _figures(model, objective, x.to(device), step, units).items():
-                sums[name] = sums.get(name, 0.0) + value * len(x)
-            count += len(x)
+        for batch in map(as_batch, batches):
+            for name, value in _figures(model, objective, batch.to(device), step, units).items():
+                sums[name] = sums.get(name, 0.0) + value * len(batch)
+            count += len(batch)
     model.train(training)
     figures = {f"validation_{name}": total / count for name, total in sums.items()}
     if units:
@@ -45,9 +47,9 @@ def measure(
 
 
 def _figures(
-    model: Model, objective: Objective, x: Tensor, step: int, units: list[Tensor]
+    model: Model, objective: Objective, batch: Batch, step: int, units: list[Tensor]
 ) -> dict[str, float]:
-    trace = model(x)
+    trace = model(batch.x, batch.context)
     spent = distortion(trace).mean()
     if not has_rate(trace):
         loss = objective(trace, step).total

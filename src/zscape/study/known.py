@@ -1,0 +1,83 @@
+"""What is known beside data, and recipes that are told it: those with a second argument."""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from torch import Tensor
+
+from zscape.errors import SpecError
+from zscape.modalities import Modality
+from zscape.modalities.conditions import Conditions, Field, find_conditions
+from zscape.model.model import Model
+from zscape.objective.objective import Objective
+from zscape.recipes import Recipe
+from zscape.study.data import Data
+
+
+def is_told(recipe: Recipe) -> bool:
+    """Whether a recipe takes what is known beside the data."""
+    parameters = inspect.signature(recipe).parameters.values()
+    return sum(p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD for p in parameters) > 1
+
+
+def build(
+    recipe: Recipe, modality: Modality, known: Conditions, options: Mapping[str, Any]
+) -> tuple[Model, Objective]:
+    """The model and objective of a recipe.
+
+    Raises:
+        SpecError: it must be told something, and nothing is known.
+    """
+    if not is_told(recipe):
+        return recipe(modality, **options)
+    if not known.fields:
+        raise SpecError(
+            f"{recipe.__name__} must be told something of the examples, and nothing is known of "
+            "these. Give labels, a label column, or a table of attributes beside the pictures."
+        )
+    return recipe(modality, known, **options)
+
+
+def conditions_of(data: Data) -> Conditions:
+    """The fields that are known of data."""
+    return _found(data)[0]
+
+
+def context_of(data: Data, names: Sequence[str]) -> Tensor | None:
+    """What is known of each example under these names, `[N, F]`, nan where it is not.
+
+    Raises:
+        SpecError: no such name, or data of which not all examples are in memory.
+    """
+    if not names:
+        return None
+    if data.shards is not None:
+        raise SpecError(
+            f"A recipe that is told {', '.join(names)} must have its data in memory, got shards "
+            "that are streamed. Train on part of them."
+        )
+    known, context = _found(data)
+    assert context is not None
+    return context[:, [known.column(name) for name in names]]
+
+
+def record_of(known: Conditions) -> dict[str, Any]:
+    """Fields as plain values."""
+    return {"fields": [asdict(field) for field in known.fields]}
+
+
+def known_from(record: Mapping[str, Any]) -> Conditions:
+    """Fields from plain values.
+
+    Raises:
+        TypeError: the record is of another make.
+    """
+    fields = [dict(field) for field in record.get("fields", [])]
+    return Conditions(tuple(Field(**field | {"names": tuple(field["names"])}) for field in fields))
+
+
+def _found(data: Data) -> tuple[Conditions, Tensor | None]:
+    label = str(data.origin.get("label", "label"))
+    return find_conditions(data.labels, data.label_names, data.attributes, label=label)
