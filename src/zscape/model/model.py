@@ -19,16 +19,16 @@ class Decoder(Conditional):
     """p(x | state): a network from the last state to a likelihood's context.
 
     Args:
-        network: from states `[B, *event]` to what the likelihood sees.
+        network: of a state `[N, *event]`.
         likelihood: of x.
-        event_dims: how many dimensions a state has: 1 is a vector, 3 a map.
+        ndims: how many of the state's last dimensions form its event.
     """
 
-    def __init__(self, network: nn.Module, likelihood: Conditional, *, event_dims: int = 1) -> None:
+    def __init__(self, network: nn.Module, likelihood: Conditional, *, ndims: int = 1) -> None:
         super().__init__()
         self.network = network
         self.likelihood = likelihood
-        self.event_dims = event_dims
+        self.ndims = ndims
 
     def forward(self, context: Tensor) -> Distribution:
         """The likelihood of x, event `[*shape]`, given the state `[..., *event]`."""
@@ -36,12 +36,13 @@ class Decoder(Conditional):
         return self.likelihood.forward(self._features(context).float())
 
     def _features(self, context: Tensor) -> Tensor:
-        if context.ndim <= 1 + self.event_dims:
+        leading = context.shape[: context.ndim - self.ndims]
+        if len(leading) <= 1:
             features: Tensor = self.network(context)
             return features
         # A row for each draw of each example: once here is cheaper than in every layer.
-        rows: Tensor = self.network(context.flatten(0, -1 - self.event_dims))
-        return rows.unflatten(0, context.shape[: -self.event_dims])
+        rows: Tensor = self.network(context.flatten(0, len(leading) - 1))
+        return rows.unflatten(0, leading)
 
 
 class Model(nn.Module):

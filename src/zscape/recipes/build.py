@@ -61,7 +61,7 @@ def flat(
         SpecError: an option that cannot be, or a likelihood of other values than these.
     """
     latent = int(at_least("latent", latent, 1, start="16"))
-    word = data_word(data, likelihood)
+    word = likelihood_word(data, likelihood)
     network = data.network if network == "auto" else network
     said = head(word, data)
     front = encoder(network, data.shape, columns=data.columns, counts=is_of_counts(word))
@@ -100,12 +100,8 @@ def is_of_counts(word: str) -> bool:
     return word in _COUNTS
 
 
-def data_word(data: Modality, word: str) -> str:
-    """The word of a likelihood that these data can have; "auto" is the one that suits them.
-
-    Raises:
-        SpecError: a likelihood of other values than these.
-    """
+def likelihood_word(data: Modality, word: str) -> str:
+    """The word of a likelihood for these data, "auto" resolved, or the error that lists them."""
     if word == "auto":
         return data.likelihood
     for family in (_COUNTS, _REALS, _UNIT):

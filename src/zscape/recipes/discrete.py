@@ -21,7 +21,7 @@ from zscape.objective.objective import Objective, Reconstruction, Sum, Turn
 from zscape.objective.rate import Rate
 from zscape.probability.quantised import Quantised, Uniform
 from zscape.probability.quantisers import Codebook, Layout, Quantiser, Rounding
-from zscape.recipes.build import at_least, between, data_word, is_of_counts, plain_head
+from zscape.recipes.build import at_least, between, is_of_counts, likelihood_word, plain_head
 
 GROUPS = 8  # of units, where the network has no grid
 MOST_STARTED_FROM = 50_000  # vectors that the first codes are the clusters of
@@ -174,7 +174,7 @@ def quantised(
         SpecError: an option that cannot be.
     """
     dimension = int(at_least("latent", latent, 1, start="16"))
-    word = data_word(data, likelihood)
+    word = likelihood_word(data, likelihood)
     network = data.network if network == "auto" else network
     said = plain_head(word, data)
     features = cast(tuple[int, ...], said.features)
@@ -195,7 +195,7 @@ def quantised(
         back = decoder(network, layout.event[0], features)
     q = Quantised(front.features, quantiser(layout))
     level = Flat("z", prior=Uniform(q.quantiser), posterior=q)
-    return Model(front, [level], Decoder(back, said, event_dims=len(layout.event)))
+    return Model(front, [level], Decoder(back, said, ndims=len(layout.event)))
 
 
 @torch.no_grad()
