@@ -22,7 +22,8 @@ def refit_prior(
     /,
     *,
     prior: Annotated[
-        str, Parameter(help="mixture, diagonal, vamp, flow, diffusion; auto: the lowest rate.")
+        str,
+        Parameter(help="mixture, diagonal, vamp, flow, diffusion, tokens; auto: the lowest rate."),
     ] = "mixture",
     by: Annotated[
         str, Parameter(help="label or an attribute: components of its own for each class.")

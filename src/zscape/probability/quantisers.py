@@ -246,8 +246,8 @@ class Codebook(Quantiser):
         if self.revive:
             dead = (counts < self.revive * usual) & (used == 0)
             # Each process proposes a vector of its own share of the batch, of so unlike weights
-            # that the mean over all processes is the vector of one of them.
-            weight = 2 * _HEAVY * (40 * torch.rand_like(counts)).exp()
+            # that the mean over all processes is mostly the vector of one of them.
+            weight = 2 * _HEAVY * (50 * torch.rand_like(counts)).exp()
             proposed = rows[torch.randint(len(rows), counts.shape, device=rows.device)]
             counts.copy_(torch.where(dead, weight, counts))
             sums.copy_(torch.where(dead[:, None], weight[:, None] * proposed, sums))
@@ -259,7 +259,8 @@ class Codebook(Quantiser):
             codes = self.book(number)
             last = number == len(self.sizes) - 1
             beam = 1 if last else min(_BEAM, size)
-            far = distances(left.flatten(0, 1), codes).unflatten(0, left.shape[:2]).flatten(1)
+            far = distances(left.flatten(0, 1), codes).unflatten(0, left.shape[:2])
+            far = (far + left.square().sum(-1, keepdim=True)).flatten(1)
             best = far.topk(beam, dim=1, largest=False).indices
             parent, index = best // size, best % size
             left = left.gather(1, _wide(parent, left)) - codes[index]
