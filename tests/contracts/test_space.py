@@ -6,6 +6,8 @@ from tests.contracts.space import array_space, checks_for, digits_space, table_s
 SPACES = {
     "pictures": digits_space,
     "points": lambda: digits_space("ae"),
+    "grids": lambda: digits_space("vq_vae", latent=3),
+    "levels": lambda: digits_space("fsq_vae", latent=3),
     "rows": table_space,
     "vectors": array_space,
 }

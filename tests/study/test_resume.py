@@ -34,6 +34,7 @@ REMEMBERING = {
     "refitted": ("mixture_vae", {"components": 5, "refit_at": 40}, {}),
     "normalised": ("vae", {"mean_scale": 0.6}, {"ema": 0.0}),
     "flow": ("flow_vae", {}, {}),
+    "codebook": ("rvq_vae", {"codes": 24, "start_at": 30}, {}),
 }
 
 
