@@ -12,6 +12,7 @@ import torch
 from benchmarks import (
     auto_beta,
     collapse,
+    conditional,
     dsprites,
     faults,
     iwae_eval,
@@ -20,6 +21,7 @@ from benchmarks import (
     mnist_vae,
     precision_parity,
     processes,
+    refit,
     scaling,
     smile,
     start_up,
@@ -42,6 +44,8 @@ BENCHMARKS: dict[str, dict[str, Part]] = {
     "scaling": scaling.PARTS,
     "processes": processes.PARTS,
     "faults": faults.PARTS,
+    "refit": refit.PARTS,
+    "conditional": conditional.PARTS,
 }
 
 

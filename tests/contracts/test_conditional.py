@@ -8,9 +8,11 @@ from tests.contracts.conditional import Case, Check, Points, checks_for
 from torch import Tensor, nn
 
 from zscape.networks.causal import Causal
+from zscape.networks.denoiser import denoiser
 from zscape.networks.masked import Masked
 from zscape.probability import likelihoods, posteriors, priors, quantisers
 from zscape.probability.autoregressive import Autoregressive
+from zscape.probability.diffusion import Diffusion
 from zscape.probability.quantised import Quantised, Uniform
 from zscape.probability.tokens import Tokens
 
@@ -103,6 +105,13 @@ def tokens(quantiser: quantisers.Quantiser, features: int = 0) -> Tokens:
         for parameter in network.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
     return Tokens(network, quantiser, features=features)
+
+
+def diffusion(features: int) -> Diffusion:
+    source = priors.FullMixture(2, 3, classes=features)
+    network = denoiser((2,), context=features + 1 if features else 0, width=8, depth=1)
+    network.last.weight.data.normal_(std=0.1)  # at 0 nothing before it has an effect
+    return Diffusion(source, network, shape=(2,), features=features, steps=16)
 
 
 CASES = [
@@ -239,6 +248,9 @@ CASES = [
     ),
     Case("standard", lambda: priors.Standard(2), (0,), plane),
     Case("mixture", lambda: priors.Mixture(2, 3), (0,), plane),
+    Case("full_mixture", lambda: priors.FullMixture(2, 3), (0,), plane),
+    Case("standardised", lambda: priors.Standardised(priors.FullMixture(2, 3), (2,)), (0,), plane),
+    Case("diffusion", lambda: diffusion(0), (0,), plane, central="none", reason=NO_MEAN),
     Case("vamp", vamp, (0,), plane),
     Case("flow", lambda: priors.Flow(2), (0,), plane, central="none", reason=NO_MEAN),
     Case(

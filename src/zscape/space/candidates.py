@@ -22,8 +22,8 @@ from zscape.space.space import CHUNK, Space, seeded
 STREAM = 0x9E1F  # its draws are not those of anybody else's small seed
 MOST_EXPECTED = 60_000  # codes that EM looks at
 ABSENT = -1e4  # log-weight of another class's component
-COMPONENTS, BY_CLASS = (1, 2, 4, 8, 16, 32, 64, 100), (1, 2, 4, 8, 16)
-UPDATES = {"flow": 2_000, "diffusion": 6_000, "diagonal": 1_000, "vamp": 300, "tokens": 1_000}
+COMPONENTS, BY_CLASS = (1, 3, 10, 25, 50, 100), (1, 2, 5, 10, 20)
+UPDATES = {"flow": 2_000, "diffusion": 4_000, "diagonal": 1_000, "vamp": 300, "tokens": 1_000}
 PACE = {"flow": 2e-3, "diffusion": 2e-3, "diagonal": 1e-2, "vamp": 1e-2, "tokens": 3e-3}
 BATCH = 512
 BATCHES = {"tokens": 64}
@@ -192,7 +192,7 @@ def fit_diffusion(task: Task, slot: Slot, source: Attempt | None = None) -> Iter
     assert isinstance(source.prior, priors.Standardised)
     prior.inner.source.load_state_dict(source.prior.inner.state_dict())
     inner = prior.inner
-    for attempt in _descended(task, slot, prior, inner.network, "diffusion", inner.matching):
+    for attempt in _descended(task, slot, prior, inner.network, "diffusion", inner.matcher()):
         yield replace(attempt, share=SOURCE_SHARE + (1 - SOURCE_SHARE) * attempt.share)
 
 

@@ -81,7 +81,9 @@ def refit_prior(
     Welling 2018, eq. 5 (the best prior is the aggregate posterior), arXiv:1705.07120.
     """
     asked = {"by": by, "components": components, "steps": steps, "guidance": guidance}
-    done = best(refitting(space, prior, updates=updates, seed=seed, **asked))  # type: ignore[arg-type]
+    with torch.random.fork_rng(devices=[]):
+        found = refitting(space, prior, updates=updates, seed=seed, **asked)  # type: ignore[arg-type]
+        done = best(found)
     assert done.prior is not None
     return replace(space, model=with_prior(space.model, done.slot, done.prior))
 
@@ -100,7 +102,7 @@ def refitting(
     """Fits the candidates of `refit_prior` one after the other, and yields how far they are."""
     if prior == AUTO and quantiser_of(space.model) is not None:
         prior = TOKENS
-    slot = Slot("mixture", max(components, 1), by, (), steps, float(guidance))
+    slot = Slot("mixture", components or 1, by, (), steps, float(guidance))
     for kind in (prior,) if prior != AUTO else ():
         checked(replace(slot, kind=kind))
     suited(space.model, "mixture" if prior == AUTO else prior)

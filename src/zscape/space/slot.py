@@ -68,13 +68,13 @@ def slot_from(record: Mapping[str, object]) -> Slot:
     for name, value in record.items():
         if name not in kinds or type(value) is not kinds[name]:
             raise SpecError(f"A prior must have {', '.join(kinds)}, got {name} = {value!r:.40}.")
-    values = {"classes": ()} | dict(record)
-    classes = values["classes"]
-    assert isinstance(classes, list | tuple)
-    if not all(isinstance(name, str) for name in classes):
-        raise SpecError("The classes of a prior must be names, got something else.")
-    slot = Slot(**(values | {"classes": tuple(classes)}))  # type: ignore[arg-type]
-    return checked(slot)
+    classes = record.get("classes", [])
+    assert isinstance(classes, list)
+    if "kind" not in record or not all(isinstance(name, str) for name in classes):
+        raise SpecError(
+            f"A prior must have a kind, and classes that are names, got {classes!r:.40}."
+        )
+    return checked(Slot(**({**record, "classes": tuple(classes)})))  # type: ignore[arg-type]
 
 
 def checked(slot: Slot) -> Slot:

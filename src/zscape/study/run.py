@@ -96,7 +96,8 @@ def prepare(
     """
     seen = data if isinstance(data, Data) else look(data)
     function, chosen, training = _settle(recipe, settings)
-    function(seen.modality, **chosen)  # a mistake shows itself before there is a folder
+    # A mistake shows itself before there is a folder.
+    build(function, seen.modality, conditions_of(seen), chosen)
     name = recipe if isinstance(recipe, str) else f"{recipe.__module__}:{recipe.__name__}"
     study = Study.plan(out, seen, recipe=function, options=chosen, training=training, name=name)
     return study if group.rank else study.create()
