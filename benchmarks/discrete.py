@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 import zscape as zs
-from benchmarks.data import binarized_digits, celebrities
+from benchmarks.data import binarized_digits, digit_classes, faces
 from benchmarks.figures import Figure, Part, Settings, machine
 from zscape.measures.collapse import book_usage
 from zscape.measures.features import choose_features
@@ -56,7 +56,8 @@ def trained(data: str, model: str) -> Part:
         space = zs.fit(train, recipe=recipe, labels=labels, seed=settings.seed, **asked)
         spent = time.process_time() - start
         x = space.modality.prepare(space.modality.encode(test))
-        words = f"{recipe} {asked}, seed {settings.seed}, {len(train):,} training pictures of {data}"
+        seed = settings.seed
+        words = f"{recipe} {asked}, seed {seed}, {len(train):,} training pictures of {data}"
         protocol = f"{words}; {len(x):,} test pictures; {machine()}"
         name = f"{data}_{model}"
         yield from _reconstructed(name, space, x, protocol)
@@ -113,9 +114,10 @@ def pictures(data: str, quick: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray
         tested = generator.permutation(len(whole["test"]))[:judged]
         train, test = whole["train"][chosen], whole["test"][tested]
         shape = (-1, 28, 28)
-        return 255 * train.reshape(shape), 255 * test.reshape(shape), None, side
-    faces = celebrities()
-    return faces[:count], faces[-judged:], None, side
+        classes = digit_classes()["train"][chosen]
+        return 255 * train.reshape(shape), 255 * test.reshape(shape), classes, side
+    found, classes = faces(count + judged)
+    return found[:count], found[count:], classes[:count], side
 
 
 def by_patches(train: Tensor, test: Tensor, side: int) -> Tensor:
