@@ -13,6 +13,7 @@ from benchmarks import (
     auto_beta,
     collapse,
     conditional,
+    discrete,
     dsprites,
     faults,
     flows,
@@ -50,6 +51,7 @@ BENCHMARKS: dict[str, dict[str, Part]] = {
     "scaling": scaling.PARTS,
     "processes": processes.PARTS,
     "faults": faults.PARTS,
+    "discrete": discrete.PARTS,
     "refit": refit.PARTS,
     "conditional": conditional.PARTS,
 }

@@ -28,6 +28,12 @@ def mnist(part: str) -> tuple[np.ndarray, np.ndarray]:
     return stored[f"{part}_images"], stored[f"{part}_labels"]
 
 
+def digit_classes() -> dict[str, np.ndarray]:
+    """The digit of each of `binarized_digits`, `[N]`."""
+    stored = np.load(file_of("mnist_static_binarized.npz"))
+    return {part: stored[f"{part}_labels"] for part in ("train", "valid", "test")}
+
+
 def sprites() -> np.ndarray:
     """20,000 random dSprites pictures, uint8 0 or 1, `[20000, 1, 64, 64]`."""
     stored = np.load(file_of("dsprites_random20000.npz"))

@@ -36,6 +36,7 @@ REMEMBERING = {
     "flow": ("flow_vae", {}, {}),
     "falling": ("vae", {}, {"schedule": "cosine", "weight_decay": 0.1}),
     "ladder": ("ladder_vae", {"network": "tiny", "free_bits": 0.5}, {}),
+    "codebook": ("rvq_vae", {"codes": 24, "start_at": 30}, {}),
 }
 
 

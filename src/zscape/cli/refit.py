@@ -17,7 +17,8 @@ from zscape.study.refitting import keep_refitted, refitted_path
 from zscape.study.study import REPORT
 
 Kind = Annotated[
-    str, Parameter(help="mixture, diagonal, vamp, flow, diffusion; auto: the lowest rate.")
+    str,
+    Parameter(help="mixture, diagonal, vamp, flow, diffusion, tokens; auto: the lowest rate."),
 ]
 By = Annotated[
     str,

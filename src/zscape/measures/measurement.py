@@ -12,7 +12,7 @@ import torch
 
 from zscape.errors import DataError, ShapeError, SpecError
 from zscape.measures.aggregate import draw_codes, moments_gap, mutual_information, two_sample_test
-from zscape.measures.collapse import code_gain, dead_levels, duplicate_units
+from zscape.measures.collapse import book_usage, code_gain, dead_levels, duplicate_units
 from zscape.measures.disentanglement.scores import disentanglement
 from zscape.measures.features import Features, choose_features
 from zscape.measures.figure import Figure
@@ -182,6 +182,8 @@ def _code(space: Space, x: torch.Tensor, seed: int) -> Section:
             "exact",
         ),
     ]
+    for usage in book_usage(space.model, x):
+        figures += [usage.perplexity, usage.used, usage.dead]
     lead = (
         "Whether the code is used, and whether codes of data lie where the prior has them: told "
         "apart half of the time is best, more means that samples fall where no data is."

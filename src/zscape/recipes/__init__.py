@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
+from zscape.recipes.discrete import fsq_vae, rvq_vae, vq_vae
 from zscape.recipes.flat import (
     ae,
     annealed_vae,
@@ -34,15 +35,18 @@ __all__ = [
     "dip_vae",
     "flow_vae",
     "free_bits_vae",
+    "fsq_vae",
     "ica_vae",
     "info_vae",
     "iwae",
     "ladder_vae",
     "mixture_vae",
     "pixel_vae",
+    "rvq_vae",
     "tc_vae",
     "vae",
     "vamp_vae",
+    "vq_vae",
     "wae",
 ]
 
@@ -69,5 +73,8 @@ RECIPES: dict[str, Recipe] = {
         ica_vae,
         pixel_vae,
         ladder_vae,
+        vq_vae,
+        rvq_vae,
+        fsq_vae,
     )
 }

@@ -64,7 +64,7 @@ def flat(
     word = likelihood_word(data, likelihood)
     network = data.network if network == "auto" else network
     said = head(word, data)
-    front = encoder(network, data.shape, columns=data.columns, counts=word in _COUNTS)
+    front = encoder(network, data.shape, columns=data.columns, counts=is_of_counts(word))
     q = posterior(front.features, latent)
     level = Flat("z", prior=prior(front, q, latent), posterior=q)
     features = cast(tuple[int, ...], said.features)
@@ -93,6 +93,11 @@ def between(name: str, value: float, low: float, high: float) -> float:
             f"{name} must be between {low} and {high}, got {value}. Choose a value in it."
         )
     return value
+
+
+def is_of_counts(word: str) -> bool:
+    """Whether the data of a likelihood are counts, which are encoded by their logarithm."""
+    return word in _COUNTS
 
 
 def likelihood_word(data: Modality, word: str) -> str:
