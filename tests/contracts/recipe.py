@@ -45,7 +45,8 @@ def _rows():
     return x
 
 
-PICTURES_ONLY = {"pixel_vae"}  # its decoder goes from pixel to pixel
+# The one decodes pixel after pixel, the opponent of the other judges pictures.
+PICTURES_ONLY = {"pixel_vae", "vae_gan"}
 PICTURES = ("bits", "grey", "colour")
 MIXED = (("gaussian", 1), ("categorical", 3), ("bernoulli", 1), ("negative_binomial", 1))
 DATA = {

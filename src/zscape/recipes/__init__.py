@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
+from zscape.recipes.adversarial import aae, factor_vae, vae_gan
 from zscape.recipes.flat import (
     ae,
     annealed_vae,
@@ -25,12 +26,14 @@ from zscape.recipes.priors import flow_vae, mixture_vae, vamp_vae
 __all__ = [
     "RECIPES",
     "Recipe",
+    "aae",
     "ae",
     "annealed_vae",
     "beta_vae",
     "capacity_vae",
     "cyclical_vae",
     "dip_vae",
+    "factor_vae",
     "flow_vae",
     "free_bits_vae",
     "ica_vae",
@@ -40,6 +43,7 @@ __all__ = [
     "pixel_vae",
     "tc_vae",
     "vae",
+    "vae_gan",
     "vamp_vae",
     "wae",
 ]
@@ -66,5 +70,8 @@ RECIPES: dict[str, Recipe] = {
         mixture_vae,
         ica_vae,
         pixel_vae,
+        factor_vae,
+        aae,
+        vae_gan,
     )
 }
