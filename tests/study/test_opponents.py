@@ -78,7 +78,6 @@ def test_an_opponent_learns_from_its_own_loss_alone(recipe, monkeypatch):
 def test_a_refused_step_leaves_both(recipe, side, monkeypatch):
     step = made(recipe)
     step.advance(batches()[0], 0)
-    before = held(step)
     batch = batches()[0].clone()
     if side == "model":
         batch.x[0, 0, 0, 0] = math.inf
@@ -87,6 +86,7 @@ def test_a_refused_step_leaves_both(recipe, side, monkeypatch):
         loss = critic.critic_loss
         monkeypatch.setattr(critic, "critic_loss", lambda trace, step: math.nan * loss(trace, step))
         assert first_bad(step.model, step.objective, batch, 1) == "the critic"
+    before = held(step)
     figures = step.advance(batch, 1)
     assert changed(before, held(step)) == set()
     assert not figures.any() and step.guard.take()[0] == 1
