@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from zscape.estimator import LatentTransformer
     from zscape.measures.doctor import diagnose
     from zscape.measures.measurement import measure
+    from zscape.space.directions import find_direction
+    from zscape.space.edits import edit
     from zscape.space.maps import map_codes
     from zscape.space.paths import interpolate, traverse, walk
     from zscape.space.space import Space, reconstruct
@@ -31,7 +33,9 @@ _HOMES = {
     "Study": "zscape.study.study",
     "compare": "zscape.study.comparison",
     "diagnose": "zscape.measures.doctor",
+    "edit": "zscape.space.edits",
     "encode_shards": "zscape.study.encoding",
+    "find_direction": "zscape.space.directions",
     "fit": "zscape.study.run",
     "interpolate": "zscape.space.paths",
     "look": "zscape.study.data",
@@ -53,7 +57,9 @@ __all__ = [
     "Study",
     "compare",
     "diagnose",
+    "edit",
     "encode_shards",
+    "find_direction",
     "fit",
     "interpolate",
     "look",

@@ -115,7 +115,7 @@ class PictureCritic(Critic):
         with _held(self.network):
             with torch.no_grad():
                 wanted = self.trunk(x)
-            found, drawn = self.trunk(torch.cat([decoded, self._drawn(len(x))])).chunk(2)
+            found, drawn = self.trunk(torch.cat([decoded, self._drawn(trace)])).chunk(2)
             value = 0.5 * (found - wanted).square().sum(-1).mean()
             opinion = 0.5 * (self.head(found) + self.head(drawn)).mean()
         return Part("similarity", value, self.similarity * value - self.weight * opinion)
@@ -124,11 +124,12 @@ class PictureCritic(Critic):
         """The hinge loss of data against decoded codes and decoded draws; 2 at chance."""
         x, decoded = _pictures(trace)
         with torch.no_grad():
-            made = torch.cat([decoded.detach(), self._drawn(len(x))])
+            made = torch.cat([decoded.detach(), self._drawn(trace)])
         return relu(1 - self.network(x)).mean() + relu(1 + self.network(made)).mean()
 
-    def _drawn(self, n: int) -> Tensor:
-        drawn: Tensor = self.model.generate(n).likelihood.mean
+    def _drawn(self, trace: Trace) -> Tensor:
+        assert trace.x is not None, "a generated trace has observed nothing"
+        drawn: Tensor = self.model.generate(len(trace.x), trace.context).likelihood.mean
         return drawn
 
 

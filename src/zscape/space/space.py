@@ -3,7 +3,7 @@
 Every other operation is a function of a space, in the modules beside this one.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -74,7 +74,9 @@ class Space:
         given = codes if isinstance(codes, Codes) else self.codes.like(_flat_tensor(codes))
         return in_chunks(lambda part: self._generate(part).likelihood.mean, given)
 
-    def sample(self, n: int = 16, *, seed: int | None = None) -> Any:
+    def sample(
+        self, n: int = 16, *, seed: int | None = None, where: Mapping[str, Any] | None = None
+    ) -> Any:
         """New things: codes from the prior, decoded.
 
         Pictures are the likelihood's mean; rows are drawn from the likelihood, cell by cell.
@@ -82,16 +84,23 @@ class Space:
         Args:
             n: how many.
             seed: repeats the same things; none: other things at every call.
+            where: what is to be so, as `{"label": "3"}`, of what the model is told.
+
+        Raises:
+            SpecError: n below 1, or something that the model is not told.
         """
-        return self.modality.decode(self.sample_tensor(n, seed=seed))
+        return self.modality.decode(self.sample_tensor(n, seed=seed, where=where))
 
     @torch.inference_mode()
-    def sample_tensor(self, n: int = 16, *, seed: int | None = None) -> Tensor:
+    def sample_tensor(
+        self, n: int = 16, *, seed: int | None = None, where: Mapping[str, Any] | None = None
+    ) -> Tensor:
         """New things as the tensor that a model sees, `[n, *shape]`."""
         if n < 1:
             raise SpecError(f"n must be at least 1, got {n}. 16 is a usual number of samples.")
+        context = self.model.start.known.context(n, where) if where else None
         with seeded(seed):
-            drawn = self.model.generate(n).likelihood
+            drawn = self.model.generate(n, context).likelihood
             rows = len(self.modality.shape) == 1
             x: Tensor = drawn.sample() if rows else drawn.mean
         return x

@@ -96,7 +96,8 @@ def prepare(
     """
     seen = data if isinstance(data, Data) else look(data)
     function, chosen, training = _settle(recipe, settings)
-    function(seen.modality, **chosen)  # a mistake shows itself before there is a folder
+    # A mistake shows itself before there is a folder.
+    build(function, seen.modality, conditions_of(seen), chosen)
     name = recipe if isinstance(recipe, str) else f"{recipe.__module__}:{recipe.__name__}"
     study = Study.plan(out, seen, recipe=function, options=chosen, training=training, name=name)
     return study if group.rank else study.create()
@@ -280,6 +281,11 @@ def _built(study: Study, data: Data, group: Group) -> Run:
 def _reopened(path: str | Path, data: Any, recipe: Recipe | None, epochs: int) -> Study:
     """A study with its data and its last state."""
     study = Study.open(path, recipe=recipe)
+    if "prior" in study.asked:
+        raise StudyError(
+            f"A study that goes on must have the prior it was trained with, and "
+            f"{study.path.name!r} has another. Go on with the study that it was made from."
+        )
     seen, start = _looked_again(study, data), last_checkpoint(study.path)
     training = settle_training(study.asked["training"] | ({"epochs": epochs} if epochs else {}))
     settled = {"options": settle(study.recipe, study.asked["options"]), "training": training}

@@ -22,6 +22,7 @@ from zscape.probability.distributions.gaussians import (
     OptimalGaussian,
     StandardGaussian,
 )
+from zscape.probability.distributions.mixtures import FullGaussianMixture, Moved
 from zscape.probability.distributions.rows import Categorical, Row
 
 __all__ = [
@@ -32,7 +33,9 @@ __all__ = [
     "DiagonalGaussian",
     "DiscretizedLogistic",
     "DiscretizedLogisticMixture",
+    "FullGaussianMixture",
     "GaussianMixture",
+    "Moved",
     "Multinomial",
     "NegativeBinomial",
     "OptimalGaussian",
