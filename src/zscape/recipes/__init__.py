@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
+from zscape.recipes.adversarial import aae, factor_vae, vae_gan
 from zscape.recipes.discrete import fsq_vae, rvq_vae, vq_vae
 from zscape.recipes.flat import (
     ae,
@@ -27,12 +28,14 @@ from zscape.recipes.priors import flow_vae, mixture_vae, vamp_vae
 __all__ = [
     "RECIPES",
     "Recipe",
+    "aae",
     "ae",
     "annealed_vae",
     "beta_vae",
     "capacity_vae",
     "cyclical_vae",
     "dip_vae",
+    "factor_vae",
     "flow_vae",
     "free_bits_vae",
     "fsq_vae",
@@ -45,6 +48,7 @@ __all__ = [
     "rvq_vae",
     "tc_vae",
     "vae",
+    "vae_gan",
     "vamp_vae",
     "vq_vae",
     "wae",
@@ -76,5 +80,8 @@ RECIPES: dict[str, Recipe] = {
         vq_vae,
         rvq_vae,
         fsq_vae,
+        factor_vae,
+        aae,
+        vae_gan,
     )
 }

@@ -159,7 +159,7 @@ def foresee(study: Study) -> list[str]:
     training, chosen = study.asked["training"], study.asked["options"]
     model, objective = _seeded_build(study.recipe, study.data, chosen, training["seed"])
     # Each tensor becomes bytes, and then all of them one file, before it is written.
-    written = 2 * checkpoint_bytes(model)
+    written = 2 * checkpoint_bytes(model, *(critic.network for critic in objective.critics))
     return foreseen(model, objective, study.data, written=written, **training)
 
 
@@ -252,7 +252,7 @@ def _begun(study: Study, data: Data, group: Group) -> Run:
         return _taken_up(study, data, group, study.start)
     run = _built(study, data, group)
     if not group.rank:
-        each = checkpoint_bytes(run.model)
+        each = checkpoint_bytes(run.model, run.stepper.opponents)
         require_disk(study.path, int(ROOM * (each + min(data.x.nbytes, KEPT_BYTES))))
     return run
 

@@ -134,6 +134,8 @@ def foreseen(
     precision = resolve_precision(training["precision"], model, where)
     held = round(training["validation"] * len(data.x))
     x = data.modality.prepare(data.x[: TRACED[-1]].to(where))
+    for critic in objective.critics:
+        critic.network.to(where)
     context = _context(model, data, where)
     needed = footprint(
         model.to(where),
