@@ -38,6 +38,18 @@ class Flat(Level):
         return _concatenate(state, z)
 
 
+class Choice(Level):
+    """A level whose code is a class, and whose state before it says which, where that is known."""
+
+    def join(self, state: Tensor, evidence: Tensor) -> Tensor:
+        """`[..., H + F]` from `[..., F]` and `[..., H]`."""
+        return _concatenate(evidence, state)
+
+    def absorb(self, state: Tensor, z: Tensor) -> Tensor:
+        """The code alone, `[..., K]`: nothing below it needs to know what was told."""
+        return z
+
+
 def _concatenate(left: Tensor, right: Tensor) -> Tensor:
     if left.shape[-1] == 0:
         return right

@@ -68,9 +68,12 @@ class Objective(ABC):
         listeners: called with the figures of every validation, `validation_elbo` among them.
         memories: what it remembers from step to step, so that an interrupted run goes on exactly.
         steady: whether the loss depends on nothing but the trace, so that a step can be recorded.
+        labelled: least share of the examples of an epoch that carry the first thing a model is
+            told; those that do are repeated until they make it.
     """
 
     draws: int
+    labelled: float = 0.0
     turns: tuple[Turn, ...] = ()
     listeners: tuple[Callable[[Mapping[str, float]], None], ...] = ()
     memories: tuple[Memory, ...] = ()

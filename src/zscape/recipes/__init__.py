@@ -21,6 +21,7 @@ from zscape.recipes.flat import (
 from zscape.recipes.ica import ica_vae
 from zscape.recipes.pixels import pixel_vae
 from zscape.recipes.priors import flow_vae, mixture_vae, vamp_vae
+from zscape.recipes.semi import m2_vae
 
 __all__ = [
     "RECIPES",
@@ -36,6 +37,7 @@ __all__ = [
     "ica_vae",
     "info_vae",
     "iwae",
+    "m2_vae",
     "mixture_vae",
     "pixel_vae",
     "tc_vae",
@@ -66,5 +68,6 @@ RECIPES: dict[str, Recipe] = {
         mixture_vae,
         ica_vae,
         pixel_vae,
+        m2_vae,
     )
 }

@@ -4,6 +4,7 @@ They follow torch's contract; whatever follows it too (a zuko flow) may stand in
 """
 
 from zscape.probability.distributions.binary import Bernoulli, ContinuousBernoulli
+from zscape.probability.distributions.classes import OneHot
 from zscape.probability.distributions.counts import (
     Multinomial,
     NegativeBinomial,
@@ -35,6 +36,7 @@ __all__ = [
     "GaussianMixture",
     "Multinomial",
     "NegativeBinomial",
+    "OneHot",
     "OptimalGaussian",
     "Poisson",
     "Row",
