@@ -61,7 +61,7 @@ def test_a_label_of_two_classes_is_needed():
         m2_vae(DATA["bits"][0], Conditions((Field("size"),)))
     with pytest.raises(SpecError, match=r"got only 'a'\. Name the column"):
         m2_vae(DATA["bits"][0], Conditions((Field("label", ("a",)),)))
-    with pytest.raises(SpecError, match="labelled must be between 0 and 0.9, got 1"):
+    with pytest.raises(SpecError, match=r"labelled must be between 0 and 0\.9, got 1"):
         m2_vae(DATA["bits"][0], KNOWN, labelled=1.0)
     with pytest.raises(SpecError, match="must be told something"):
         zs.fit(clusters()[0], recipe="m2_vae", epochs=1)

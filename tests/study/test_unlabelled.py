@@ -1,4 +1,4 @@
-"""Labels that are known for some examples only: from every kind of data, to everything that reads."""
+"""Labels that are known for some examples only, from every kind of data to all that read them."""
 
 import io
 import tarfile
