@@ -16,6 +16,7 @@ from zscape.probability.distributions import (
     FullGaussianMixture,
     GaussianMixture,
     Moved,
+    OneHot,
     StandardGaussian,
 )
 from zscape.probability.distributions.shapes import at_least_float32, soft_log_scale
@@ -38,6 +39,24 @@ class Standard(Conditional):
     def forward(self, context: Tensor) -> StandardGaussian:
         """The same distribution for every state `[..., features]`."""
         return StandardGaussian(self.zeros.expand(*context.shape[:-1], -1))
+
+
+class Classes(Conditional):
+    """Every class as likely as any other, but for the one that the state tells.
+
+    Args:
+        classes: K.
+    """
+
+    zeros: Tensor
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.register_buffer("zeros", torch.zeros(classes), persistent=False)
+
+    def forward(self, context: Tensor) -> OneHot:
+        """The distribution of the class given a state `[..., 1]`, nan where nothing is told."""
+        return OneHot(self.zeros.expand(*context.shape[:-1], -1), context[..., 0])
 
 
 class Mixture(Conditional):

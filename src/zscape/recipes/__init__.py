@@ -24,6 +24,7 @@ from zscape.recipes.ica import ica_vae
 from zscape.recipes.ladder import ladder_vae
 from zscape.recipes.pixels import pixel_vae
 from zscape.recipes.priors import flow_vae, mixture_vae, vamp_vae
+from zscape.recipes.semi import m2_vae
 
 __all__ = [
     "RECIPES",
@@ -43,6 +44,7 @@ __all__ = [
     "info_vae",
     "iwae",
     "ladder_vae",
+    "m2_vae",
     "mixture_vae",
     "pixel_vae",
     "rvq_vae",
@@ -83,5 +85,6 @@ RECIPES: dict[str, Recipe] = {
         factor_vae,
         aae,
         vae_gan,
+        m2_vae,
     )
 }

@@ -5,6 +5,7 @@ They follow torch's contract; whatever follows it too (a zuko flow) may stand in
 
 from zscape.probability.distributions.bent import Bent
 from zscape.probability.distributions.binary import Bernoulli, ContinuousBernoulli
+from zscape.probability.distributions.classes import OneHot
 from zscape.probability.distributions.counts import (
     Multinomial,
     NegativeBinomial,
@@ -40,6 +41,7 @@ __all__ = [
     "Moved",
     "Multinomial",
     "NegativeBinomial",
+    "OneHot",
     "OptimalGaussian",
     "Poisson",
     "Row",
