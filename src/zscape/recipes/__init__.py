@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
+from zscape.recipes.conditional import conditional_vae
 from zscape.recipes.flat import (
     ae,
     annealed_vae,
@@ -29,6 +30,7 @@ __all__ = [
     "annealed_vae",
     "beta_vae",
     "capacity_vae",
+    "conditional_vae",
     "cyclical_vae",
     "dip_vae",
     "flow_vae",
@@ -66,5 +68,6 @@ RECIPES: dict[str, Recipe] = {
         mixture_vae,
         ica_vae,
         pixel_vae,
+        conditional_vae,
     )
 }

@@ -54,7 +54,7 @@ def fit(
         data: whatever `look` takes: a path, a built-in name, an array, a DataFrame, a data set.
         recipe: a recipe's name, or a function of the same kind.
         out: a new folder for the study; None keeps everything in memory.
-        labels: one class per example; for colours and splits, never trained on.
+        labels: one class per example; for colours, splits, and recipes that are told of it.
         label: the column of a table that holds the class.
         **settings: options of the recipe (`latent=16`) and of training (`epochs=100`,
             `learning_rate=1e-3`, `seed=0`; see `begin`).

@@ -26,10 +26,11 @@ from zscape.space.space import Space
 from zscape.study.checkpoints import Start
 from zscape.study.data import Data, fingerprint
 from zscape.study.journal import LOG
-from zscape.study.known import build, conditions_of, is_told, known_from, record_of
+from zscape.study.known import build, conditions_of, is_told, record_of
 from zscape.study.spec import our_recipe, settle
 from zscape.study.storage.claims import (
     MISFITS,
+    conditions_from,
     modality_from,
     no_larger_than,
     require_codes,
@@ -149,7 +150,7 @@ class Study:
 
     def build(self) -> tuple[Model, Objective]:
         """The model and objective as asked, with fresh weights."""
-        known = known_from(self.asked.get("known", {}))
+        known = conditions_from(self.asked.get("known", {}), SPEC)
         return build(self.recipe, self.modality, known, settle(self.recipe, self.asked["options"]))
 
     def save(self, space: Space) -> None:
