@@ -18,7 +18,6 @@ from torch.distributions import Distribution
 
 from zscape.errors import SpecError
 from zscape.modalities.array import Array
-from zscape.modalities.conditions import Conditions
 from zscape.model.bound import distortion, rate
 from zscape.model.codes import Codes
 from zscape.model.model import Model
@@ -26,7 +25,7 @@ from zscape.probability.distributions import Bent
 from zscape.recipes import Recipe
 from zscape.space.space import CHUNK
 from zscape.study.data import Data
-from zscape.study.known import build
+from zscape.study.known import build, conditions_of
 from zscape.study.spec import find_recipe, settle
 from zscape.study.training.beginning import settle_training, train_on
 
@@ -107,7 +106,7 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         modality = _standardising(X)
         data = _data(modality, modality.encode(X))
         with _aside(training["seed"]):
-            model, objective = build(recipe, modality, Conditions(), chosen)
+            model, objective = build(recipe, modality, conditions_of(data), chosen)
             self.history_ = [asdict(p) for p in train_on(model, objective, data, **training)]
         self.model_ = model.double().eval()
         self.modality_ = modality

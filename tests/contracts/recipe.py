@@ -109,6 +109,7 @@ def _walks(recipe, data, draw):
     generated = model.generate(5, None if context is None else context[:5])
     assert generated.likelihood.mean.shape == (5, *data.shape)
     assert generated.likelihood.sample().shape == (5, *data.shape)
+    model.eval()  # in training parts of what is known may be withheld
     encoded = model.encode(x, context)
     codes = {latent.name: latent.z for latent in encoded.latents}
     decoded = model.generate(6, context, given=codes).likelihood.mean

@@ -9,11 +9,13 @@ import torch
 from cyclopts import Parameter
 from torch import Tensor
 
+from zscape.cli.conditions import parse_where
 from zscape.cli.output import Result, leave, say
 from zscape.errors import SpecError
 from zscape.modalities.found import printable
 from zscape.modalities.labels import UNKNOWN
 from zscape.modalities.modality import Pictures, Rows
+from zscape.space.conditions import across
 from zscape.space.maps import map_codes
 from zscape.space.paths import interpolate_codes, traverse
 from zscape.space.pictures import captioned, grid, pairs
@@ -51,6 +53,12 @@ def sample(
     levels: Annotated[
         int | None, Parameter(help="coarse levels that are drawn, the rest at their centres.")
     ] = None,
+    where: Annotated[
+        str, Parameter(help="what they must be, as smile=1,age=40; show lists what can be asked.")
+    ] = "",
+    over: Annotated[
+        str, Parameter(help="a condition: a row for each of its classes, of the same codes.")
+    ] = "",
     seed: Seed = 0,
     out: Annotated[Path | None, Parameter(help="a .png, .npy or .csv file.")] = None,
     json: Json = False,
@@ -58,16 +66,20 @@ def sample(
 ) -> None:
     """Draw new things: codes from the prior, decoded."""
     space = opened(study, recipe).space()
-    x = space.sample_tensor(n, seed=seed, levels=levels)
-    record: dict[str, Any] = {"verb": "sample", "number": n, "seed": seed, "levels": levels}
+    asked = parse_where(where)
+    record: dict[str, Any] = {"verb": "sample", "number": n, "seed": seed}
+    record |= {"where": asked, "levels": levels}
+    if over:
+        leave(_across(space, over, n, asked, record), study, out=out, json=json)
+        return
+    x = space.sample_tensor(n, where=asked, seed=seed, levels=levels)
     if out is not None and out.suffix.lower() != ".png":
         write_things(out, space, x)
         say({**record, "study": str(study), "file": str(out)}) if json else print(out)
         return
-    result = result_of(
-        space, f"sample-{n}{f'-levels{levels}' if levels else ''}-seed{seed}", x, record
-    )
-    leave(result, study, out=out, json=json)
+    words = [f"levels{levels}"] if levels else [f"{k}-{v}" for k, v in asked.items()]
+    name = named("sample", f"{n}", f"seed{seed}", *words)
+    leave(result_of(space, name, x, record), study, out=out, json=json)
 
 
 def reconstruct(
@@ -195,6 +207,20 @@ def map_(
 def opened(study: Path, recipe: str) -> Study:
     """The study of a folder; its recipe is ours, or the one that was typed."""
     return Study.open(study, recipe=find_recipe(recipe) if recipe else None)
+
+
+def _across(
+    space: Space, over: str, n: int, asked: dict[str, Any], record: dict[str, Any]
+) -> Result:
+    """The same codes under every class of a condition, a row of things for each class."""
+    x, values = across(space, over, n=n, where=asked, seed=record["seed"])
+    record |= {"over": over, "values": list(values)}
+    name = named("sample", "over", over, *(f"{k}-{v}" for k, v in asked.items()))
+    shown, marks = space.modality.show(x), [f"{over} {value}" for value in values]
+    if isinstance(shown, Rows):
+        return _table(name, _headed(shown, over, [v for v in values for _ in range(n)]), record)
+    lines = (f"from top to bottom: {', '.join(marks)}",)
+    return Result(name, lambda width: _traversal(shown, marks, n, width), record, lines=lines)
 
 
 def result_of(

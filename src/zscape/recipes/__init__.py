@@ -5,6 +5,7 @@ from collections.abc import Callable
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
 from zscape.recipes.adversarial import aae, factor_vae, vae_gan
+from zscape.recipes.conditional import conditional_vae
 from zscape.recipes.discrete import fsq_vae, rvq_vae, vq_vae
 from zscape.recipes.flat import (
     ae,
@@ -34,6 +35,7 @@ __all__ = [
     "annealed_vae",
     "beta_vae",
     "capacity_vae",
+    "conditional_vae",
     "cyclical_vae",
     "dip_vae",
     "factor_vae",
@@ -86,5 +88,6 @@ RECIPES: dict[str, Recipe] = {
         aae,
         vae_gan,
         m2_vae,
+        conditional_vae,
     )
 }
