@@ -14,7 +14,7 @@ from zscape.probability.distributions import FullGaussianMixture
 from zscape.probability.distributions.shapes import Shape, at_least_float32
 from zscape.probability.priors import FullMixture
 
-EXACT = 8  # units up to which the divergence is computed, and above which it is estimated
+EXACT = 3  # units up to which the divergence is computed, and above which it is estimated
 MOST_NOISE, LEAST_NOISE = 1.0, 0.02  # standard deviations, where those of the codes are about 1
 DENSITY_STEPS = 16  # at least, as a density shows the error of a step sooner than draws do
 BEND = 3.0  # how much longer the steps are at much noise than at little
@@ -30,7 +30,7 @@ class Diffusion(Conditional):
     few steps suffice.
 
     Drawing costs `2 * steps` evaluations of the network. The log-density is that of the flow, an
-    estimate: above 8 units its divergence is sampled, and the steps, 16 at least, are finite.
+    estimate: above 3 units its divergence is sampled, and the steps, 16 at least, are finite.
 
     Source: Karras et al. 2022, eq. 1 and algorithm 1 (flow and Heun's method), eq. 7 (what a
     network learns), arXiv:2206.00364; log-density: Song et al. 2021, eq. 39, arXiv:2011.13456, and
@@ -246,7 +246,7 @@ def _with_noise(mixture: FullGaussianMixture, noise: float) -> FullGaussianMixtu
 def _diverging(
     field: Callable[[Tensor, float], Tensor], z: Tensor, time: float, *, graph: bool
 ) -> tuple[Tensor, Tensor]:
-    """Velocities `[N, D]` and their divergence `[N]`, exact up to 8 units, else sampled."""
+    """Velocities `[N, D]` and their divergence `[N]`, exact up to 3 units, else sampled."""
     z = z if z.requires_grad else z.requires_grad_()
     velocity = field(z, time)
     if not velocity.requires_grad:
