@@ -84,8 +84,8 @@ def refit_prior(
     with torch.random.fork_rng(devices=[]):
         found = refitting(space, prior, updates=updates, seed=seed, **asked)  # type: ignore[arg-type]
         done = best(found)
-    assert done.prior is not None
-    return replace(space, model=with_prior(space.model, done.slot, done.prior))
+        assert done.prior is not None
+        return replace(space, model=with_prior(space.model, done.slot, done.prior))
 
 
 def refitting(
