@@ -52,9 +52,9 @@ DRAWS, CHOOSING = 500, 2_000  # draws of the NLL, and the validation pictures it
 CELLS = Path(os.environ.get("ZSCAPE_CELLS", RESULTS / "cells"))
 SETTING = (
     f"static binarized MNIST, 50k/10k/10k as stored, {NETWORK} (512-512, SiLU), {LATENT} units, "
-    f"Adam {RATE:g} falling to 0 as a cosine, batch {BATCH}, {EPOCHS} epochs, rate's weight 0 "
-    f"to 1 in {WARM} steps, weights averaged (0.999), best epoch by validation ELBO; importance-weighted "
-    f"NLL with {DRAWS} draws"
+    f"Adam {RATE:g} falling to 0 as a cosine, batch {BATCH}, {EPOCHS} epochs, rate's weight 0 to 1 "
+    f"in {WARM} steps, weights averaged (0.999), best epoch by validation ELBO; "
+    f"importance-weighted NLL with {DRAWS} draws"
 )
 
 
