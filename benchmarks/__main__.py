@@ -12,8 +12,11 @@ import torch
 from benchmarks import (
     auto_beta,
     collapse,
+    conditional,
+    discrete,
     dsprites,
     faults,
+    flows,
     iwae_eval,
     levels,
     lines,
@@ -22,6 +25,7 @@ from benchmarks import (
     mnist_vae,
     precision_parity,
     processes,
+    refit,
     scaling,
     smile,
     start_up,
@@ -37,6 +41,7 @@ BENCHMARKS: dict[str, dict[str, Part]] = {
     "start_up": start_up.PARTS,
     "levels": levels.PARTS,
     "lines": lines.PARTS,
+    "flows": flows.PARTS,
     "iwae_eval": iwae_eval.PARTS,
     "smile": smile.PARTS,
     "auto_beta": auto_beta.PARTS,
@@ -46,6 +51,9 @@ BENCHMARKS: dict[str, dict[str, Part]] = {
     "scaling": scaling.PARTS,
     "processes": processes.PARTS,
     "faults": faults.PARTS,
+    "discrete": discrete.PARTS,
+    "refit": refit.PARTS,
+    "conditional": conditional.PARTS,
 }
 
 

@@ -13,6 +13,8 @@ SPACES = {
     "pictures": digits_space,
     "points": lambda: digits_space("ae"),
     "ladders": ladder_space,
+    "grids": lambda: digits_space("vq_vae", latent=3),
+    "levels": lambda: digits_space("fsq_vae", latent=3),
     "rows": table_space,
     "vectors": array_space,
 }

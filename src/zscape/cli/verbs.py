@@ -12,6 +12,7 @@ from torch import Tensor
 from zscape.cli.output import Result, leave, say
 from zscape.errors import SpecError
 from zscape.modalities.found import printable
+from zscape.modalities.labels import UNKNOWN
 from zscape.modalities.modality import Pictures, Rows
 from zscape.space.maps import map_codes
 from zscape.space.paths import interpolate_codes, traverse
@@ -251,11 +252,10 @@ def _map(points: np.ndarray, space: Space, width: int) -> np.ndarray:
 def _legend(space: Space) -> tuple[tuple[str, str], ...]:
     if space.labels is None:
         return ()
-    classes = range(int(space.labels.max()) + 1)
-    return tuple(
-        (printable(class_name(k, space.label_names)), class_colour(k))
-        for k in classes[:MOST_CLASSES]
-    )
+    classes = list(range(int(space.labels.max()) + 1))[:MOST_CLASSES]
+    if (space.labels < 0).any():
+        classes.append(UNKNOWN)
+    return tuple((printable(class_name(k, space.label_names)), class_colour(k)) for k in classes)
 
 
 def _units(words: tuple[str, ...]) -> list[int] | None:

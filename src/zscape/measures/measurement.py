@@ -12,7 +12,7 @@ import torch
 
 from zscape.errors import DataError, ShapeError, SpecError
 from zscape.measures.aggregate import draw_codes, moments_gap, mutual_information, two_sample_test
-from zscape.measures.collapse import code_gain, dead_levels, duplicate_units
+from zscape.measures.collapse import book_usage, code_gain, dead_levels, duplicate_units
 from zscape.measures.disentanglement.scores import disentanglement
 from zscape.measures.features import Features, choose_features
 from zscape.measures.figure import Figure
@@ -30,6 +30,7 @@ from zscape.measures.samples.quality import sample_quality
 from zscape.measures.sections import Report, Section
 from zscape.measures.smoothness import smoothness
 from zscape.measures.usefulness import usefulness
+from zscape.modalities.labels import code_labels
 from zscape.space.space import Space, encode_stored
 from zscape.space.units import MOST_MEASURED, measuring_items, measuring_places
 
@@ -57,7 +58,7 @@ def measure(
         space: a trained space.
         data: things to measure on, of the kind it was trained on; none: its own held-out ones.
         labels: a class for each of `data`, or for each example of the space where there is no
-            `data`; none: the classes that the space knows.
+            `data`, None where it is unknown; none: the classes that the space knows.
         factors: known factors of the same things, for disentanglement: a DataFrame, a mapping of
             columns, or an array `[N, F]`; none: the attributes that the space knows.
         draws: K of the importance-weighted NLL.
@@ -117,12 +118,9 @@ def _view(space: Space, data: Any) -> Space:
 
 
 def _labelled(space: Space, labels: Any) -> Space:
-    values = np.asarray(labels)
-    _same_length("labels", len(values), space)
-    names, ids = np.unique(values, return_inverse=True)
-    return replace(
-        space, labels=ids.reshape(-1).astype(np.int64), label_names=tuple(map(str, names))
-    )
+    _same_length("labels", len(labels), space)
+    ids, names = code_labels(labels, len(labels))
+    return replace(space, labels=ids, label_names=names)
 
 
 def _factors(space: Space, factors: Any) -> dict[str, np.ndarray]:
@@ -182,6 +180,8 @@ def _code(space: Space, x: torch.Tensor, seed: int) -> Section:
             "exact",
         ),
     ]
+    for usage in book_usage(space.model, x):
+        figures += [usage.perplexity, usage.used, usage.dead]
     lead = (
         "Whether the code is used, and whether codes of data lie where the prior has them: told "
         "apart half of the time is best, more means that samples fall where no data is."

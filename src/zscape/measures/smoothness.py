@@ -106,7 +106,7 @@ def smoothness(
         )
     chosen = choose_features(space, seed=seed) if features is None else features
     real = real_things(space, chosen)
-    if classify is None and space.labels is not None:
+    if classify is None and real.labels is not None:
         classify = real.classify
     ends = _pairs(space, pairs, seed)
     flat = space.codes.flat[space.kept[ends]]
@@ -174,7 +174,7 @@ class Real:
         features: what they are compared in.
         hidden: their features, `[M, F]`.
         typical: the distance from one to the nearest other, the median over them.
-        labels: their classes, `[M]`, where known.
+        labels: their classes, `[M]`, below 0 where unknown; None: all are.
     """
 
     places: Tensor
@@ -197,9 +197,10 @@ class Real:
     def classify(self, frames: Tensor) -> Tensor:
         """The commonest class of the nearest real things, `[N]`."""
         assert self.labels is not None
-        apart = squared_distances(self.features(frames).double(), self.hidden)
-        near = apart.topk(min(NEAREST, len(self.hidden)), largest=False).indices
-        return self.labels[near].mode(dim=1).values
+        known = self.labels >= 0
+        apart = squared_distances(self.features(frames).double(), self.hidden[known])
+        near = apart.topk(min(NEAREST, apart.shape[1]), largest=False).indices
+        return self.labels[known][near].mode(dim=1).values
 
 
 def real_things(space: Space, features: Features) -> Real:
@@ -209,7 +210,8 @@ def real_things(space: Space, features: Features) -> Real:
     apart = squared_distances(hidden, hidden).fill_diagonal_(torch.inf)
     labels = None
     if space.labels is not None:
-        labels = torch.from_numpy(space.labels[space.kept[places].numpy()]).long()
+        found = torch.from_numpy(space.labels[space.kept[places].numpy()]).long()
+        labels = found if (found >= 0).any() else None
     return Real(places, features, hidden, apart.amin(1).sqrt().median().item(), labels)
 
 
@@ -287,6 +289,6 @@ def _pairs(space: Space, most: int, seed: int) -> Tensor:
     drawn = places[drawn[drawn[:, 0] != drawn[:, 1]]]
     if space.labels is not None:
         labels = torch.from_numpy(space.labels)[space.kept[drawn]]
-        unlike = drawn[labels[:, 0] != labels[:, 1]]
+        unlike = drawn[(labels[:, 0] != labels[:, 1]) & (labels >= 0).all(1)]
         drawn = unlike if len(unlike) else drawn
     return drawn[:most]

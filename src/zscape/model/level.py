@@ -43,6 +43,19 @@ class Flat(Level):
         return _concatenate(state, z)
 
 
+class Choice(Level):
+    """A level whose code is a class, and whose state before it says which, where that is known."""
+
+    def infer(self, state: Tensor, evidence: Evidence, p: Distribution) -> Distribution:
+        """The posterior of evidence `[..., H]` beside a state `[..., F]`."""
+        assert isinstance(evidence, Tensor), "a choice has evidence of one place"
+        return self.posterior.forward(_concatenate(evidence, state))
+
+    def absorb(self, state: Tensor, z: Tensor) -> Tensor:
+        """The code alone, `[..., K]`: nothing below it needs to know what was told."""
+        return z
+
+
 def _concatenate(left: Tensor, right: Tensor) -> Tensor:
     if left.shape[-1] == 0:
         return right

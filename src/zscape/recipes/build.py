@@ -61,14 +61,30 @@ def flat(
         SpecError: an option that cannot be, or a likelihood of other values than these.
     """
     latent = int(at_least("latent", latent, 1, start="16"))
-    word = likelihood_word(data, likelihood)
-    network = data.network if network == "auto" else network
-    said = head(word, data)
-    front = encoder(network, data.shape, columns=data.columns, counts=word in _COUNTS)
+    front, said, network = ends(data, likelihood, network, head=head)
     q = posterior(front.features, latent)
     level = Flat("z", prior=prior(front, q, latent), posterior=q)
     features = cast(tuple[int, ...], said.features)
     return Model(front, [level], Decoder(decoder(network, latent, features), said))
+
+
+def ends(
+    data: Modality,
+    likelihood: str,
+    network: str,
+    *,
+    head: Callable[[str, Modality], Conditional] = plain_head,
+) -> tuple[Encoder, Conditional, str]:
+    """The encoder and the likelihood of data, and the word of the network.
+
+    Raises:
+        SpecError: an option that cannot be, or a likelihood of other values than these.
+    """
+    word = likelihood_word(data, likelihood)
+    network = data.network if network == "auto" else network
+    said = head(word, data)
+    front = encoder(network, data.shape, columns=data.columns, counts=is_of_counts(word))
+    return front, said, network
 
 
 def one_of(option: str, word: str, choices: Mapping[str, T]) -> T:
@@ -93,6 +109,11 @@ def between(name: str, value: float, low: float, high: float) -> float:
             f"{name} must be between {low} and {high}, got {value}. Choose a value in it."
         )
     return value
+
+
+def is_of_counts(word: str) -> bool:
+    """Whether the data of a likelihood are counts, which are encoded by their logarithm."""
+    return word in _COUNTS
 
 
 def likelihood_word(data: Modality, word: str) -> str:

@@ -25,7 +25,16 @@ from zscape.space.candidates import (
     fit_mixtures,
 )
 from zscape.space.scatter import class_name
-from zscape.space.slot import Slot, checked, code_shape, top, with_prior
+from zscape.space.slot import (
+    TOKENS,
+    Slot,
+    checked,
+    code_shape,
+    quantiser_of,
+    suited,
+    top,
+    with_prior,
+)
 from zscape.space.space import CHUNK, Space, seeded
 
 AUTO = "auto"
@@ -53,9 +62,10 @@ def refit_prior(
     of one of them need no retraining (`sample_class`).
 
     Args:
-        space: a trained space whose top level has a real-valued code.
+        space: a trained space whose top level has a real-valued code, or a grid of codes.
         prior: "mixture", "diagonal" (a mixture of diagonal Gaussians), "vamp", "flow",
-            "diffusion", or "auto": the mixture, flow or diffusion with the lowest rate.
+            "diffusion", or "auto": the mixture, flow or diffusion with the lowest rate. Of a grid
+            of codes: "tokens", a causal transformer, which "auto" takes too.
         by: "label", or an attribute with few values: every class gets components of its own.
         components: Gaussians (by classes: of each), or pseudo-inputs; 0: picked by the rate.
         steps: of a diffusion's sampler, 4 to 64.
@@ -71,7 +81,9 @@ def refit_prior(
     Welling 2018, eq. 5 (the best prior is the aggregate posterior), arXiv:1705.07120.
     """
     asked = {"by": by, "components": components, "steps": steps, "guidance": guidance}
-    done = best(refitting(space, prior, updates=updates, seed=seed, **asked))  # type: ignore[arg-type]
+    with torch.random.fork_rng(devices=[]):
+        found = refitting(space, prior, updates=updates, seed=seed, **asked)  # type: ignore[arg-type]
+        done = best(found)
     assert done.prior is not None
     return replace(space, model=with_prior(space.model, done.slot, done.prior))
 
@@ -88,9 +100,12 @@ def refitting(
     seed: int = 0,
 ) -> Iterator[Attempt]:
     """Fits the candidates of `refit_prior` one after the other, and yields how far they are."""
-    slot = Slot("mixture", max(components, 1), by, (), steps, float(guidance))
+    if prior == AUTO and quantiser_of(space.model) is not None:
+        prior = TOKENS
+    slot = Slot("mixture", components or 1, by, (), steps, float(guidance))
     for kind in (prior,) if prior != AUTO else ():
         checked(replace(slot, kind=kind))
+    suited(space.model, "mixture" if prior == AUTO else prior)
     names, ids = _classes(space, by)
     slot = replace(slot, classes=names)
     if prior != AUTO:

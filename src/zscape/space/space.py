@@ -31,7 +31,7 @@ class Space:
         codes: posterior centres of its data, N of them.
         items: stored examples that were kept to be shown, `[M, *shape]`, M <= N.
         kept: which example each item is, `[M]`, rising.
-        labels: class of each example, `[N]`, or None.
+        labels: class of each example, `[N]`, -1 where unknown; or None.
         label_names: name of each class.
         attributes: further known columns of the data, each `[N]`.
         held_out: which items only measured and never trained, bool `[M]`; None where unknown.

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, register_kl
-from zuko.distributions import NormalizingFlow
 
+from zscape.probability.distributions.bent import Bent
 from zscape.probability.distributions.gaussians import DiagonalGaussian, StandardGaussian
 from zscape.probability.distributions.shapes import sum_event
 
@@ -25,13 +25,10 @@ def kl_per_unit(q: Distribution, p: Distribution) -> Tensor | None:
 def center(distribution: Distribution) -> Tensor:
     """The deterministic representative `[..., *event]` used for encoding and decoding.
 
-    It is the mean where there is one; for a zuko flow it is the mean of the base pushed through
-    the transform, which is a median-like point and not the mean.
+    It is the mean where there is one; for a flow it is the mean of its noise, bent, which is a
+    median-like point and not the mean.
     """
-    if isinstance(distribution, NormalizingFlow):
-        base: Tensor = distribution.transform.inv(distribution.base.mean)
-        return base
-    return distribution.mean
+    return distribution.middle if isinstance(distribution, Bent) else distribution.mean
 
 
 # In each unit 2 KL + 1, so that the constants are taken once per example and not per unit.

@@ -19,7 +19,7 @@ from zscape.study.training.memory import TRACED, footprint, free_on, require_mem
 from zscape.study.training.processes import ALONE, Group
 from zscape.study.training.progress import Progress
 from zscape.study.training.running import Run
-from zscape.study.training.split import split
+from zscape.study.training.split import repeated, split
 from zscape.study.training.stepping import autocast
 from zscape.study.training.streaming import Stream
 
@@ -95,6 +95,7 @@ def begin(
     training, measuring = split(len(data.x), share=validation, seed=seed, labels=data.labels)
     where = _place(device, group)
     context = _context(model, data, where)
+    training = repeated(training, context, objective.labelled)
     feed = _feed(data, training, measuring, context, where, size=batch_size, seed=seed, group=group)
     return Run(
         model,
@@ -133,6 +134,8 @@ def foreseen(
     precision = resolve_precision(training["precision"], model, where)
     held = round(training["validation"] * len(data.x))
     x = data.modality.prepare(data.x[: TRACED[-1]].to(where))
+    for critic in objective.critics:
+        critic.network.to(where)
     context = _context(model, data, where)
     needed = footprint(
         model.to(where),

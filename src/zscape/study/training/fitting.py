@@ -34,6 +34,7 @@ def fit(
     Every pass over `batches` is an epoch with a record at its end. There the validation ELBO of
     the averaged weights is measured (the objective itself where the rate is undefined), and the
     best weights so far are kept; training ends after `patience` epochs without a better one.
+    An objective that does not rank epochs is trained through all of them, and the last is kept.
 
     A turn of the objective changes the model, after which optimiser, average, best and patience
     begin anew: a best from before it belongs to another model. No run stops early before the last.

@@ -166,8 +166,10 @@ class Run:
         self.good = State(good, plain["good"])
 
     def _here(self) -> State:
-        """Weights, what the objective remembers, and the place in the data."""
+        """Weights, those of opponents, what the objective remembers, the place in the data."""
         tensors = {f"model.{name}": t for name, t in self.model.state_dict().items()}
+        opponents = self.stepper.opponents.state_dict()
+        tensors |= {f"opponents.{name}": tensor for name, tensor in opponents.items()}
         memories: list[dict[str, Any]] = []
         for index, memory in enumerate(self.objective.memories):
             known = memory.state_dict()
@@ -194,6 +196,7 @@ class Run:
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(name not in plain["frozen"])
         self.model.load_state_dict(within("model", tensors))
+        self.stepper.opponents.load_state_dict(within("opponents", tensors))
         for turn in turns[:done]:
             turn.restore(self.model)
         for index, memory in enumerate(self.objective.memories):
@@ -257,10 +260,11 @@ class Run:
         # Unlike processors round unlike; all processes must decide the same.
         figures = torch.tensor(list(measured.values()), dtype=torch.float64)
         measured = dict(zip(measured, self.group.from_first(figures).tolist(), strict=True))
-        self.waited += 1
-        if measured["validation_loss"] < self.best:
-            self.best, self.waited = measured["validation_loss"], 0
-            average.remember()
+        if self.objective.ranks:
+            self.waited += 1
+            if measured["validation_loss"] < self.best:
+                self.best, self.waited = measured["validation_loss"], 0
+                average.remember()
         for listen in self.objective.listeners:
             listen(measured)
         return measured
