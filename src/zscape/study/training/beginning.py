@@ -10,7 +10,7 @@ from zscape.errors import SpecError, unknown
 from zscape.model.batch import Batch
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
-from zscape.objective.schedules import cosine
+from zscape.objective.schedules import Schedule, cosine
 from zscape.study.data import Data
 from zscape.study.known import context_of
 from zscape.study.spec import settle
@@ -97,13 +97,12 @@ def begin(
     context = _context(model, data, where)
     training = repeated(training, context, objective.labelled)
     feed = _feed(data, training, measuring, context, where, size=batch_size, seed=seed, group=group)
-    falls = schedule == "cosine"
     return Run(
         model,
         objective,
         feed,
         epochs=epochs,
-        learning_rate=cosine(learning_rate, steps=epochs * len(feed)) if falls else learning_rate,
+        learning_rate=_rate(learning_rate, schedule, epochs * len(feed)),
         weight_decay=weight_decay,
         validation=_held(data, measuring, context, where),
         patience=patience,
@@ -150,6 +149,10 @@ def foreseen(
     free = free_on(where)
     warning = require_memory(needed, free)
     return [needed.told(free), *([f"warning: {warning}"] if warning else [])]
+
+
+def _rate(top: float, schedule: str, steps: int) -> float | Schedule:
+    return cosine(top, steps=steps) if schedule == "cosine" else top
 
 
 def _batch(asked: int, count: int) -> int:

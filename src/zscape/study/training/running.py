@@ -83,13 +83,11 @@ class Run:
             group=group,
         )
         self.step, self.epoch, self.batch = 0, 1, 0  # batches of this epoch that were seen
-        self.turns = list(objective.turns)
-        self.best, self.waited = math.inf, 0
+        self.turns, self.best, self.waited = list(objective.turns), math.inf, 0
         self.sum, self.counted = torch.zeros((), device=device), 0
         self.means: dict[str, float] = {}
         self.refusals: list[tuple[int, int]] = []  # (step, how many) of the last 1,000 steps
-        self.returns, self.start = 0, time.monotonic()  # how often the run went back
-        self.good = self._copied()
+        self.returns, self.start, self.good = 0, time.monotonic(), self._copied()
 
     @property
     def over(self) -> bool:
