@@ -202,7 +202,8 @@ def _protocol(words: str, settings: Settings, numbers: list[int], size: int = 32
     count = JUDGED if settings.quick else GROUPS
     return (
         f"{size}x{size} rendered sprites, {words}, {EXAMPLES:,} random training pictures, "
-        f"seeds {numbers}; five factors (shape, scale, orientation in 40 classes, x, y); {JUDGED:,} random "
-        f"pictures, posterior means, MIG with 20 bins, DCI by forests, FactorVAE score by 10,000 "
+        f"seeds {numbers}; five factors (shape, scale, orientation in 40 classes, x, y); "
+        f"{JUDGED:,} random pictures, posterior means, MIG with 20 bins, DCI by forests, "
+        f"FactorVAE score by 10,000 "
         f"and 5,000 votes of groups of 64 out of {count:,} pictures; {machine()}"
     )

@@ -25,6 +25,7 @@ from zscape.probability.distributions import Bent
 from zscape.recipes import Recipe
 from zscape.space.space import CHUNK
 from zscape.study.data import Data
+from zscape.study.known import build, conditions_of
 from zscape.study.spec import find_recipe, settle
 from zscape.study.training.beginning import settle_training, train_on
 
@@ -105,7 +106,7 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         modality = _standardising(X)
         data = _data(modality, modality.encode(X))
         with _aside(training["seed"]):
-            model, objective = recipe(modality, **chosen)
+            model, objective = build(recipe, modality, conditions_of(data), chosen)
             self.history_ = [asdict(p) for p in train_on(model, objective, data, **training)]
         self.model_ = model.double().eval()
         self.modality_ = modality

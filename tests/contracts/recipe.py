@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from zscape.errors import SpecError
+from zscape.modalities.conditions import Conditions, Field
 from zscape.model.bound import distortion, has_rate, sum_rates
+from zscape.study.known import is_told
 
 NEVER_REACHED = 0.0
 
@@ -45,7 +47,11 @@ def _rows():
     return x
 
 
-PICTURES_ONLY = {"pixel_vae"}  # its decoder goes from pixel to pixel
+KNOWN = Conditions((Field("label", ("a", "b", "c")), Field("size", mean=1.0, scale=2.0)))
+CONTEXT = torch.tensor([[0, 0.5], [1, -1], [2, torch.nan], [torch.nan, 2], [1, 0], [torch.nan] * 2])
+
+# Decodes pixel after pixel, is of maps, has an opponent that judges pictures.
+PICTURES_ONLY = {"pixel_vae", "ladder_vae", "vae_gan"}
 PICTURES = ("bits", "grey", "colour")
 MIXED = (("gaussian", 1), ("categorical", 3), ("bernoulli", 1), ("negative_binomial", 1))
 DATA = {
@@ -73,6 +79,15 @@ def checks_for(recipe: Callable) -> Iterator[tuple[str, Callable[[], None]]]:
     yield "options", partial(_options, recipe)
 
 
+def _built(recipe, data, **options):
+    """Model, objective, and what is known of six examples, to the recipes that are told it."""
+    if not is_told(recipe):
+        return *recipe(data, **options), None
+    model, objective = recipe(data, KNOWN, **options)
+    fields = [KNOWN.column(field.name) for field in model.start.known.fields]
+    return model, objective, CONTEXT[:, fields]
+
+
 def _fitting(recipe):
     names = PICTURES if recipe.__name__ in PICTURES_ONLY else DATA
     return {name: DATA[name] for name in names}
@@ -80,30 +95,34 @@ def _fitting(recipe):
 
 def _refuses(recipe, data):
     with pytest.raises(SpecError, match="must have pictures"):
-        recipe(data, latent=3)
+        _built(recipe, data, latent=3)
 
 
 def _walks(recipe, data, draw):
-    model, objective = recipe(data, latent=3)
+    model, objective, context = _built(recipe, data, latent=3)
     x = draw()
-    trace = model(x, draws=objective.draws)
+    trace = model(x, context, draws=objective.draws)
     assert distortion(trace).shape == (objective.draws, 6)
+    assert trace.context is context
     if has_rate(trace):
         assert sum_rates(trace).isfinite().all()
-    generated = model.generate(5)
+    generated = model.generate(5, None if context is None else context[:5])
     assert generated.likelihood.mean.shape == (5, *data.shape)
     assert generated.likelihood.sample().shape == (5, *data.shape)
-    codes = {latent.name: latent.z for latent in model.encode(x).latents}
-    decoded = model.generate(6, given=codes).likelihood.mean
-    assert torch.allclose(decoded, model.encode(x).likelihood.mean, atol=1e-5)
+    model.eval()  # in training parts of what is known may be withheld
+    encoded = model.encode(x, context)
+    codes = {latent.name: latent.z for latent in encoded.latents}
+    decoded = model.generate(6, context, given=codes).likelihood.mean
+    assert torch.allclose(decoded, encoded.likelihood.mean, atol=1e-5)
+    assert model.generate(5).likelihood.mean.shape == (5, *data.shape)  # without being told
 
 
 def _learns(recipe, data, draw):
-    model, objective = recipe(data, latent=3)
+    model, objective, context = _built(recipe, data, latent=3)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     reached = {name: False for name, _ in model.named_parameters()}
     for step in range(4):  # some layers start at zero and pass gradients from the second step on
-        loss = objective(model(draw(), draws=objective.draws), step)
+        loss = objective(model(draw(), context, draws=objective.draws), step)
         optimizer.zero_grad()
         loss.total.backward()
         for name, parameter in model.named_parameters():
@@ -118,35 +137,38 @@ def _learns(recipe, data, draw):
 
 def _repeats(recipe, data, draw):
     torch.manual_seed(0)
-    first, _ = recipe(data, latent=3)
-    second, _ = recipe(data, latent=3)
+    first, _, context = _built(recipe, data, latent=3)
+    second, _, _ = _built(recipe, data, latent=3)
     second.load_state_dict(first.state_dict())
     first.eval(), second.eval()
     x = draw()
-    assert torch.equal(first.encode(x).likelihood.mean, second.encode(x).likelihood.mean)
+    means = [model.encode(x, context).likelihood.mean for model in (first, second)]
+    assert torch.equal(*means)
+    some = None if context is None else context[:4]
     torch.manual_seed(1)
-    sampled = first.generate(4).likelihood.mean
+    sampled = first.generate(4, some).likelihood.mean
     torch.manual_seed(1)
-    assert torch.equal(sampled, second.generate(4).likelihood.mean)
+    assert torch.equal(sampled, second.generate(4, some).likelihood.mean)
 
 
 def _alone(recipe):
     """An answer does not depend on its co-batch."""
     for data, draw in _fitting(recipe).values():
-        model, _ = recipe(data, latent=3)
+        model, _, context = _built(recipe, data, latent=3)
         model.eval()
         x = draw()
-        together = model.encode(x).likelihood.mean
+        together = model.encode(x, context).likelihood.mean
         for n in range(len(x)):
-            alone = model.encode(x[n : n + 1]).likelihood.mean
+            some = None if context is None else context[n : n + 1]
+            alone = model.encode(x[n : n + 1], some).likelihood.mean
             assert torch.allclose(alone[0], together[n], rtol=1e-5, atol=1e-6)
 
 
 def _options(recipe):
     data = DATA["bits"][0]
     with pytest.raises(SpecError, match="latent must be at least 1, got 0"):
-        recipe(data, latent=0)
-    with pytest.raises(SpecError, match=r"Unknown network 'mpl'\. Did you mean 'mlp'"):
-        recipe(data, latent=2, network="mpl")
+        _built(recipe, data, latent=0)
+    with pytest.raises(SpecError, match=r"Unknown network 'mpl'\."):
+        _built(recipe, data, latent=2, network="mpl")
     with pytest.raises(SpecError, match="Unknown likelihood 'poisson'"):
-        recipe(data, latent=2, likelihood="poisson")
+        _built(recipe, data, latent=2, likelihood="poisson")

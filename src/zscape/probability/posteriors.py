@@ -10,7 +10,13 @@ from zuko.transforms import ComposedTransform
 
 from zscape.probability import flows
 from zscape.probability.conditional import Conditional
-from zscape.probability.distributions import Bent, Delta, DiagonalGaussian, StandardGaussian
+from zscape.probability.distributions import (
+    Bent,
+    Delta,
+    DiagonalGaussian,
+    OneHot,
+    StandardGaussian,
+)
 from zscape.probability.distributions.shapes import at_least_float32, soft_log_scale
 
 
@@ -49,6 +55,26 @@ class Gaussian(Conditional):
         """The distribution of the code given a context `[..., features]`."""
         loc, log_variance = at_least_float32(self.linear(context)).chunk(2, dim=-1)
         return DiagonalGaussian(loc, soft_log_scale(log_variance))
+
+
+class Classes(Conditional):
+    """A class whose logits are linear in the context, or the one that its last number tells.
+
+    In training K draws at once are the K classes in turn, so that a sum over them has no noise.
+
+    Args:
+        features: size of the context without what is told.
+        classes: K.
+    """
+
+    def __init__(self, features: int, classes: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(features, classes)
+
+    def forward(self, context: Tensor) -> OneHot:
+        """The distribution of the class given a context `[..., features + 1]`."""
+        features, told = context[..., :-1], context[..., -1]
+        return OneHot(self.linear(features), told, in_turn=self.training)
 
 
 class NormalisedGaussian(Conditional):

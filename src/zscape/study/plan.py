@@ -18,6 +18,7 @@ from zscape.measures.figure import Figure
 from zscape.measures.tradeoff import Value
 from zscape.recipes import Recipe
 from zscape.study.data import Data, fingerprint
+from zscape.study.known import build, conditions_of
 from zscape.study.ranges import option_named, values_of
 from zscape.study.spec import find_recipe, options, settle
 from zscape.study.storage.folder import has_file, write_file
@@ -117,7 +118,8 @@ def plan_sweep(
     for value in values:
         chosen, training = _settled(function, {**settings, name: value})
         with torch.random.fork_rng(devices=[]):
-            function(data.modality, **chosen)  # a mistake shows itself before anything is trained
+            # A mistake shows itself before anything is trained.
+            build(function, data.modality, conditions_of(data), chosen)
     same = {n: v for n, v in (chosen | training).items() if n not in (name, "seed")}
     asked = {"recipe": _recipe_name(recipe), "option": name, "settings": same}
     return Plan(

@@ -54,7 +54,8 @@ def fit(
         data: whatever `look` takes: a path, a built-in name, an array, a DataFrame, a data set.
         recipe: a recipe's name, or a function of the same kind.
         out: a new folder for the study; None keeps everything in memory.
-        labels: one class per example; for colours and splits, never trained on.
+        labels: one class per example, None where it is unknown; for colours, splits and the
+            recipes that are told, no other trains on them.
         label: the column of a table that holds the class.
         **settings: options of the recipe (`latent=16`) and of training (`epochs=100`,
             `learning_rate=1e-3`, `seed=0`; see `begin`).
@@ -96,7 +97,8 @@ def prepare(
     """
     seen = data if isinstance(data, Data) else look(data)
     function, chosen, training = _settle(recipe, settings)
-    function(seen.modality, **chosen)  # a mistake shows itself before there is a folder
+    # A mistake shows itself before there is a folder.
+    build(function, seen.modality, conditions_of(seen), chosen)
     name = recipe if isinstance(recipe, str) else f"{recipe.__module__}:{recipe.__name__}"
     study = Study.plan(out, seen, recipe=function, options=chosen, training=training, name=name)
     return study if group.rank else study.create()
@@ -158,7 +160,7 @@ def foresee(study: Study) -> list[str]:
     training, chosen = study.asked["training"], study.asked["options"]
     model, objective = _seeded_build(study.recipe, study.data, chosen, training["seed"])
     # Each tensor becomes bytes, and then all of them one file, before it is written.
-    written = 2 * checkpoint_bytes(model)
+    written = 2 * checkpoint_bytes(model, *(critic.network for critic in objective.critics))
     return foreseen(model, objective, study.data, written=written, **training)
 
 
@@ -251,7 +253,7 @@ def _begun(study: Study, data: Data, group: Group) -> Run:
         return _taken_up(study, data, group, study.start)
     run = _built(study, data, group)
     if not group.rank:
-        each = checkpoint_bytes(run.model)
+        each = checkpoint_bytes(run.model, run.stepper.opponents)
         require_disk(study.path, int(ROOM * (each + min(data.x.nbytes, KEPT_BYTES))))
     return run
 
@@ -280,6 +282,11 @@ def _built(study: Study, data: Data, group: Group) -> Run:
 def _reopened(path: str | Path, data: Any, recipe: Recipe | None, epochs: int) -> Study:
     """A study with its data and its last state."""
     study = Study.open(path, recipe=recipe)
+    if "prior" in study.asked:
+        raise StudyError(
+            f"A study that goes on must have the prior it was trained with, and "
+            f"{study.path.name!r} has another. Go on with the study that it was made from."
+        )
     seen, start = _looked_again(study, data), last_checkpoint(study.path)
     training = settle_training(study.asked["training"] | ({"epochs": epochs} if epochs else {}))
     settled = {"options": settle(study.recipe, study.asked["options"]), "training": training}

@@ -5,6 +5,7 @@ They follow torch's contract; whatever follows it too (a zuko flow) may stand in
 
 from zscape.probability.distributions.bent import Bent
 from zscape.probability.distributions.binary import Bernoulli, ContinuousBernoulli
+from zscape.probability.distributions.classes import OneHot
 from zscape.probability.distributions.counts import (
     Multinomial,
     NegativeBinomial,
@@ -23,6 +24,7 @@ from zscape.probability.distributions.gaussians import (
     OptimalGaussian,
     StandardGaussian,
 )
+from zscape.probability.distributions.mixtures import FullGaussianMixture, Moved
 from zscape.probability.distributions.rows import Categorical, Row
 
 __all__ = [
@@ -34,9 +36,12 @@ __all__ = [
     "DiagonalGaussian",
     "DiscretizedLogistic",
     "DiscretizedLogisticMixture",
+    "FullGaussianMixture",
     "GaussianMixture",
+    "Moved",
     "Multinomial",
     "NegativeBinomial",
+    "OneHot",
     "OptimalGaussian",
     "Poisson",
     "Row",

@@ -12,12 +12,13 @@ from zscape.probability.distributions.shapes import sum_event
 def kl_per_unit(q: Distribution, p: Distribution) -> Tensor | None:
     """KL(q || p) of each unit in nats, `[..., D]`, exact; None where no closed form is known.
 
+    The units of maps lie flat, in the order of their codes' flat view.
     Source: Kingma and Welling 2013, appendix B, arXiv:1312.6114.
     """
     if isinstance(q, DiagonalGaussian) and isinstance(p, StandardGaussian):
         return 0.5 * (_twice_plus_one_to_standard(q) - 1)
     if isinstance(q, DiagonalGaussian) and isinstance(p, DiagonalGaussian):
-        return 0.5 * (_twice_plus_one(q, p) - 1)
+        return 0.5 * (_twice_plus_one(q, p).flatten(-len(q.event_shape)) - 1)
     return None
 
 
