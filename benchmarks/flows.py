@@ -1,8 +1,8 @@
 """What do flows gain? Four posteriors times three priors on static binarized MNIST, in nats.
 
 Encoder, decoder, data, steps and seed are the same throughout. Every pair is a part of its own, so
-that `--only planar:vamp` runs one, in processes side by side if wanted; `gains` reads what they left
-(in the folder that ZSCAPE_CELLS names, or under `results/`) and compares them on the same test
+that `--only planar:vamp` runs one, in processes side by side if wanted; `gains` reads what they
+left (in the folder that ZSCAPE_CELLS names, or under `results/`) and compares them on the same test
 pictures. Which flow stands for all is chosen on the validation part.
 """
 
