@@ -36,11 +36,11 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "fsq": ("fsq_vae", {"latent": 4, "levels": 4}),
 }
 # Training pictures, test pictures, places on a side, epochs, and options of the model.
-DIGITS = (8_000, 2_000, 4, 10, {"network": "conv:16,32,64", "likelihood": "bernoulli"})
-FACES = (4_000, 1_000, 8, 5, {"network": "conv:16,32,64", "likelihood": "gaussian_optimal"})
+DIGITS = (5_000, 2_000, 4, 10, {"network": "conv:16,32,64", "likelihood": "bernoulli"})
+FACES = (3_000, 1_000, 8, 4, {"network": "conv:16,32,64", "likelihood": "gaussian_optimal"})
 SETS = {"mnist": DIGITS, "celeba": FACES}
 TRAINING = {"batch_size": 64, "patience": 0, "learning_rate": 2e-3, "ema": 0.99}
-UPDATES = {"mnist": 1_000, "celeba": 250}
+UPDATES = {"mnist": 400, "celeba": 100}
 SAMPLES = 500
 
 
