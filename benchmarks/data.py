@@ -22,6 +22,12 @@ def binarized_digits() -> dict[str, np.ndarray]:
     return {part: np.unpackbits(stored[part], axis=1) for part in ("train", "valid", "test")}
 
 
+def mnist(part: str) -> tuple[np.ndarray, np.ndarray]:
+    """Grey MNIST, part "train" or "test": uint8 `[N, 28, 28]`, and the digits `[N]`."""
+    stored = np.load(file_of("mnist.npz"))
+    return stored[f"{part}_images"], stored[f"{part}_labels"]
+
+
 def digit_classes() -> dict[str, np.ndarray]:
     """The digit of each of `binarized_digits`, `[N]`."""
     stored = np.load(file_of("mnist_static_binarized.npz"))

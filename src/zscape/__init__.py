@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from zscape.measures.measurement import measure
     from zscape.space.directions import find_direction
     from zscape.space.edits import edit
+    from zscape.space.levels import redraw
     from zscape.space.maps import map_codes
     from zscape.space.paths import interpolate, traverse, walk
     from zscape.space.refitting import refit_prior
@@ -46,6 +47,7 @@ _HOMES = {
     "prepare": "zscape.study.run",
     "reconstruct": "zscape.space.space",
     "refit_prior": "zscape.space.refitting",
+    "redraw": "zscape.space.levels",
     "resume": "zscape.study.run",
     "sweep": "zscape.study.sweep",
     "train": "zscape.study.run",
@@ -70,6 +72,7 @@ __all__ = [
     "open",
     "prepare",
     "reconstruct",
+    "redraw",
     "refit_prior",
     "resume",
     "sweep",

@@ -95,10 +95,19 @@ class Model(nn.Module):
         n: int,
         context: Tensor | None = None,
         given: Mapping[str, Tensor] | None = None,
+        levels: int | None = None,
     ) -> Trace:
-        """Draws `n` codes from the prior, but for those `given`, `[n, ...]` by level name."""
+        """Draws `n` codes from the prior, but for those `given`, `[n, ...]` by level name.
+
+        Args:
+            n: how many.
+            context: what is known of each, `[n, F]`, nan where it is not; None: nothing is.
+            given: codes that are not drawn.
+            levels: how many are drawn, the coarsest first; the others stand at the centres of
+                their priors. None: all are.
+        """
         like = next(self.parameters()).new_zeros(n)
-        choose = self._chooser((n,), given or {})
+        choose = self._chooser((n,), given or {}, levels)
         return self._walk(context, like, choose, None)
 
     def encode(self, x: Tensor, context: Tensor | None = None) -> Trace:
@@ -118,13 +127,15 @@ class Model(nn.Module):
         for level in self.levels:
             assert isinstance(level, Level)
             p = level.prior.forward(state)
-            q = None if evidence is None else level.posterior.forward(level.join(state, evidence))
+            q = None if evidence is None else level.infer(state, evidence, p)
             z, given = choose(level, q, p)
             latents.append(Latent(level.name, z, q, p, given))
             state = level.absorb(state, z)
         return Trace(tuple(latents), self.decoder.forward(state), x, context)
 
-    def _chooser(self, lead: tuple[int, ...], given: Mapping[str, Tensor]) -> Choose:
+    def _chooser(
+        self, lead: tuple[int, ...], given: Mapping[str, Tensor], drawn: int | None = None
+    ) -> Choose:
         names = [str(level.name) for level in self.levels]
         for name in given:
             if name not in names:
@@ -133,7 +144,10 @@ class Model(nn.Module):
         def choose(level: Level, q: Distribution | None, p: Distribution) -> tuple[Tensor, bool]:
             if level.name in given:
                 return given[level.name].expand(*lead, *p.event_shape), True
-            return _draw(p if q is None else q, lead), False
+            source = p if q is None else q
+            if names.index(str(level.name)) >= (len(names) if drawn is None else drawn):
+                return center(source).expand(*lead, *source.event_shape), False
+            return _draw(source, lead), False
 
         return choose
 

@@ -14,7 +14,7 @@ from zscape.probability.distributions import FullGaussianMixture
 from zscape.probability.distributions.shapes import Shape, at_least_float32
 from zscape.probability.priors import FullMixture
 
-EXACT = 8  # units up to which the divergence is computed, and above which it is estimated
+EXACT = 3  # units up to which the divergence is computed, and above which it is estimated
 MOST_NOISE, LEAST_NOISE = 1.0, 0.02  # standard deviations, where those of the codes are about 1
 DENSITY_STEPS = 16  # at least, as a density shows the error of a step sooner than draws do
 BEND = 3.0  # how much longer the steps are at much noise than at little
@@ -30,7 +30,7 @@ class Diffusion(Conditional):
     few steps suffice.
 
     Drawing costs `2 * steps` evaluations of the network. The log-density is that of the flow, an
-    estimate: above 8 units its divergence is sampled, and the steps, 16 at least, are finite.
+    estimate: above 3 units its divergence is sampled, and the steps, 16 at least, are finite.
 
     Source: Karras et al. 2022, eq. 1 and algorithm 1 (flow and Heun's method), eq. 7 (what a
     network learns), arXiv:2206.00364; log-density: Song et al. 2021, eq. 39, arXiv:2011.13456, and
@@ -39,8 +39,9 @@ class Diffusion(Conditional):
 
     Args:
         source: the mixture, over vectors `[D]` of about unit variance; given the same context.
-        network: z `[N, *shape]`, time `[N]` and what is known `[N, features + 1]` (None where
-            `features` is 0) to corrections `[N, *shape]`.
+        network: z `[N, *shape]`, time `[N]` and what is known `[N, K + features + 1]` to
+            corrections `[N, *shape]`. Known is how likely each of the K components is and, where
+            `features` is not 0, the context and whether it is known.
         shape: of a code as the network sees it; D numbers.
         features: size of the context; 0: it sees none.
         steps: of Heun's method, from 4 to 64.
@@ -71,11 +72,14 @@ class Diffusion(Conditional):
         """
         context = context[..., : self.features if self.guidance else 0]
         mixture = self.source.forward(at_least_float32(context))
-        denoiser = _Denoiser(mixture)
+        # The source is fitted by itself, not through the flow, whose density needs gradients of z.
+        with torch.inference_mode(False), torch.no_grad():
+            denoiser = _Denoiser(mixture)
 
         def velocity(z: Tensor, time: Tensor, known: Tensor, logits: Tensor) -> Tensor:
             noise, pace = _noise(time)
-            clean = denoiser(z, noise, logits) + self._correction(z, time, noise, known)
+            clean, chance = denoiser(z, noise, logits)
+            clean = clean + _scale(noise) * self._correction(z, time, noise, chance, known)
             return (pace / noise)[:, None] * (z - clean)
 
         return Carried(mixture, velocity, context, self.steps)
@@ -90,42 +94,42 @@ class Diffusion(Conditional):
             denoiser = _Denoiser(self.source.forward(self.source.loc.new_zeros(0)))
 
         def loss(z: Tensor, context: Tensor) -> Tensor:
-            known = None
             with torch.no_grad():
                 time = torch.rand(len(z), device=z.device)
                 noise, _ = _noise(time)
                 noisy = z + noise[:, None] * torch.randn_like(z)
-                if self.features:
-                    kept = torch.rand(len(z), 1, device=z.device) >= self.dropout
-                    context = context * kept
-                    known = _told(context)
-                logits = self.source.forward(context[..., : self.features]).logits
-                rest = (z - denoiser(noisy, noise, logits)) / _scale(noise)
-            found = self._network(noisy, time, noise, known)
+                kept = torch.rand(len(z), 1, device=z.device) >= self.dropout
+                context = context[:, : self.features] * kept
+                clean, chance = denoiser(noisy, noise, self.source.forward(context).logits)
+                rest = (z - clean) / _scale(noise)
+            found = self._network(noisy, time, noise, chance, context)
             return (found - rest).square().mean(1)
 
         return loss
 
-    def _correction(self, z: Tensor, time: Tensor, noise: Tensor, context: Tensor) -> Tensor:
-        if not self.features:
-            return _scale(noise) * self._network(z, time, noise, None)
-        nothing = z.new_zeros(len(z), self.features + 1)
-        if context.shape[-1] == 0:
-            return _scale(noise) * self._network(z, time, noise, nothing)
-        led = self._network(z, time, noise, _told(context))
-        if self.guidance != 1:
-            free = self._network(z, time, noise, nothing)
-            led = free + self.guidance * (led - free)
-        return _scale(noise) * led
+    def _correction(
+        self, z: Tensor, time: Tensor, noise: Tensor, chance: Tensor, context: Tensor
+    ) -> Tensor:
+        led = self._network(z, time, noise, chance, context)
+        if context.shape[-1] == 0 or self.guidance == 1:
+            return led
+        free = self._network(z, time, noise, chance, context[:, :0])
+        return free + self.guidance * (led - free)
 
-    def _network(self, z: Tensor, time: Tensor, noise: Tensor, known: Tensor | None) -> Tensor:
+    def _network(
+        self, z: Tensor, time: Tensor, noise: Tensor, chance: Tensor, context: Tensor
+    ) -> Tensor:
+        if self.features:
+            context = context if context.shape[-1] else z.new_zeros(len(z), self.features)
+            known = (context != 0).any(1, keepdim=True).to(z.dtype)
+            chance = torch.cat([chance, context, known], dim=1)
         seen = z / (1 + noise.square()).sqrt()[:, None]
-        found: Tensor = self.network(seen.reshape(-1, *self.shape), time, known)
+        found: Tensor = self.network(seen.reshape(-1, *self.shape), time, chance)
         return found.flatten(1).float()
 
 
 class _Denoiser:
-    """E[z | z + noise] where z follows a mixture, in closed form.
+    """E[z | z + noise] where z follows a mixture, in closed form, and whose component it may be.
 
     Args:
         mixture: of K components.
@@ -137,16 +141,15 @@ class _Denoiser:
         self.variance = self.variance.clamp(min=0)
         self.loc = torch.einsum("kd,kde->ke", mixture.loc, self.axes)
 
-    def __call__(self, z: Tensor, noise: Tensor, logits: Tensor) -> Tensor:
-        """`[N, D]` from noisy codes `[N, D]`, their noise `[N]` and log-weights `[N, K]`."""
+    def __call__(self, z: Tensor, noise: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """`[N, D]` and `[N, K]` from noisy codes `[N, D]`, noise `[N]`, log-weights `[N, K]`."""
         number, size = self.loc.shape
         flat = self.axes.transpose(0, 1).reshape(size, number * size)
         apart = (z @ flat).unflatten(1, (number, size)) - self.loc
         total = self.variance + noise.square()[:, None, None]
-        chance = logits - 0.5 * (apart.square() / total + total.log()).sum(-1)
-        clean = self.loc + apart * (self.variance / total)
-        weighted: Tensor = (chance.softmax(-1)[..., None] * clean).flatten(1) @ flat.T
-        return weighted
+        odds = logits - 0.5 * (apart.square() / total + total.log()).sum(-1)
+        chance, clean = odds.softmax(-1), self.loc + apart * (self.variance / total)
+        return (chance[..., None] * clean).flatten(1) @ flat.T, chance
 
 
 class Carried(Distribution):
@@ -187,9 +190,10 @@ class Carried(Distribution):
         """The log-density in nats, an estimate: back along the flow, with its divergence."""
         lead = torch.broadcast_shapes(value.shape[:-1], self.batch_shape)
         rows = value.expand(*lead, -1).reshape(-1, value.shape[-1])
-        field, graph = self._field(lead), torch.is_grad_enabled()
+        graph = torch.is_grad_enabled()
         # Gradients give the divergence, whatever the caller wants of them.
         with torch.inference_mode(False), torch.enable_grad():
+            field = self._field(lead)
             z, gained = rows.clone(), rows.new_zeros(len(rows))
             steps = max(self.steps, DENSITY_STEPS)
             step = 1 / steps
@@ -239,15 +243,10 @@ def _with_noise(mixture: FullGaussianMixture, noise: float) -> FullGaussianMixtu
     return FullGaussianMixture(mixture.logits, mixture.loc, root)
 
 
-def _told(context: Tensor) -> Tensor:
-    """Contexts `[N, F]` and whether anything is known, `[N, F + 1]`."""
-    return torch.cat([context, (context != 0).any(1, keepdim=True).to(context.dtype)], dim=1)
-
-
 def _diverging(
     field: Callable[[Tensor, float], Tensor], z: Tensor, time: float, *, graph: bool
 ) -> tuple[Tensor, Tensor]:
-    """Velocities `[N, D]` and their divergence `[N]`, exact up to 8 units, else sampled."""
+    """Velocities `[N, D]` and their divergence `[N]`, exact up to 3 units, else sampled."""
     z = z if z.requires_grad else z.requires_grad_()
     velocity = field(z, time)
     if not velocity.requires_grad:

@@ -140,12 +140,14 @@ def _joined(
 
 
 def _fit_diagonal(task: Task, slot: Slot) -> Iterator[Attempt]:
-    slot = replace(slot, components=task.components or 50)
+    slot = replace(slot, components=min(task.components or 50, len(task.z) // 2))
     prior = _fresh(task, slot)
     assert isinstance(prior, priors.Standardised) and isinstance(prior.inner, priors.Mixture)
+    *_, start = fit_mixture(task.z[:MOST_EXPECTED], slot.components, rounds=3, seed=task.seed)
     with torch.no_grad():
-        prior.inner.loc.copy_(_some(task.z, slot.components, task.seed))
-        prior.inner.log_variance.fill_(math.log(0.25))
+        prior.inner.logits.copy_(start.logits)
+        prior.inner.loc.copy_(start.loc)
+        prior.inner.log_variance.copy_(start.scale_tril.square().sum(-1).log())
     words = f"mixture of {slot.components} diagonal Gaussians"
     yield from _descended(task, slot, prior, prior.inner, words)
 

@@ -84,8 +84,8 @@ def refit_prior(
     with torch.random.fork_rng(devices=[]):
         found = refitting(space, prior, updates=updates, seed=seed, **asked)  # type: ignore[arg-type]
         done = best(found)
-    assert done.prior is not None
-    return replace(space, model=with_prior(space.model, done.slot, done.prior))
+        assert done.prior is not None
+        return replace(space, model=with_prior(space.model, done.slot, done.prior))
 
 
 def refitting(
@@ -173,7 +173,7 @@ def draws_of(
         for part in places.split(CHUNK):
             x = space.modality.prepare(space.items[part])
             state = space.model.start(None, x)
-            q = level.posterior.forward(level.join(state, space.model.encoder(x)))
+            q = level.infer(state, space.model.encoder(x), level.prior.forward(state))
             z = q.sample((draws,))
             codes.append(z)
             densities.append(None if isinstance(q, Delta) else q.log_prob(z))

@@ -278,9 +278,10 @@ def _vamp(model: Model, slot: Slot, shape: tuple[int, ...]) -> Conditional:
 
 def _diffusion(model: Model, slot: Slot, shape: tuple[int, ...]) -> Conditional:
     known = len(slot.classes)
+    told = slot.components + (known + 1 if known else 0)
     inner = Diffusion(
         _full(slot, shape),
-        denoiser(shape, context=known + 1 if known else 0, width=WIDTH, depth=DEPTH),
+        denoiser(shape, known=told, width=WIDTH, depth=DEPTH),
         shape=shape,
         features=known,
         steps=slot.steps,

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from zscape.errors import SpecError
 from zscape.modalities import Modality
-from zscape.modalities.conditions import Conditions, Field, find_conditions
+from zscape.modalities.conditions import Conditions, find_conditions
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
 from zscape.recipes import Recipe
@@ -60,22 +60,12 @@ def context_of(data: Data, names: Sequence[str]) -> Tensor | None:
         )
     known, context = _found(data)
     assert context is not None
-    return context[:, [known.column(name) for name in names]]
+    return context[:, known.columns(names)]
 
 
 def record_of(known: Conditions) -> dict[str, Any]:
     """Fields as plain values."""
     return {"fields": [asdict(field) for field in known.fields]}
-
-
-def known_from(record: Mapping[str, Any]) -> Conditions:
-    """Fields from plain values.
-
-    Raises:
-        TypeError: the record is of another make.
-    """
-    fields = [dict(field) for field in record.get("fields", [])]
-    return Conditions(tuple(Field(**field | {"names": tuple(field["names"])}) for field in fields))
 
 
 def _found(data: Data) -> tuple[Conditions, Tensor | None]:

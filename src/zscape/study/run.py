@@ -54,7 +54,8 @@ def fit(
         data: whatever `look` takes: a path, a built-in name, an array, a DataFrame, a data set.
         recipe: a recipe's name, or a function of the same kind.
         out: a new folder for the study; None keeps everything in memory.
-        labels: one class per example; for colours and splits, never trained on.
+        labels: one class per example, None where it is unknown; for colours, splits and the
+            recipes that are told, no other trains on them.
         label: the column of a table that holds the class.
         **settings: options of the recipe (`latent=16`) and of training (`epochs=100`,
             `learning_rate=1e-3`, `seed=0`; see `begin`).
@@ -159,7 +160,7 @@ def foresee(study: Study) -> list[str]:
     training, chosen = study.asked["training"], study.asked["options"]
     model, objective = _seeded_build(study.recipe, study.data, chosen, training["seed"])
     # Each tensor becomes bytes, and then all of them one file, before it is written.
-    written = 2 * checkpoint_bytes(model)
+    written = 2 * checkpoint_bytes(model, *(critic.network for critic in objective.critics))
     return foreseen(model, objective, study.data, written=written, **training)
 
 
@@ -252,7 +253,7 @@ def _begun(study: Study, data: Data, group: Group) -> Run:
         return _taken_up(study, data, group, study.start)
     run = _built(study, data, group)
     if not group.rank:
-        each = checkpoint_bytes(run.model)
+        each = checkpoint_bytes(run.model, run.stepper.opponents)
         require_disk(study.path, int(ROOM * (each + min(data.x.nbytes, KEPT_BYTES))))
     return run
 
