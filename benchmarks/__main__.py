@@ -18,6 +18,7 @@ from benchmarks import (
     lines,
     metric_cost,
     mnist_vae,
+    modes,
     precision_parity,
     processes,
     scaling,
@@ -41,6 +42,7 @@ BENCHMARKS: dict[str, dict[str, Part]] = {
     "precision_parity": precision_parity.PARTS,
     "scaling": scaling.PARTS,
     "processes": processes.PARTS,
+    "modes": modes.PARTS,
     "faults": faults.PARTS,
 }
 
