@@ -10,11 +10,12 @@ from cyclopts import Parameter
 from torch import Tensor
 
 from zscape.cli.conditions import parse_where
-from zscape.cli.output import Result, leave, say
+from zscape.cli.output import Result, leave, say, tell
 from zscape.errors import SpecError
 from zscape.modalities.found import printable
 from zscape.modalities.modality import Pictures, Rows
 from zscape.space.conditions import across
+from zscape.space.conditions import prompt as read_prompt
 from zscape.space.maps import map_codes
 from zscape.space.paths import interpolate_codes, traverse
 from zscape.space.pictures import captioned, grid, pairs
@@ -52,6 +53,9 @@ def sample(
     where: Annotated[
         str, Parameter(help="what they must be, as smile=1,age=40; show lists what can be asked.")
     ] = "",
+    prompt: Annotated[
+        str, Parameter(help='the same in a few words, as "small heart, top left".')
+    ] = "",
     over: Annotated[
         str, Parameter(help="a condition: a row for each of its classes, of the same codes.")
     ] = "",
@@ -63,6 +67,11 @@ def sample(
     """Draw new things: codes from the prior, decoded."""
     space = opened(study, recipe).space()
     asked = parse_where(where)
+    if prompt:
+        said, notes = read_prompt(space, prompt)
+        asked |= said
+        for note in notes:
+            tell(printable(note))
     record: dict[str, Any] = {"verb": "sample", "number": n, "seed": seed, "where": asked}
     if over:
         leave(_across(space, over, n, asked, record), study, out=out, json=json)
@@ -72,7 +81,7 @@ def sample(
         write_things(out, space, x)
         say({**record, "study": str(study), "file": str(out)}) if json else print(out)
         return
-    name = _named("sample", f"{n}", f"seed{seed}", *(f"{k}-{v}" for k, v in asked.items()))
+    name = named("sample", f"{n}", f"seed{seed}", *(f"{k}-{v}" for k, v in asked.items()))
     leave(_result(space, name, x, record), study, out=out, json=json)
 
 
@@ -96,7 +105,7 @@ def reconstruct(
         "items": list(items),
         "codes": codes.flat.tolist(),
     }
-    name = _named("reconstruct", *(items or ("held-out",)))
+    name = named("reconstruct", *(items or ("held-out",)))
     leave(_beside(name, before, after, record), study, out=out, json=json)
 
 
@@ -121,7 +130,7 @@ def interpolate(
     positions = [f"{step / (steps - 1):.2f}" for step in range(steps)]
     result = _result(
         space,
-        _named("interpolate", a, b, method, f"{steps}"),
+        named("interpolate", a, b, method, f"{steps}"),
         space.decode_tensor(codes),
         record,
         columns=steps,
@@ -152,7 +161,7 @@ def traverse_(
     captions = [f"unit {unit}" for unit in way.units]
     record: dict[str, Any] = {"verb": "traverse", "item": item_ or None, "units": list(way.units)}
     record |= {"offsets": list(way.offsets), "codes": way.codes.flat.tolist()}
-    name = _named("traverse", item_ or "mean", *units)
+    name = named("traverse", item_ or "mean", *units)
     if isinstance(shown, Rows):
         steps_of = [f"{offset:+.1f}" for offset in way.offsets]
         marks = [f"{caption} {step}" for caption in captions for step in steps_of]
@@ -205,7 +214,7 @@ def _across(
     """The same codes under every class of a condition, a row of things for each class."""
     x, values = across(space, over, n=n, where=asked, seed=record["seed"])
     record |= {"over": over, "values": list(values)}
-    name = _named("sample", "over", over, *(f"{k}-{v}" for k, v in asked.items()))
+    name = named("sample", "over", over, *(f"{k}-{v}" for k, v in asked.items()))
     shown, marks = space.modality.show(x), [f"{over} {value}" for value in values]
     if isinstance(shown, Rows):
         return _table(name, _headed(shown, over, [v for v in values for _ in range(n)]), record)
@@ -285,7 +294,7 @@ def _units(words: tuple[str, ...]) -> list[int] | None:
     return [int(word) for word in words]
 
 
-def _named(*words: str) -> str:
+def named(*words: str) -> str:
     """A file name of words; of a path its last part."""
     parts = (re.sub(r"[^A-Za-z0-9_.]+", "-", Path(word).stem).strip("-.") for word in words)
     return "-".join(part for part in parts if part)[:LONGEST_NAME]

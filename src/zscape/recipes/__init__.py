@@ -5,6 +5,7 @@ from collections.abc import Callable
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
 from zscape.recipes.conditional import conditional_vae
+from zscape.recipes.filling import fill_vae
 from zscape.recipes.flat import (
     ae,
     annealed_vae,
@@ -33,6 +34,7 @@ __all__ = [
     "conditional_vae",
     "cyclical_vae",
     "dip_vae",
+    "fill_vae",
     "flow_vae",
     "free_bits_vae",
     "ica_vae",
@@ -69,5 +71,6 @@ RECIPES: dict[str, Recipe] = {
         ica_vae,
         pixel_vae,
         conditional_vae,
+        fill_vae,
     )
 }

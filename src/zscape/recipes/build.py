@@ -16,7 +16,7 @@ from zscape.probability.likelihoods import likelihood as likelihood_of
 Prior = Callable[[Encoder, Conditional, int], Conditional]
 T = TypeVar("T")
 
-_COUNTS = ("poisson", "negative_binomial", "zero_inflated_negative_binomial", "multinomial")
+COUNTS = ("poisson", "negative_binomial", "zero_inflated_negative_binomial", "multinomial")
 _REALS = ("gaussian", "gaussian_learned", "gaussian_optimal")
 _UNIT = (
     "bernoulli",
@@ -66,10 +66,10 @@ def flat(
         SpecError: an option that cannot be, or a likelihood of other values than these.
     """
     latent = int(at_least("latent", latent, 1, start="16"))
-    word = _likelihood_word(data, likelihood)
+    word = likelihood_word(data, likelihood)
     network = data.network if network == "auto" else network
     said = head(word, data)
-    front = encoder(network, data.shape, columns=data.columns, counts=word in _COUNTS)
+    front = encoder(network, data.shape, columns=data.columns, counts=word in COUNTS)
     q = posterior(front.features + state, latent)
     level = Flat("z", prior=prior(front, q, latent), posterior=q)
     features = cast(tuple[int, ...], said.features)
@@ -101,10 +101,15 @@ def between(name: str, value: float, low: float, high: float) -> float:
     return value
 
 
-def _likelihood_word(data: Modality, word: str) -> str:
+def likelihood_word(data: Modality, word: str) -> str:
+    """The word of a likelihood that these data can have; "auto" names the usual one.
+
+    Raises:
+        SpecError: one of other values than these.
+    """
     if word == "auto":
         return data.likelihood
-    for family in (_COUNTS, _REALS, _UNIT):
+    for family in (COUNTS, _REALS, _UNIT):
         if data.likelihood in family:
             return word if word in family else one_of("likelihood", word, {w: w for w in family})
     return one_of("likelihood", word, {data.likelihood: data.likelihood})

@@ -4,6 +4,7 @@ They follow torch's contract; whatever follows it too (a zuko flow) may stand in
 """
 
 from zscape.probability.distributions.binary import Bernoulli, ContinuousBernoulli
+from zscape.probability.distributions.completed import Completed
 from zscape.probability.distributions.counts import (
     Multinomial,
     NegativeBinomial,
@@ -27,6 +28,7 @@ from zscape.probability.distributions.rows import Categorical, Row
 __all__ = [
     "Bernoulli",
     "Categorical",
+    "Completed",
     "ContinuousBernoulli",
     "Delta",
     "DiagonalGaussian",
