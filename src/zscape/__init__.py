@@ -12,8 +12,12 @@ if TYPE_CHECKING:
     from zscape.estimator import LatentTransformer
     from zscape.measures.doctor import diagnose
     from zscape.measures.measurement import measure
+    from zscape.space.directions import find_direction
+    from zscape.space.edits import edit
+    from zscape.space.levels import redraw
     from zscape.space.maps import map_codes
     from zscape.space.paths import interpolate, traverse, walk
+    from zscape.space.refitting import refit_prior
     from zscape.space.space import Space, reconstruct
     from zscape.study.comparison import compare
     from zscape.study.data import look
@@ -31,7 +35,9 @@ _HOMES = {
     "Study": "zscape.study.study",
     "compare": "zscape.study.comparison",
     "diagnose": "zscape.measures.doctor",
+    "edit": "zscape.space.edits",
     "encode_shards": "zscape.study.encoding",
+    "find_direction": "zscape.space.directions",
     "fit": "zscape.study.run",
     "interpolate": "zscape.space.paths",
     "look": "zscape.study.data",
@@ -40,6 +46,8 @@ _HOMES = {
     "open": "zscape.study.run",
     "prepare": "zscape.study.run",
     "reconstruct": "zscape.space.space",
+    "refit_prior": "zscape.space.refitting",
+    "redraw": "zscape.space.levels",
     "resume": "zscape.study.run",
     "sweep": "zscape.study.sweep",
     "train": "zscape.study.run",
@@ -53,7 +61,9 @@ __all__ = [
     "Study",
     "compare",
     "diagnose",
+    "edit",
     "encode_shards",
+    "find_direction",
     "fit",
     "interpolate",
     "look",
@@ -62,6 +72,8 @@ __all__ = [
     "open",
     "prepare",
     "reconstruct",
+    "redraw",
+    "refit_prior",
     "resume",
     "sweep",
     "train",

@@ -355,8 +355,9 @@ def test_attributes_must_name_each_picture_once(tmp_path):
     for name in "abc":
         save(tmp_path / f"{name}.png")
     attributes(tmp_path, file=["a.png", "b.png"], label=["u", "v"])
-    with pytest.raises(DataError, match=r"got none for 1 picture: 'c.png'"):
-        look(tmp_path)
+    assert look(tmp_path).labels.tolist() == [0, 1, -1]  # no row, no label
+    attributes(tmp_path, file=["a.png", "b.png", "c.png"], label=["u", None, "v"])
+    assert look(tmp_path).labels.tolist() == [0, -1, 1]
     attributes(tmp_path, file=["a.png", "b.png", "b.png"], age=[1, 2, 3])
     with pytest.raises(DataError, match=r"got several for 'b\.png'"):
         look(tmp_path)

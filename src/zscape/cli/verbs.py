@@ -13,6 +13,7 @@ from zscape.cli.conditions import parse_where
 from zscape.cli.output import Result, leave, say, tell
 from zscape.errors import SpecError
 from zscape.modalities.found import printable
+from zscape.modalities.labels import UNKNOWN
 from zscape.modalities.modality import Pictures, Rows
 from zscape.space.conditions import across
 from zscape.space.conditions import prompt as read_prompt
@@ -50,6 +51,9 @@ def sample(
     /,
     *,
     n: Annotated[int, Parameter(name=["-n", "--number"], help="how many.")] = SHOWN,
+    levels: Annotated[
+        int | None, Parameter(help="coarse levels that are drawn, the rest at their centres.")
+    ] = None,
     where: Annotated[
         str, Parameter(help="what they must be, as smile=1,age=40; show lists what can be asked.")
     ] = "",
@@ -72,17 +76,19 @@ def sample(
         asked |= said
         for note in notes:
             tell(printable(note))
-    record: dict[str, Any] = {"verb": "sample", "number": n, "seed": seed, "where": asked}
+    record: dict[str, Any] = {"verb": "sample", "number": n, "seed": seed}
+    record |= {"where": asked, "levels": levels}
     if over:
         leave(_across(space, over, n, asked, record), study, out=out, json=json)
         return
-    x = space.sample_tensor(n, where=asked, seed=seed)
+    x = space.sample_tensor(n, where=asked, seed=seed, levels=levels)
     if out is not None and out.suffix.lower() != ".png":
         write_things(out, space, x)
         say({**record, "study": str(study), "file": str(out)}) if json else print(out)
         return
-    name = named("sample", f"{n}", f"seed{seed}", *(f"{k}-{v}" for k, v in asked.items()))
-    leave(_result(space, name, x, record), study, out=out, json=json)
+    words = [f"levels{levels}"] if levels else [f"{k}-{v}" for k, v in asked.items()]
+    name = named("sample", f"{n}", f"seed{seed}", *words)
+    leave(result_of(space, name, x, record), study, out=out, json=json)
 
 
 def reconstruct(
@@ -128,7 +134,7 @@ def interpolate(
     record: dict[str, Any] = {"verb": "interpolate", "ends": [a, b], "method": method}
     record["codes"] = codes.flat.tolist()
     positions = [f"{step / (steps - 1):.2f}" for step in range(steps)]
-    result = _result(
+    result = result_of(
         space,
         named("interpolate", a, b, method, f"{steps}"),
         space.decode_tensor(codes),
@@ -148,6 +154,9 @@ def traverse_(
         tuple[str, ...], Parameter(help="a unit, again for more; top: those that say the most.")
     ] = ("top",),
     steps: Steps = 9,
+    level: Annotated[
+        str, Parameter(help="units of this level alone: its name, or its number, 1 the coarsest.")
+    ] = "",
     span: Annotated[float, Parameter(help="how far, in standard deviations of the unit.")] = 3.0,
     out: Out = None,
     json: Json = False,
@@ -156,12 +165,13 @@ def traverse_(
     """Move along single units of the code: a row of things for each unit."""
     space = opened(study, recipe).space()
     thing = item(space, item_) if item_ else None
-    way = traverse(space, thing, units=_units(units), steps=steps, span=span)
+    way = traverse(space, thing, units=_units(units), level=level or None, steps=steps, span=span)
     shown = space.modality.show(space.decode_tensor(way.codes))
     captions = [f"unit {unit}" for unit in way.units]
     record: dict[str, Any] = {"verb": "traverse", "item": item_ or None, "units": list(way.units)}
+    record |= {"level": level} if level else {}
     record |= {"offsets": list(way.offsets), "codes": way.codes.flat.tolist()}
-    name = named("traverse", item_ or "mean", *units)
+    name = named("traverse", item_ or "mean", *([f"level{level}"] if level else []), *units)
     if isinstance(shown, Rows):
         steps_of = [f"{offset:+.1f}" for offset in way.offsets]
         marks = [f"{caption} {step}" for caption in captions for step in steps_of]
@@ -222,7 +232,7 @@ def _across(
     return Result(name, lambda width: _traversal(shown, marks, n, width), record, lines=lines)
 
 
-def _result(
+def result_of(
     space: Space,
     name: str,
     x: Tensor,
@@ -277,11 +287,10 @@ def _map(points: np.ndarray, space: Space, width: int) -> np.ndarray:
 def _legend(space: Space) -> tuple[tuple[str, str], ...]:
     if space.labels is None:
         return ()
-    classes = range(int(space.labels.max()) + 1)
-    return tuple(
-        (printable(class_name(k, space.label_names)), class_colour(k))
-        for k in classes[:MOST_CLASSES]
-    )
+    classes = list(range(int(space.labels.max()) + 1))[:MOST_CLASSES]
+    if (space.labels < 0).any():
+        classes.append(UNKNOWN)
+    return tuple((printable(class_name(k, space.label_names)), class_colour(k)) for k in classes)
 
 
 def _units(words: tuple[str, ...]) -> list[int] | None:

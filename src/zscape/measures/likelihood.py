@@ -14,6 +14,7 @@ from torch.distributions import Distribution
 from zscape.errors import SpecError
 from zscape.measures.figure import BINARISED, DENSITY, NATS, Figure, mean, undefined
 from zscape.model.bound import (
+    bound_kind,
     distortion,
     has_rate,
     log_weights,
@@ -65,7 +66,7 @@ def elbo(model: Model, x: Tensor, *, seed: int = 0) -> tuple[Figure, Figure, Fig
     if rates is None:
         return undefined("ELBO", unit, source), undefined("rate", NATS, source), kept
     return (
-        mean("ELBO", -spent - rates, unit, "bound", source),
+        mean("ELBO", -spent - rates, unit, bound_kind(trace), source),
         mean("rate", rates, NATS, rate_kind, source),
         kept,
     )
@@ -199,7 +200,7 @@ def importance_weighted(
             bounds.append(math.log(draws) - total)
             sizes.append((2 * total - squares).exp())
     return (
-        mean(name, torch.cat(bounds), _unit(trace.likelihood, x), "bound", source),
+        mean(name, torch.cat(bounds), _unit(trace.likelihood, x), bound_kind(trace), source),
         mean(size, torch.cat(sizes), "draws", "estimate", sizes_source),
     )
 

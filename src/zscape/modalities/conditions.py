@@ -1,4 +1,4 @@
-"""What is known beside things - classes, numbers, texts - as a row of numbers, nan where none is.
+"""What is known beside things (classes, numbers, texts) as a row of numbers, nan if nothing is.
 
 It knows names and values; how a model takes them in is the business of networks.
 """

@@ -4,7 +4,8 @@ from torch import Tensor
 from torch.distributions import kl_divergence
 
 from zscape.model.trace import Latent, Trace
-from zscape.probability.distributions import Delta, kl_per_unit
+from zscape.probability.diffusion import Carried
+from zscape.probability.distributions import Delta, Moved, kl_per_unit
 
 
 def distortion(trace: Trace) -> Tensor:
@@ -38,6 +39,15 @@ def rate_per_unit(latent: Latent) -> Tensor | None:
 def has_rate(trace: Trace) -> bool:
     """Whether the rate is defined: false when a code is a point."""
     return not any(isinstance(latent.q, Delta) for latent in trace.latents)
+
+
+def bound_kind(trace: Trace) -> str:
+    """What an ELBO or an importance-weighted likelihood of this walk is.
+
+    "bound"; "estimate" where a prior's own density is one, as that of a diffusion.
+    """
+    priors = [p.base if isinstance(p, Moved) else p for p in (latent.p for latent in trace.latents)]
+    return "estimate" if any(isinstance(p, Carried) for p in priors) else "bound"
 
 
 def elbo(trace: Trace) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from zscape.modalities.conditions import Conditions
-from zscape.model.level import Level
+from zscape.model.level import Evidence, Level
 from zscape.model.start import Start
 from zscape.probability.conditional import Conditional
 from zscape.probability.distributions import Completed
@@ -104,9 +104,10 @@ class Filled(Level):
         super().__init__(name, prior=_OfFeatures(prior, features), posterior=posterior)
         self.features = features
 
-    def join(self, state: Tensor, evidence: Tensor) -> Tensor:
-        """`[..., F + H]` from `[..., F + cells]` and `[..., H]`."""
-        return torch.cat([state[..., : self.features], evidence], -1)
+    def infer(self, state: Tensor, evidence: Evidence, p: Distribution) -> Distribution:
+        """The posterior of features, first in `[..., F + cells]`, beside evidence `[..., H]`."""
+        assert isinstance(evidence, Tensor), "one level has evidence of one place"
+        return self.posterior.forward(torch.cat([state[..., : self.features], evidence], -1))
 
     def absorb(self, state: Tensor, z: Tensor) -> Tensor:
         """`[..., F + cells + D]` from `[..., F + cells]` and `[..., D]`."""

@@ -28,15 +28,21 @@ class Start(nn.Module, ABC):
 
 
 class Plain(Start):
-    """The context itself, or an empty state."""
+    """The context itself; nan where there is none.
 
-    def __init__(self) -> None:
+    Args:
+        known: the fields of a context; without any the state is empty.
+    """
+
+    def __init__(self, known: Conditions | None = None) -> None:
         super().__init__()
-        self.known = Conditions()
+        self.known = known or Conditions()
 
     def forward(self, context: Tensor | None, like: Tensor) -> Tensor:
-        """`[B, F]`, or `[B, 0]`."""
-        return like.new_zeros(len(like), 0, dtype=torch.float32) if context is None else context
+        """`[B, F]`."""
+        if context is not None:
+            return context
+        return like.new_full((len(like), self.known.width), torch.nan, dtype=torch.float32)
 
 
 class Told(Start):

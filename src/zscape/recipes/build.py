@@ -16,7 +16,7 @@ from zscape.probability.likelihoods import likelihood as likelihood_of
 Prior = Callable[[Encoder, Conditional, int], Conditional]
 T = TypeVar("T")
 
-COUNTS = ("poisson", "negative_binomial", "zero_inflated_negative_binomial", "multinomial")
+_COUNTS = ("poisson", "negative_binomial", "zero_inflated_negative_binomial", "multinomial")
 _REALS = ("gaussian", "gaussian_learned", "gaussian_optimal")
 _UNIT = (
     "bernoulli",
@@ -66,15 +66,31 @@ def flat(
         SpecError: an option that cannot be, or a likelihood of other values than these.
     """
     latent = int(at_least("latent", latent, 1, start="16"))
-    word = likelihood_word(data, likelihood)
-    network = data.network if network == "auto" else network
-    said = head(word, data)
-    front = encoder(network, data.shape, columns=data.columns, counts=word in COUNTS)
+    front, said, network = ends(data, likelihood, network, head=head)
     q = posterior(front.features + state, latent)
     level = Flat("z", prior=prior(front, q, latent), posterior=q)
     features = cast(tuple[int, ...], said.features)
     body = decoder(network, state + latent, features)
     return Model(front, [level], Decoder(body, said), start)
+
+
+def ends(
+    data: Modality,
+    likelihood: str,
+    network: str,
+    *,
+    head: Callable[[str, Modality], Conditional] = plain_head,
+) -> tuple[Encoder, Conditional, str]:
+    """The encoder and the likelihood of data, and the word of the network.
+
+    Raises:
+        SpecError: an option that cannot be, or a likelihood of other values than these.
+    """
+    word = likelihood_word(data, likelihood)
+    network = data.network if network == "auto" else network
+    said = head(word, data)
+    front = encoder(network, data.shape, columns=data.columns, counts=is_of_counts(word))
+    return front, said, network
 
 
 def one_of(option: str, word: str, choices: Mapping[str, T]) -> T:
@@ -101,15 +117,16 @@ def between(name: str, value: float, low: float, high: float) -> float:
     return value
 
 
-def likelihood_word(data: Modality, word: str) -> str:
-    """The word of a likelihood that these data can have; "auto" names the usual one.
+def is_of_counts(word: str) -> bool:
+    """Whether the data of a likelihood are counts, which are encoded by their logarithm."""
+    return word in _COUNTS
 
-    Raises:
-        SpecError: one of other values than these.
-    """
+
+def likelihood_word(data: Modality, word: str) -> str:
+    """The word of a likelihood for these data, "auto" resolved, or the error that lists them."""
     if word == "auto":
         return data.likelihood
-    for family in (COUNTS, _REALS, _UNIT):
+    for family in (_COUNTS, _REALS, _UNIT):
         if data.likelihood in family:
             return word if word in family else one_of("likelihood", word, {w: w for w in family})
     return one_of("likelihood", word, {data.likelihood: data.likelihood})

@@ -17,7 +17,7 @@ from zscape.networks.seen import Seen
 from zscape.objective.objective import Objective
 from zscape.probability import posteriors, priors
 from zscape.probability.conditional import Conditional
-from zscape.recipes.build import COUNTS, at_least, likelihood_word, one_of, plain_head
+from zscape.recipes.build import at_least, ends, is_of_counts, likelihood_word, one_of
 from zscape.recipes.remedies import costed
 
 HOLES = ("mixed", "boxes", "quadrants")
@@ -61,11 +61,8 @@ def fill_vae(
             f"The likelihood of fill_vae must have cells that are independent, got {word!r}. "
             "Leave it out for the usual one."
         )
-    network = data.network if network == "auto" else network
-    said = plain_head(word, data)
-    counts = word in COUNTS
-    front = encoder(network, data.shape, columns=data.columns, counts=counts)
-    seeing, features = _seeing(network, data, counts=counts)
+    front, said, network = ends(data, word, network)
+    seeing, features = _seeing(network, data, counts=is_of_counts(word))
     kind = one_of("holes", holes, {name: name for name in HOLES})
     chosen: dict[str, Callable[[], Conditional]] = {
         "learned": lambda: posteriors.Gaussian(features, latent),

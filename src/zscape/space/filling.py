@@ -10,7 +10,6 @@ from zscape.errors import ShapeError, SpecError
 from zscape.modalities.image import Image
 from zscape.modalities.table import Table
 from zscape.model.filling import Filling
-from zscape.probability.distributions import center
 from zscape.space.space import Space, in_chunks, seeded
 
 SIDES = ("right", "left", "top", "bottom")
@@ -138,10 +137,7 @@ def _most_likely(space: Space, stored: Tensor) -> Tensor:
     x = space.modality.prepare(stored)
 
     def completed(rows: slice) -> Tensor:
-        part = x[rows]
-        p = space.model.generate(len(part), part).latents[0].p
-        given = {"z": center(p)}
-        mean: Tensor = space.model.generate(len(part), part, given=given).likelihood.mean
+        mean: Tensor = space.model.generate(len(x[rows]), x[rows], levels=0).likelihood.mean
         return mean
 
     return in_chunks(completed, len(x))

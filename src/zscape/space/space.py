@@ -33,7 +33,7 @@ class Space:
         codes: posterior centres of its data, N of them.
         items: stored examples that were kept to be shown, `[M, *shape]`, M <= N.
         kept: which example each item is, `[M]`, rising.
-        labels: class of each example, `[N]`, or None.
+        labels: class of each example, `[N]`, -1 where unknown; or None.
         label_names: name of each class.
         attributes: further known columns of the data, each `[N]`.
         held_out: which items only measured and never trained, bool `[M]`; None where unknown.
@@ -89,7 +89,14 @@ class Space:
         context = self.context(len(given), where)
         return in_chunks(lambda rows: self._means(given[rows], _rows(context, rows)), len(given))
 
-    def sample(self, n: int = 16, *, where: Where = None, seed: int | None = None) -> Any:
+    def sample(
+        self,
+        n: int = 16,
+        *,
+        where: Where = None,
+        seed: int | None = None,
+        levels: int | None = None,
+    ) -> Any:
         """New things: codes from the prior, decoded.
 
         Pictures are the likelihood's mean; rows are drawn from the likelihood, cell by cell.
@@ -99,20 +106,36 @@ class Space:
             where: what they must be: a value by the name of its condition, for all or a list of
                 `n`, as `{"label": "3", "age": 40}`; whatever is left out may be anything.
             seed: repeats the same things; none: other things at every call.
+            levels: how many are drawn, the coarsest first; the finer ones stand at the centres of
+                their priors, which gives smooth things. None: all are drawn.
 
         Raises:
-            SpecError: the space was not told of such conditions, or does not know that class.
+            SpecError: n below 1, levels that there are not, conditions the space was not told of,
+                or a class that it does not know.
         """
-        return self.modality.decode(self.sample_tensor(n, where=where, seed=seed))
+        return self.modality.decode(self.sample_tensor(n, where=where, seed=seed, levels=levels))
 
     @torch.inference_mode()
-    def sample_tensor(self, n: int = 16, *, where: Where = None, seed: int | None = None) -> Tensor:
+    def sample_tensor(
+        self,
+        n: int = 16,
+        *,
+        where: Where = None,
+        seed: int | None = None,
+        levels: int | None = None,
+    ) -> Tensor:
         """New things as the tensor that a model sees, `[n, *shape]`."""
         if n < 1:
             raise SpecError(f"n must be at least 1, got {n}. 16 is a usual number of samples.")
+        count = len(self.codes.tensors)
+        if levels is not None and not 1 <= levels <= count:
+            raise SpecError(
+                f"levels must be from 1 to {count}, the levels of this study, got {levels}. "
+                "Leave it out to draw all of them."
+            )
         context = self.context(n, where)
         with seeded(seed):
-            drawn = self.model.generate(n, context).likelihood
+            drawn = self.model.generate(n, context, levels=levels).likelihood
             rows = len(self.modality.shape) == 1
             x: Tensor = drawn.sample() if rows else drawn.mean
         return x

@@ -55,7 +55,8 @@ def fit(
         data: whatever `look` takes: a path, a built-in name, an array, a DataFrame, a data set.
         recipe: a recipe's name, or a function of the same kind.
         out: a new folder for the study; None keeps everything in memory.
-        labels: one class per example; for colours, splits, and recipes that are told of it.
+        labels: one class per example, None where it is unknown; for colours, splits and the
+            recipes that are told, no other trains on them.
         label: the column of a table that holds the class.
         captions: one short text per example, for recipes that are told of it.
         **settings: options of the recipe (`latent=16`) and of training (`epochs=100`,
@@ -162,7 +163,7 @@ def foresee(study: Study) -> list[str]:
     training, chosen = study.asked["training"], study.asked["options"]
     model, objective = _seeded_build(study.recipe, study.data, chosen, training["seed"])
     # Each tensor becomes bytes, and then all of them one file, before it is written.
-    written = 2 * checkpoint_bytes(model)
+    written = 2 * checkpoint_bytes(model, *(critic.network for critic in objective.critics))
     return foreseen(model, objective, study.data, written=written, **training)
 
 
@@ -255,7 +256,7 @@ def _begun(study: Study, data: Data, group: Group) -> Run:
         return _taken_up(study, data, group, study.start)
     run = _built(study, data, group)
     if not group.rank:
-        each = checkpoint_bytes(run.model)
+        each = checkpoint_bytes(run.model, run.stepper.opponents)
         require_disk(study.path, int(ROOM * (each + min(data.x.nbytes, KEPT_BYTES))))
     return run
 
@@ -284,6 +285,11 @@ def _built(study: Study, data: Data, group: Group) -> Run:
 def _reopened(path: str | Path, data: Any, recipe: Recipe | None, epochs: int) -> Study:
     """A study with its data and its last state."""
     study = Study.open(path, recipe=recipe)
+    if "prior" in study.asked:
+        raise StudyError(
+            f"A study that goes on must have the prior it was trained with, and "
+            f"{study.path.name!r} has another. Go on with the study that it was made from."
+        )
     seen, start = _looked_again(study, data), last_checkpoint(study.path)
     training = settle_training(study.asked["training"] | ({"epochs": epochs} if epochs else {}))
     settled = {"options": settle(study.recipe, study.asked["options"]), "training": training}

@@ -22,6 +22,7 @@ from zscape.model.codes import Codes
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
 from zscape.recipes import Recipe
+from zscape.space.slot import install, slot_from
 from zscape.space.space import Space
 from zscape.study.checkpoints import Start
 from zscape.study.data import Data, fingerprint
@@ -52,6 +53,8 @@ SKIPPED = "skipped.jsonl"
 REPORT = "report.html"
 MEASURES = "measures.json"
 PICTURES = "pictures"
+PRIOR = "prior.json"  # what a refitted prior changed
+PRIOR_BEFORE, PRIOR_AFTER = f"{PICTURES}/prior-before.png", f"{PICTURES}/prior-after.png"
 KEPT_BYTES = 64 * 2**20  # of the data, so that a study shows its own examples anywhere
 
 
@@ -149,9 +152,13 @@ class Study:
         write_folder(self.path, {SPEC: tomli_w.dumps(dict(self.asked)).encode()})
 
     def build(self) -> tuple[Model, Objective]:
-        """The model and objective as asked, with fresh weights."""
+        """The model and objective as asked, with fresh weights; a refitted prior in its slot."""
         known = conditions_from(self.asked.get("known", {}), SPEC)
-        return build(self.recipe, self.modality, known, settle(self.recipe, self.asked["options"]))
+        chosen = settle(self.recipe, self.asked["options"])
+        model, objective = build(self.recipe, self.modality, known, chosen)
+        if "prior" in self.asked:
+            install(model, slot_from(self.asked["prior"]))
+        return model, objective
 
     def save(self, space: Space) -> None:
         """Writes weights, codes, kept items and the log's checksum; the manifest comes last."""
@@ -218,14 +225,20 @@ class Study:
 
     def measures(self) -> Report | None:
         """What `zscape measure` found last, or None."""
-        if not has_file(self.path, MEASURES):
+        return self._report(MEASURES, "Measure the study again.")
+
+    def prior_change(self) -> Report | None:
+        """What a refitted prior changed, or None where the prior is as trained."""
+        return self._report(PRIOR, "Refit the prior again.")
+
+    def _report(self, name: str, remedy: str) -> Report | None:
+        if not has_file(self.path, name):
             return None
         try:
-            return report_from(from_json(read_file(self.path, MEASURES), MEASURES))
+            return report_from(from_json(read_file(self.path, name), name))
         except (LookupError, TypeError, AttributeError) as error:
             raise StudyError(
-                f"{MEASURES} must be as zscape wrote it, and is not ({error}). "
-                "Measure the study again."
+                f"{name} must be as zscape wrote it, and is not ({error}). {remedy}"
             ) from error
 
     def _model(self) -> Model:

@@ -3,7 +3,9 @@
 They follow torch's contract; whatever follows it too (a zuko flow) may stand in their place.
 """
 
+from zscape.probability.distributions.bent import Bent
 from zscape.probability.distributions.binary import Bernoulli, ContinuousBernoulli
+from zscape.probability.distributions.classes import OneHot
 from zscape.probability.distributions.completed import Completed
 from zscape.probability.distributions.counts import (
     Multinomial,
@@ -23,9 +25,11 @@ from zscape.probability.distributions.gaussians import (
     OptimalGaussian,
     StandardGaussian,
 )
+from zscape.probability.distributions.mixtures import FullGaussianMixture, Moved
 from zscape.probability.distributions.rows import Categorical, Row
 
 __all__ = [
+    "Bent",
     "Bernoulli",
     "Categorical",
     "Completed",
@@ -34,9 +38,12 @@ __all__ = [
     "DiagonalGaussian",
     "DiscretizedLogistic",
     "DiscretizedLogisticMixture",
+    "FullGaussianMixture",
     "GaussianMixture",
+    "Moved",
     "Multinomial",
     "NegativeBinomial",
+    "OneHot",
     "OptimalGaussian",
     "Poisson",
     "Row",

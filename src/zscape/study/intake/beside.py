@@ -34,10 +34,10 @@ def beside(folder: Path, names: tuple[str, ...], *, label: str | None = "") -> B
 
     One column holds file names; columns of numbers become attributes and others texts (NaN, or
     empty, for pictures without a row). The column `label` becomes the labels: if empty one called
-    label, class, y or target, if None no column.
+    label, class, y or target, if None no column. Pictures without one have no label.
 
     Raises:
-        DataError: a picture twice in the table, or without a label.
+        DataError: a picture twice in the table.
         SpecError: `label` is not a column.
     """
     path = next((folder / name for name in FILES if (folder / name).is_file()), None)
@@ -54,7 +54,7 @@ def beside(folder: Path, names: tuple[str, ...], *, label: str | None = "") -> B
         raise unknown("column", label, [str(name) for name in others])
     usual = (name for name in others if str(name).lower() in LABEL_COLUMNS)
     chosen = label or (next(usual, None) if label == "" else None)
-    labels = None if chosen is None else _labels(frame[chosen], rows, names, path.name)
+    labels = None if chosen is None else _labels(frame[chosen], rows)
     attributes, texts = dict[str, np.ndarray](), dict[str, list[str]]()
     for name in others:
         if name == chosen:
@@ -95,18 +95,10 @@ def _stem(name: str) -> str:
     return name.rsplit("/", 1)[-1].rsplit(".", 1)[0]
 
 
-def _labels(cells: Any, rows: np.ndarray, names: tuple[str, ...], source: str) -> list[Any]:
-    known = ~cells.isna().to_numpy()
-    without = [names[i] for i, row in enumerate(rows) if row < 0 or not known[row]]
-    if without:
-        raise DataError(
-            f"Every picture must have a label in {source}, got none for "
-            f"{counted(len(without), 'picture')}: "
-            f"{listed([quote(name) for name in without], most=3)}. Add them, or remove "
-            "the column."
-        )
-    values = cells.tolist()
-    return [values[row] for row in rows]
+def _labels(cells: Any, rows: np.ndarray) -> list[Any]:
+    """The label of each picture, None where its cell is empty or it has no row."""
+    known, values = ~cells.isna().to_numpy(), cells.tolist()
+    return [values[row] if row >= 0 and known[row] else None for row in rows]
 
 
 def _numbers(cells: Any, rows: np.ndarray) -> np.ndarray | None:

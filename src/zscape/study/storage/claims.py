@@ -239,7 +239,7 @@ def _rising(kept: Tensor, count: int) -> bool:
 def _are_labels(labels: Tensor, count: int, classes: int) -> bool:
     if labels.dtype != torch.int64 or labels.shape != (count,):
         return False
-    return 0 <= int(labels.min()) and int(labels.max()) < classes
+    return -1 <= int(labels.min()) and int(labels.max()) < classes
 
 
 def _require_typed(record: Any) -> None:

@@ -1,0 +1,78 @@
+"""Models that learn from examples of which only some carry a label."""
+
+from typing import cast
+
+from torch import nn
+
+from zscape.errors import SpecError
+from zscape.modalities.conditions import Conditions, Field
+from zscape.modalities.modality import Modality
+from zscape.model.level import Choice, Flat
+from zscape.model.model import Decoder, Model
+from zscape.model.start import Plain
+from zscape.networks import decoder
+from zscape.objective.labels import Enumerated, Labels, below
+from zscape.objective.objective import Objective
+from zscape.probability import posteriors, priors
+from zscape.recipes.build import at_least, between, ends
+
+FEATURES = 128  # width of the layer that sees a class and an example together
+
+
+def m2_vae(
+    data: Modality,
+    known: Conditions,
+    *,
+    latent: int = 16,
+    beta: float = 1.0,
+    label_weight: float = 10.0,
+    labelled: float = 0.1,
+    likelihood: str = "auto",
+    network: str = "auto",
+) -> tuple[Model, Objective]:
+    """M2: a class y above a style z; y is a label where there is one, and a guess where not.
+
+    The bound of an example without a label sums over all classes, so a step costs a decoding for
+    each. `zscape sample --where label=...` draws of one class. M1+M2 is this on the codes of a VAE.
+
+    Args:
+        data: of the things to be modelled.
+        known: the first class of it is y.
+        beta: what a nat of the rate of z costs.
+        label_weight: what a nat of -log q(y | x) costs.
+        labelled: least share of an epoch that carries a label; those that do are repeated.
+
+    Source: Kingma et al. 2014, eqs. 6 to 9, arXiv:1406.5298.
+    """
+    latent = int(at_least("latent", latent, 1, start="16"))
+    field = _class_of(known)
+    classes, (front, said, word) = len(field.names), ends(data, likelihood, network)
+    y = Choice(
+        "y", prior=priors.Classes(classes), posterior=posteriors.Classes(front.features, classes)
+    )
+    joined = nn.Sequential(nn.Linear(classes + front.features, FEATURES), nn.SiLU())
+    z = Flat(
+        "z",
+        prior=priors.Standard(latent),
+        posterior=Decoder(joined, posteriors.Gaussian(FEATURES, latent)),
+    )
+    back = decoder(word, classes + latent, cast(tuple[int, ...], said.features))
+    model = Model(front, [y, z], Decoder(back, said), Plain(Conditions((field,))))
+    return model, Enumerated(
+        "y",
+        below("y", at_least("beta", beta, 0)),
+        Labels("y", at_least("label_weight", label_weight, 0)),
+        classes=classes,
+        labelled=between("labelled", labelled, 0, 0.9),
+    )
+
+
+def _class_of(known: Conditions) -> Field:
+    field = next((field for field in known.fields if field.names), None)
+    if field is None or len(field.names) < 2:
+        got = "none" if field is None else f"only {field.names[0]!r}"
+        raise SpecError(
+            f"There must be a label of at least two classes to be told, got {got}. "
+            "Name the column of one with label."
+        )
+    return field
