@@ -1,7 +1,7 @@
 """Binarized digits of which one, two or three quadrants are given: the nats of the rest.
 
 The protocol of Sohn et al. 2015 (NeurIPS 28, section 5.1): -log p(rest | given) by importance
-sampling, 100 draws. Published: 1 given about 69 to 72 (a plain network 100), 2 given 51, 3 given 24.
+sampling, 100 draws. Published: 1 given 69 to 72 (a plain network 100), 2 given 51, 3 given 24.
 """
 
 import time
