@@ -331,15 +331,21 @@ def _looked_again(study: Study, data: Any) -> Data:
             raise DataError(
                 f"{error} Where the data lie elsewhere now: zscape train DATA --resume {study.path}"
             ) from error
-    known = record_of(data)["sha256"] if is_told(study.recipe) else None
-    asked = dict(study.asked.get("known", {})).get("sha256")
-    if fingerprint(data) != about.get("sha256") or known != asked:
+    if fingerprint(data) != about.get("sha256") or not _tells_the_same(study, data):
         raise StudyError(
             f"A study that goes on must have the data it was begun with, {about['num_examples']:,} "
             f"examples of {about['source']}, and got {len(data.x):,} of {data.source} that are not "
             "the same. Pass the same data, or train a new study."
         )
     return data
+
+
+def _tells_the_same(study: Study, data: Data) -> bool:
+    """Whether a recipe that is told of its examples would be told the same."""
+    if not is_told(study.recipe):
+        return True
+    known = study.asked.get("known")
+    return isinstance(known, dict) and known.get("sha256") == record_of(data)["sha256"]
 
 
 def open(path: str | Path, *, recipe: Recipe | None = None) -> Space:
