@@ -47,8 +47,8 @@ class Asked:
 
 def by_prompt(settings: Settings) -> Iterator[Figure]:
     """Pictures by prompt, and beside them what the judge says of real ones, and the floors."""
-    count, epochs = (1_000, 1) if settings.quick else (EXAMPLES, EPOCHS)
-    data, asked = trained_on(count, seed=settings.seed), test_prompts(PROMPTS)
+    count, epochs, number = (1_000, 1, 60) if settings.quick else (EXAMPLES, EPOCHS, PROMPTS)
+    data, asked = trained_on(count, seed=settings.seed), test_prompts(number)
     known = templates(SIZE)
     assert not set(asked.prompts) & set(data.captions), "a prompt was a caption"
     start = time.process_time()
@@ -58,11 +58,11 @@ def by_prompt(settings: Settings) -> Iterator[Figure]:
     said = (
         f"{count} rendered sprites of {SIZE}x{SIZE} and one caption each, without nine of 81 "
         f"combinations of shape, size and place and without two of {len(FORMS)} forms; "
-        f"conditional_vae {options}, {seconds:.0f} CPU s; {PROMPTS} prompts that no caption was, "
+        f"conditional_vae {options}, {seconds:.0f} CPU s; {number} prompts that no caption was, "
         "half of the combinations, half of the forms held out, one picture each; judge: templates, "
         f"mass and centre of ink, no network; settings chosen on other prompts; {machine()}"
     )
-    found, half = read(drawn(space, asked, seed=settings.seed), known), PROMPTS // 2
+    found, half = read(drawn(space, asked, seed=settings.seed), known), number // 2
     yield _share("prompt_all_factors_right", found, asked.named, said)
     yield _share("prompt_new_combinations", found[:half], asked.named[:half], said)
     yield _share("prompt_new_forms", found[half:], asked.named[half:], said)
@@ -84,7 +84,7 @@ def _floors(
     unasked = space.sample_tensor(len(asked.prompts), seed=0)[:, 0].numpy()
     words = "samples of the same model without a prompt; "
     yield _share("floor_unconditional", read(unasked, known), asked.named, words + said)
-    world = _rendered(2 * PROMPTS, seed=JUDGED)
+    world = _rendered(2 * len(asked.prompts), seed=JUDGED)
     clear = (world.named >= 0).all(1)
     found = read(world.pictures[clear] / 255, known)
     words = f"{clear.sum()} rendered pictures, all of whose names are clear; "

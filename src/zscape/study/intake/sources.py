@@ -221,7 +221,7 @@ def _sprites(size: int | None) -> Raw:
     chosen = np.random.default_rng(0).choice(NUM_SPRITES, SPRITES_DRAWN, replace=False)
     world = sprites(size or 64, indices=np.sort(chosen), packed=False)
     raw = _from_world(world, "sprites")
-    note = f"drawn at random from the {NUM_SPRITES:,} of the dSprites grid"
+    note = f"drawn at random from the {NUM_SPRITES:,} of the dSprites grid, with captions"
     names, texts = ("square", "ellipse", "heart"), {"caption": describe(world.values)}
     return replace(raw, label_names=names, notes=(note,), texts=texts)
 
