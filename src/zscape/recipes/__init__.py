@@ -7,6 +7,7 @@ from zscape.objective.objective import Objective
 from zscape.recipes.adversarial import aae, factor_vae, vae_gan
 from zscape.recipes.conditional import conditional_vae
 from zscape.recipes.discrete import fsq_vae, rvq_vae, vq_vae
+from zscape.recipes.filling import fill_vae
 from zscape.recipes.flat import (
     ae,
     annealed_vae,
@@ -39,6 +40,7 @@ __all__ = [
     "cyclical_vae",
     "dip_vae",
     "factor_vae",
+    "fill_vae",
     "flow_vae",
     "free_bits_vae",
     "fsq_vae",
@@ -89,5 +91,6 @@ RECIPES: dict[str, Recipe] = {
         vae_gan,
         m2_vae,
         conditional_vae,
+        fill_vae,
     )
 }
