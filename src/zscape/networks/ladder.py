@@ -123,16 +123,9 @@ class Block(nn.Module):
 
 
 class Head(nn.Module):
-    """A state to `outputs` numbers, at each point where it is a map.
+    """A state to `outputs` numbers, at each point where it is a map; they start at zero."""
 
-    Args:
-        place: of the state.
-        width: hidden features.
-        outputs: how many numbers.
-        strength: of the start, over that which keeps the variance; 0: they start at zero.
-    """
-
-    def __init__(self, place: Place, width: int, outputs: int, *, strength: float = 0.0) -> None:
+    def __init__(self, place: Place, width: int, outputs: int) -> None:
         super().__init__()
         self.event_dims = len(place.shape)
         maps = place.size is not None
@@ -143,8 +136,7 @@ class Head(nn.Module):
         )
         scale_weights(self.first, fan_in=place.channels * (9 if maps else 1))
         self.last = _point(place, width, outputs)
-        with torch.no_grad():
-            self.last.weight *= strength
+        nn.init.zeros_(self.last.weight)
 
     def forward(self, state: Tensor) -> Tensor:
         """`[..., outputs]` or `[..., outputs, H, W]`."""

@@ -66,7 +66,6 @@ SIZES = {
     ),
 }
 
-TOLD = 0.5  # how strongly posteriors start: at 0 a ladder takes longer to use its code
 PRIORS = ("standard", "mixture", "flow")
 
 
@@ -166,7 +165,7 @@ def _rung(
     ndims = len(place.shape)
     code = replace(place, channels=units)
     meeting = Meeting(place, stateless=number == 1)
-    posterior = Informed(meeting, Head(place, inner, 2 * units, strength=TOLD), ndims=ndims)
+    posterior = Informed(meeting, Head(place, inner, 2 * units), ndims=ndims)
     prior = top if number == 1 else Placed(Head(place, inner, 2 * units), ndims=ndims)
     intake = Intake(code, place, then, blocks=size.blocks, width=inner, depth=depth)
     return Rung(f"z{number}", prior=prior, posterior=posterior, place=evidence, intake=intake)
