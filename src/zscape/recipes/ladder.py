@@ -164,9 +164,11 @@ def _rung(
     inner = size.hidden if place.size is None else size.width
     ndims = len(place.shape)
     code = replace(place, channels=units)
-    meeting = Meeting(place, stateless=number == 1)
-    posterior = Informed(meeting, Head(place, inner, 2 * units), ndims=ndims)
-    prior = top if number == 1 else Placed(Head(place, inner, 2 * units), ndims=ndims)
+    is_top = number == 1
+    # Were the top silent too, codes would be noise at first, and the state learn to ignore them.
+    told = Head(place, inner, 2 * units, silent=not is_top)
+    posterior = Informed(Meeting(place, stateless=is_top), told, ndims=ndims)
+    prior = top if is_top else Placed(Head(place, inner, 2 * units), ndims=ndims)
     intake = Intake(code, place, then, blocks=size.blocks, width=inner, depth=depth)
     return Rung(f"z{number}", prior=prior, posterior=posterior, place=evidence, intake=intake)
 
