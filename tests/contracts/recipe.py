@@ -50,7 +50,7 @@ def _rows():
 KNOWN = Conditions((Field("label", ("a", "b", "c")), Field("size", mean=1.0, scale=2.0)))
 CONTEXT = torch.tensor([[0, 0.5], [1, -1], [2, torch.nan], [torch.nan, 2], [1, 0], [torch.nan] * 2])
 
-PICTURES_ONLY = {"pixel_vae"}  # its decoder goes from pixel to pixel
+PICTURES_ONLY = {"pixel_vae", "shift_vae"}  # from pixel to pixel; moves them
 PICTURES = ("bits", "grey", "colour")
 MIXED = (("gaussian", 1), ("categorical", 3), ("bernoulli", 1), ("negative_binomial", 1))
 DATA = {

@@ -21,7 +21,7 @@ from zscape.recipes.flat import (
 from zscape.recipes.ica import ica_vae
 from zscape.recipes.pixels import pixel_vae
 from zscape.recipes.priors import flow_vae, mixture_vae, vamp_vae
-from zscape.recipes.semi import m2_vae
+from zscape.recipes.semi import m2_vae, shift_vae
 
 __all__ = [
     "RECIPES",
@@ -40,6 +40,7 @@ __all__ = [
     "m2_vae",
     "mixture_vae",
     "pixel_vae",
+    "shift_vae",
     "tc_vae",
     "vae",
     "vamp_vae",
@@ -69,5 +70,6 @@ RECIPES: dict[str, Recipe] = {
         ica_vae,
         pixel_vae,
         m2_vae,
+        shift_vae,
     )
 }
