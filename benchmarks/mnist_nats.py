@@ -210,11 +210,18 @@ def against_the_clock(device: str, minutes: float, settings: Settings) -> Iterat
     signal.signal(signal.SIGTERM, budget.end)
     torch.backends.cudnn.benchmark = device == "cuda"
     model, said = trained(
-        GPU, grey["train"], apart, budget, settings.seed, device=device, prepare=drawn_anew
+        GPU,
+        grey["train"][:-CHOSEN_BY],
+        apart,
+        budget,
+        settings.seed,
+        device=device,
+        prepare=drawn_anew,
     )
     where = torch.cuda.get_device_name() if device == "cuda" else machine()
     protocol = (
-        f"MNIST binarized anew in every step, 60,000 to train; {described(GPU, model)}; {minutes} "
+        f"MNIST binarized anew in every step, 57,500 to train and {CHOSEN_BY:,} to "
+        f"choose the epoch; {described(GPU, model)}; {minutes} "
         f"minutes on {where}, {said}, seed {settings.seed}; the test part drawn once"
     )
     test = test[:100] if settings.quick else test
