@@ -60,8 +60,8 @@ class Plan:
     shifted: float = 0.0  # share of the time in which batches are moved by a pixel at most
 
 
-FIVE = Plan(SIZES["small"], weight_decay=0.05, free=0.5, shifted=0.5)
-TWENTY = Plan(SIZES["small"], weight_decay=0.1, free=0.5, shifted=0.6)
+FIVE = Plan(SIZES["small"], weight_decay=0.1, free=0.5, shifted=0.6)
+TWENTY = Plan(SIZES["small"], weight_decay=0.1, free=0.5, shifted=0.7)
 GPU = Plan(
     Size((16,), (4,) * 5, (1,) * 6, state=96, channels=64, hidden=128, width=32, blocks=1),
     components=200,
