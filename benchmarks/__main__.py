@@ -12,15 +12,21 @@ import torch
 from benchmarks import (
     auto_beta,
     collapse,
+    conditional,
+    discrete,
     dsprites,
     faults,
+    flows,
     iwae_eval,
+    levels,
     lines,
     metric_cost,
+    mnist_nats,
     mnist_vae,
     modes,
     precision_parity,
     processes,
+    refit,
     scaling,
     smile,
     start_up,
@@ -30,10 +36,13 @@ from benchmarks.figures import Figure, NotRunError, Part, Settings, keep, record
 
 BENCHMARKS: dict[str, dict[str, Part]] = {
     "collapse": collapse.PARTS,
+    "mnist_nats": mnist_nats.PARTS,
     "mnist_vae": mnist_vae.PARTS,
     "train_speed": train_speed.PARTS,
     "start_up": start_up.PARTS,
+    "levels": levels.PARTS,
     "lines": lines.PARTS,
+    "flows": flows.PARTS,
     "iwae_eval": iwae_eval.PARTS,
     "smile": smile.PARTS,
     "auto_beta": auto_beta.PARTS,
@@ -44,6 +53,9 @@ BENCHMARKS: dict[str, dict[str, Part]] = {
     "processes": processes.PARTS,
     "modes": modes.PARTS,
     "faults": faults.PARTS,
+    "discrete": discrete.PARTS,
+    "refit": refit.PARTS,
+    "conditional": conditional.PARTS,
 }
 
 
@@ -56,6 +68,10 @@ def main() -> None:
             print(name, *parts)
     elif asked.name == "targets":
         print(table(asked.figures, issue=asked.issue))
+    elif asked.minutes:
+        settings = Settings(asked.quick, asked.seed)
+        for figure in mnist_nats.against_the_clock(asked.device, asked.minutes, settings):
+            _say(asked.name, figure, settings)
     else:
         run(asked.name, Settings(asked.quick, asked.seed), only=asked.only)
 
@@ -85,6 +101,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", default="", help="the parts whose names contain this")
     parser.add_argument("--quick", action="store_true", help="under a minute; nothing is kept")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--gpu", dest="device", action="store_const", const="cuda", default="cpu")
+    parser.add_argument("--device", help="mnist_nats with --minutes: cpu or cuda")
+    parser.add_argument("--minutes", type=float, help="mnist_nats: dynamic, against the clock")
     parser.add_argument("--figures", type=Path, help="targets: a tab-separated file of targets")
     parser.add_argument("--issue", help="targets: only those of this issue")
     return parser.parse_args()

@@ -70,9 +70,12 @@ class Objective(ABC):
         steady: whether the loss depends on nothing but the trace, so that a step can be recorded.
         critics: its terms that have an opponent, which learns in every step too.
         ranks: whether its validation says which epoch was best; where not, the last one is kept.
+        labelled: least share of the examples of an epoch that carry the first thing a model is
+            told; those that do are repeated until they make it.
     """
 
     draws: int
+    labelled: float = 0.0
     turns: tuple[Turn, ...] = ()
     listeners: tuple[Callable[[Mapping[str, float]], None], ...] = ()
     memories: tuple[Memory, ...] = ()

@@ -15,16 +15,18 @@ from zscape.probability.diffusion import Diffusion
 from zscape.probability.distributions import FullGaussianMixture
 from zscape.probability.expectation import ROUNDS, fit_mixture
 from zscape.probability.fitting import Loss, minimise
+from zscape.probability.tokens import Tokens
 from zscape.space.slot import Slot, build_prior
 from zscape.space.space import CHUNK, Space, seeded
 
 STREAM = 0x9E1F  # its draws are not those of anybody else's small seed
 MOST_EXPECTED = 60_000  # codes that EM looks at
 ABSENT = -1e4  # log-weight of another class's component
-COMPONENTS, BY_CLASS = (1, 2, 4, 8, 16, 32, 64, 100), (1, 2, 4, 8, 16)
-UPDATES = {"flow": 2_000, "diffusion": 6_000, "diagonal": 1_000, "vamp": 300}
-PACE = {"flow": 2e-3, "diffusion": 2e-3, "diagonal": 1e-2, "vamp": 1e-2}
+COMPONENTS, BY_CLASS = (1, 3, 10, 25, 50, 100), (1, 2, 5, 10, 20)
+UPDATES = {"flow": 2_000, "diffusion": 4_000, "diagonal": 1_000, "vamp": 300, "tokens": 1_000}
+PACE = {"flow": 2e-3, "diffusion": 2e-3, "diagonal": 1e-2, "vamp": 1e-2, "tokens": 3e-3}
 BATCH = 512
+BATCHES = {"tokens": 64}
 SOURCE_SHARE = 0.2  # of the work on a diffusion, until its source is fitted
 
 
@@ -138,12 +140,14 @@ def _joined(
 
 
 def _fit_diagonal(task: Task, slot: Slot) -> Iterator[Attempt]:
-    slot = replace(slot, components=task.components or 50)
+    slot = replace(slot, components=min(task.components or 50, len(task.z) // 2))
     prior = _fresh(task, slot)
     assert isinstance(prior, priors.Standardised) and isinstance(prior.inner, priors.Mixture)
+    *_, start = fit_mixture(task.z[:MOST_EXPECTED], slot.components, rounds=3, seed=task.seed)
     with torch.no_grad():
-        prior.inner.loc.copy_(_some(task.z, slot.components, task.seed))
-        prior.inner.log_variance.fill_(math.log(0.25))
+        prior.inner.logits.copy_(start.logits)
+        prior.inner.loc.copy_(start.loc)
+        prior.inner.log_variance.copy_(start.scale_tril.square().sum(-1).log())
     words = f"mixture of {slot.components} diagonal Gaussians"
     yield from _descended(task, slot, prior, prior.inner, words)
 
@@ -190,8 +194,29 @@ def fit_diffusion(task: Task, slot: Slot, source: Attempt | None = None) -> Iter
     assert isinstance(source.prior, priors.Standardised)
     prior.inner.source.load_state_dict(source.prior.inner.state_dict())
     inner = prior.inner
-    for attempt in _descended(task, slot, prior, inner.network, "diffusion", inner.matching):
+    for attempt in _descended(task, slot, prior, inner.network, "diffusion", inner.matcher()):
         yield replace(attempt, share=SOURCE_SHARE + (1 - SOURCE_SHARE) * attempt.share)
+
+
+def fit_tokens(task: Task, slot: Slot) -> Iterator[Attempt]:
+    """A causal transformer of the grid's codes, by their exact rate."""
+    with seeded(STREAM + task.seed):
+        prior = _fresh(task, slot)
+    assert isinstance(prior, Tokens)
+    (quantiser,) = prior.borrowed
+    # Nothing is drawn from such a posterior, so its draws repeat those of the first.
+    z, known = task.z[: len(task.places)], task.known[: len(task.places)]
+
+    def read(codes: Tensor) -> Tensor:
+        return quantiser.read(quantiser.layout.rows(task.outside(codes))).flatten(1)
+
+    def nats(tokens: Tensor, told: Tensor) -> Tensor:
+        indices = tokens.unflatten(1, (-1, len(quantiser.sizes)))
+        return -prior.forward(told).log_prob_of(indices)
+
+    yield from _minimised(
+        task, slot, prior, prior, "tokens", nats, (read(z), known), read(task.picking)
+    )
 
 
 def _descended(
@@ -210,15 +235,29 @@ def _descended(
         found: Tensor = -inner.forward(known).log_prob(moved(z))
         return found
 
+    points = task.z, task.known
+    yield from _minimised(task, slot, prior, fitted, words, loss or nats, points, task.picking)
+
+
+def _minimised(
+    task: Task,
+    slot: Slot,
+    prior: Conditional,
+    fitted: nn.Module,
+    words: str,
+    loss: Loss,
+    points: tuple[Tensor, Tensor],
+    picking: Tensor,
+) -> Iterator[Attempt]:
     steps = task.updates or UPDATES[slot.kind]
     with seeded(STREAM + task.seed), torch.enable_grad():
         records = minimise(
             fitted,
-            loss or nats,
-            (task.z, task.known),
-            held=(task.picking, task.picking_known),
+            loss,
+            points,
+            held=(picking, task.picking_known),
             steps=steps,
-            batch=BATCH,
+            batch=BATCHES.get(slot.kind, BATCH),
             learning_rate=PACE[slot.kind],
             seed=task.seed,
         )
@@ -259,4 +298,5 @@ FITS: dict[str, Callable[[Task, Slot], Iterator[Attempt]]] = {
     "vamp": _fit_vamp,
     "flow": fit_flow,
     "diffusion": fit_diffusion,
+    "tokens": fit_tokens,
 }

@@ -20,6 +20,8 @@ class Adam:
 
     Args:
         groups: of parameters; those without gradients and empty groups are left alone.
+        weight_decay: share of each weight that a step takes away, times the learning rate
+            (Loshchilov and Hutter 2019, algorithm 2, arXiv:1711.05101); 0: none.
         betas: decay of the means and of the squares.
 
     Attributes:
@@ -27,9 +29,13 @@ class Adam:
     """
 
     def __init__(
-        self, groups: Iterable[Iterable[nn.Parameter]], *, betas: tuple[float, float] = BETAS
+        self,
+        groups: Iterable[Iterable[nn.Parameter]],
+        *,
+        weight_decay: float = 0.0,
+        betas: tuple[float, float] = BETAS,
     ) -> None:
-        self.betas = betas
+        self.weight_decay, self.betas = weight_decay, betas
         self.weights: list[Tensor] = []
         self._large: list[nn.Parameter | None] = []  # None where a buffer stands
         self._pooled: list[list[nn.Parameter]] = []
@@ -78,7 +84,8 @@ class Adam:
         steps = self.steps[:until]
         torch._foreach_add_(steps, 1.0)
         # The kernel behind torch.optim.Adam(fused=True), without its checks of every tensor.
-        torch._fused_adam_(
+        fused = torch._fused_adamw_ if self.weight_decay else torch._fused_adam_
+        fused(
             self.weights[:until],
             self.gradients[:until],
             self.means[:until],
@@ -91,7 +98,7 @@ class Adam:
             beta1=self.betas[0],
             beta2=self.betas[1],
             lr=learning_rate,
-            weight_decay=0.0,
+            weight_decay=self.weight_decay,
             eps=EPSILON,
             maximize=False,
         )

@@ -23,6 +23,7 @@ def fit(
     validation: Iterable[Tensor | Batch] | None = None,
     patience: int = 10,
     ema: float = 0.999,
+    weight_decay: float = 0.0,
     encoder_steps: int = 0,
     compile: bool = False,
     precision: str = "float32",
@@ -51,6 +52,7 @@ def fit(
         validation: batches to measure on; none: all epochs are run and the last weights kept.
         patience: epochs without improvement before the end; 0 never stops early.
         ema: decay of the exponential moving average of weights; 0 keeps the plain weights.
+        weight_decay: share of each weight that a step takes away, times the learning rate.
         encoder_steps: steps of the encoder alone before each step of everything, in the first
             epochs, while the code still learns to say more; 0: none.
         compile: the networks, by PyTorch's compiler, which pays in long runs.
@@ -69,6 +71,7 @@ def fit(
         validation=validation,
         patience=patience,
         ema=ema,
+        weight_decay=weight_decay,
         encoder_steps=encoder_steps,
         compile=compile,
         precision=precision,

@@ -40,6 +40,7 @@ class Run:
         validation: batches to measure on.
         patience: epochs.
         ema: decay.
+        weight_decay: of Adam.
         encoder_steps: of the encoder alone.
         compile: of the networks.
         precision: of the networks.
@@ -58,6 +59,7 @@ class Run:
         validation: Iterable[Tensor | Batch] | None,
         patience: int,
         ema: float,
+        weight_decay: float = 0.0,
         encoder_steps: int,
         compile: bool = False,
         precision: str,
@@ -72,6 +74,7 @@ class Run:
             objective,
             learning_rate=learning_rate,
             ema=ema,
+            weight_decay=weight_decay,
             encoder_steps=encoder_steps,
             compile=compile,
             precision=precision,
@@ -80,13 +83,11 @@ class Run:
             group=group,
         )
         self.step, self.epoch, self.batch = 0, 1, 0  # batches of this epoch that were seen
-        self.turns = list(objective.turns)
-        self.best, self.waited = math.inf, 0
+        self.turns, self.best, self.waited = list(objective.turns), math.inf, 0
         self.sum, self.counted = torch.zeros((), device=device), 0
         self.means: dict[str, float] = {}
         self.refusals: list[tuple[int, int]] = []  # (step, how many) of the last 1,000 steps
-        self.returns, self.start = 0, time.monotonic()  # how often the run went back
-        self.good = self._copied()
+        self.returns, self.start, self.good = 0, time.monotonic(), self._copied()
 
     @property
     def over(self) -> bool:

@@ -39,6 +39,7 @@ class Stepper:
         objective: what to minimise.
         learning_rate: Adam's; a number or a schedule of the step.
         ema: decay of the average of weights.
+        weight_decay: as of `Adam`.
         encoder_steps: of the encoder alone before each step of everything.
         precision: "float32" or "bfloat16".
         device: where to train.
@@ -54,6 +55,7 @@ class Stepper:
         *,
         learning_rate: float | Schedule,
         ema: float,
+        weight_decay: float = 0.0,
         encoder_steps: int,
         precision: str,
         device: str,
@@ -67,6 +69,7 @@ class Stepper:
         self.opponents = nn.ModuleList(critic.network for critic in objective.critics)
         self.learning_rate = learning_rate
         self.ema = ema
+        self.weight_decay = weight_decay
         self.autocast = autocast(precision, device)
         self.device = device
         self.on_cuda = torch.device(device).type == "cuda"
@@ -88,7 +91,7 @@ class Stepper:
         for module in (self.model, self.opponents):
             module.to(self.device).train()
             self.group.share_first([*module.parameters(), *module.buffers()])
-        self.adam = Adam(self.lagging.groups(self.model))
+        self.adam = Adam(self.lagging.groups(self.model), weight_decay=self.weight_decay)
         self.opposing = [Adam([net.parameters()], betas=OPPOSING) for net in self.opponents]
         self.average = Average(self.model, decay=self.ema, live=self.adam.weights)
         self.guard = Guard(self.device)
