@@ -78,7 +78,7 @@ def keep(line: Record, *, folder: Path = RESULTS) -> None:
     lines[line["figure"]] = line
     folder.mkdir(exist_ok=True)
     path = folder / f"{line['benchmark']}.jsonl"
-    part = path.with_suffix(".part")
+    part = path.with_suffix(f".{os.getpid()}.part")  # parts may run side by side
     part.write_text("".join(json.dumps(line) + "\n" for line in lines.values()))
     part.replace(path)
 

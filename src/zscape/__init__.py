@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from zscape.estimator import LatentTransformer
     from zscape.measures.doctor import diagnose
     from zscape.measures.measurement import measure
+    from zscape.space.conditions import across
     from zscape.space.directions import find_direction
     from zscape.space.edits import edit
+    from zscape.space.filling import fill, fill_rows
     from zscape.space.levels import redraw
     from zscape.space.maps import map_codes
     from zscape.space.paths import interpolate, traverse, walk
@@ -33,10 +35,13 @@ _HOMES = {
     "LatentTransformer": "zscape.estimator",
     "Space": "zscape.space.space",
     "Study": "zscape.study.study",
+    "across": "zscape.space.conditions",
     "compare": "zscape.study.comparison",
     "diagnose": "zscape.measures.doctor",
     "edit": "zscape.space.edits",
     "encode_shards": "zscape.study.encoding",
+    "fill": "zscape.space.filling",
+    "fill_rows": "zscape.space.filling",
     "find_direction": "zscape.space.directions",
     "fit": "zscape.study.run",
     "interpolate": "zscape.space.paths",
@@ -59,10 +64,13 @@ __all__ = [
     "LatentTransformer",
     "Space",
     "Study",
+    "across",
     "compare",
     "diagnose",
     "edit",
     "encode_shards",
+    "fill",
+    "fill_rows",
     "find_direction",
     "fit",
     "interpolate",

@@ -1,6 +1,7 @@
 """Conditions by the words of the command line: what is asked, listed and refused."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from tests.contracts.space import digits
 
 import zscape
 from zscape.cli import main
+from zscape.errors import DataError, StudyError
 from zscape.study.run import prepare, train
 
 pytestmark = pytest.mark.slow
@@ -82,3 +84,50 @@ def test_what_cannot_be_asked_is_one_sentence(study, run, where, said):
     code, out, err = run("sample", study, "--where", where)
     assert (code, out) == (64, "") and err.startswith(f"zscape: {said}")
     assert err.count("\n") == 1
+
+
+@pytest.fixture(scope="module")
+def sprites(tmp_path_factory):
+    path = tmp_path_factory.mktemp("told") / "sprites"
+    chosen = zscape.look("sprites", size=8)
+    data = replace(
+        chosen,
+        x=chosen.x[:200],
+        labels=chosen.labels[:200],
+        attributes={},
+        texts={"caption": chosen.texts["caption"][:200]},
+        origin={},
+    )
+    settings = {"latent": 2, "network": "mlp:16", "epochs": 2, "prior": "flow"}
+    told = {"recipe": "conditional_vae", "conditions": "caption"}
+    for _ in train(prepare(data, out=path, **told, **settings)):
+        pass
+    return path, data
+
+
+def test_sample_by_prompt(sprites, run):
+    code, out, err = run("sample", sprites[0], "--prompt", "smal square, left", "-n", 2, "--json")
+    assert code == 0 and json.loads(out)["where"] == {"caption": "smal square, left"}
+    assert err == "'smal' was never seen and is read as 'small'\n"
+    assert "caption: a text of up to" in run("show", sprites[0])[1]
+    code, out, err = run("sample", sprites[0], "--prompt", "zebra")
+    assert (code, out) == (64, "") and "caption must hold a word that training saw" in err
+
+
+def test_a_captioned_study_opens_to_the_bit_and_goes_on_with_its_captions_alone(sprites):
+    path, data = sprites
+    one, other = (
+        zscape.open(path).sample_tensor(4, where={"caption": "small square"}, seed=1) for _ in "ab"
+    )
+    assert one.equal(other)
+    zscape.resume(path, data, epochs=3).lock.release()
+    moved = {"caption": data.texts["caption"][1:] + data.texts["caption"][:1]}
+    with pytest.raises(StudyError, match="must have the data it was begun with"):
+        zscape.resume(path, replace(data, texts=moved), epochs=3)
+
+
+def test_captions_in_python_are_one_per_thing():
+    seen = zscape.look(np.zeros((3, 8, 8), np.uint8), captions=["a", "", "b"])
+    assert seen.texts == {"caption": ("a", "", "b")} and seen.origin == {}
+    with pytest.raises(DataError, match="Captions must be one per example in memory, 3 here"):
+        zscape.look(np.zeros((3, 8, 8), np.uint8), captions=["a"])

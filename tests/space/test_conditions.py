@@ -8,7 +8,7 @@ from tests.contracts.space import digits_space
 from zscape.errors import SpecError
 from zscape.modalities.conditions import find_conditions
 from zscape.recipes import conditional_vae
-from zscape.space.conditions import across, askable
+from zscape.space.conditions import across, askable, prompt
 from zscape.space.space import Space, encode_stored
 from zscape.study.data import look
 
@@ -90,3 +90,36 @@ def test_what_cannot_be_asked_is_refused_by_name(space, where, said):
 def test_a_space_that_was_told_nothing_says_so():
     with pytest.raises(SpecError, match="must have been told of conditions to be asked for label"):
         digits_space().sample(2, where={"label": "3"})
+
+
+@pytest.fixture(scope="module")
+def captioned():
+    """Of an untrained model that is told of captions and an age."""
+    torch.manual_seed(0)
+    data = look(RNG.random((60, 8, 8)))
+    texts = {"caption": ["small heart, top left", "a big square"] * 30}
+    known, _ = find_conditions(None, (), {"age": RNG.normal(40, 10, 60)}, texts)
+    model, _ = conditional_vae(data.modality, known, latent=3, network="mlp:16")
+    codes = encode_stored(model.eval(), data.modality, data.x)
+    return Space(model, data.modality, codes, data.x, torch.arange(60))
+
+
+def test_a_prompt_is_a_condition_and_unknown_words_are_said(captioned):
+    where, notes = prompt(captioned, "big haert")
+    assert where == {"caption": "big haert"}
+    assert notes == ("'haert' was never seen and is read as 'heart'",)
+    assert prompt(captioned, "Big heart")[1] == ()
+    assert prompt(captioned, "purple heart")[1] == ("never seen, so passed over: purple",)
+    made = captioned.sample_tensor(2, where=where, seed=0)
+    assert made.equal(captioned.sample_tensor(2, where={"caption": "Big heart"}, seed=0))
+    assert not made.equal(captioned.sample_tensor(2, where={"caption": "square"}, seed=0))
+    assert askable(captioned)[1].startswith("caption: a text of up to 4 words; a, big, heart")
+
+
+def test_prompts_that_cannot_be(captioned, space):
+    with pytest.raises(SpecError, match="caption must hold a word that training saw"):
+        prompt(captioned, "purple")
+    with pytest.raises(SpecError, match="must have one text to stand for, got none"):
+        prompt(space, "heart")
+    with pytest.raises(SpecError, match="caption must be a class or a number here, got a text"):
+        across(captioned, "caption")

@@ -10,12 +10,13 @@ from cyclopts import Parameter
 from torch import Tensor
 
 from zscape.cli.conditions import parse_where
-from zscape.cli.output import Result, leave, say
+from zscape.cli.output import Result, leave, say, tell
 from zscape.errors import SpecError
 from zscape.modalities.found import printable
 from zscape.modalities.labels import UNKNOWN
 from zscape.modalities.modality import Pictures, Rows
 from zscape.space.conditions import across
+from zscape.space.conditions import prompt as read_prompt
 from zscape.space.maps import map_codes
 from zscape.space.paths import interpolate_codes, traverse
 from zscape.space.pictures import captioned, grid, pairs
@@ -56,6 +57,9 @@ def sample(
     where: Annotated[
         str, Parameter(help="what they must be, as smile=1,age=40; show lists what can be asked.")
     ] = "",
+    prompt: Annotated[
+        str, Parameter(help='the same in a few words, as "small heart, top left".')
+    ] = "",
     over: Annotated[
         str, Parameter(help="a condition: a row for each of its classes, of the same codes.")
     ] = "",
@@ -67,6 +71,11 @@ def sample(
     """Draw new things: codes from the prior, decoded."""
     space = opened(study, recipe).space()
     asked = parse_where(where)
+    if prompt:
+        said, notes = read_prompt(space, prompt)
+        asked |= said
+        for note in notes:
+            tell(printable(note))
     record: dict[str, Any] = {"verb": "sample", "number": n, "seed": seed}
     record |= {"where": asked, "levels": levels}
     if over:

@@ -7,6 +7,7 @@ from zscape.objective.objective import Objective
 from zscape.recipes.adversarial import aae, factor_vae, vae_gan
 from zscape.recipes.conditional import conditional_vae
 from zscape.recipes.discrete import fsq_vae, rvq_vae, vq_vae
+from zscape.recipes.filling import fill_vae
 from zscape.recipes.flat import (
     ae,
     annealed_vae,
@@ -25,7 +26,7 @@ from zscape.recipes.ica import ica_vae
 from zscape.recipes.ladder import ladder_vae
 from zscape.recipes.pixels import pixel_vae
 from zscape.recipes.priors import flow_vae, mixture_vae, vamp_vae
-from zscape.recipes.semi import m2_vae
+from zscape.recipes.semi import m2_vae, shift_vae
 
 __all__ = [
     "RECIPES",
@@ -39,6 +40,7 @@ __all__ = [
     "cyclical_vae",
     "dip_vae",
     "factor_vae",
+    "fill_vae",
     "flow_vae",
     "free_bits_vae",
     "fsq_vae",
@@ -50,6 +52,7 @@ __all__ = [
     "mixture_vae",
     "pixel_vae",
     "rvq_vae",
+    "shift_vae",
     "tc_vae",
     "vae",
     "vae_gan",
@@ -89,5 +92,7 @@ RECIPES: dict[str, Recipe] = {
         vae_gan,
         m2_vae,
         conditional_vae,
+        fill_vae,
+        shift_vae,
     )
 }

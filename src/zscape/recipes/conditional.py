@@ -10,7 +10,7 @@ from zscape.model.start import Told
 from zscape.networks import Encoder
 from zscape.networks.tower import Tower
 from zscape.objective.objective import Objective
-from zscape.probability import posteriors
+from zscape.probability import posteriors, priors
 from zscape.probability.conditional import Conditional
 from zscape.recipes.build import between, flat, one_of, standard
 from zscape.recipes.remedies import costed
@@ -42,11 +42,12 @@ def conditional_vae(
         warmup: steps in which that cost grows from 0, against early collapse.
         drop: share of the examples that each condition is withheld from in training, so that it
             may be left out when asking; as many are told nothing.
-        prior: "standard": N(0, I) under every condition; "learned": a Gaussian of its own.
+        prior: "standard": N(0, I) under every condition; "learned": a Gaussian of its own;
+            "flow": a spline flow that sees the condition, for samples that follow it closely.
         likelihood: a word, or "auto".
         network: a word, or "auto".
 
-    Source: Sohn et al. 2015, eq. 4, NeurIPS 28.
+    Source: Sohn et al. 2015, eq. 4, NeurIPS 28. Flow prior: Durkan et al. 2019, arXiv:1906.04032.
     """
     names = [name.strip() for name in conditions.split(",") if name.strip()]
     told = known.chosen(names) if names else known
@@ -56,12 +57,15 @@ def conditional_vae(
     def learned(encoder: Encoder, posterior: Conditional, latent: int) -> Conditional:
         return posteriors.Gaussian(tower.features, latent)
 
+    def flow(encoder: Encoder, posterior: Conditional, latent: int) -> Conditional:
+        return priors.Flow(latent, features=tower.features)
+
     model = flat(
         data,
         latent,
         likelihood,
         network,
-        prior=one_of("prior", prior, {"standard": standard, "learned": learned}),
+        prior=one_of("prior", prior, {"standard": standard, "learned": learned, "flow": flow}),
         start=start,
         state=tower.features,
     )

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from zscape.errors import SpecError
 from zscape.modalities.conditions import Field
+from zscape.modalities.words import read_text
 from zscape.space.space import Space, Where
 
 SPREAD = (-2, -1, 0, 1, 2)  # standard deviations from the mean at which a number is shown
@@ -44,6 +45,28 @@ def across(
         space.sample_tensor(n, where={**(where or {}), name: value}, seed=seed) for value in values
     ]
     return torch.cat(drawn), tuple(map(str, values))
+
+
+def prompt(space: Space, text: str) -> tuple[dict[str, str], tuple[str, ...]]:
+    """A short text as `where`, and notes on the words that training did not see.
+
+    Raises:
+        SpecError: the space was told of no texts, of several, or knows none of the words.
+    """
+    fields = [field for field in space.known.fields if field.words]
+    if len(fields) != 1:
+        names = ", ".join(field.name for field in fields) or "none"
+        raise SpecError(
+            f"A prompt must have one text to stand for, got {names} that this space was told of. "
+            + ("Name one by where." if fields else "Train conditional_vae on data with captions.")
+        )
+    field = fields[0]
+    field.row(text)
+    read = read_text(text, field.words)
+    notes = [f"{word!r} was never seen and is read as {known!r}" for word, known in read.taken]
+    if read.unseen:
+        notes.append(f"never seen, so passed over: {', '.join(read.unseen)}")
+    return {field.name: text}, tuple(notes)
 
 
 def askable(space: Space) -> list[str]:

@@ -1,10 +1,12 @@
 """What is known beside data, and recipes that are told it: those with a second argument."""
 
+import hashlib
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from zscape.errors import SpecError
@@ -63,11 +65,14 @@ def context_of(data: Data, names: Sequence[str]) -> Tensor | None:
     return context[:, known.columns(names)]
 
 
-def record_of(known: Conditions) -> dict[str, Any]:
-    """Fields as plain values."""
-    return {"fields": [asdict(field) for field in known.fields]}
+def record_of(data: Data) -> dict[str, Any]:
+    """What is known of data as plain values, and the sha256 of what each example is told."""
+    known, context = _found(data)
+    content = b"" if context is None else np.ascontiguousarray(context.numpy()).tobytes()
+    digest = hashlib.sha256(content).hexdigest()
+    return {"fields": [asdict(field) for field in known.fields], "sha256": digest}
 
 
 def _found(data: Data) -> tuple[Conditions, Tensor | None]:
     label = str(data.origin.get("label", "label"))
-    return find_conditions(data.labels, data.label_names, data.attributes, label=label)
+    return find_conditions(data.labels, data.label_names, data.attributes, data.texts, label=label)

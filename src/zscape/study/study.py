@@ -27,7 +27,7 @@ from zscape.space.space import Space
 from zscape.study.checkpoints import Start
 from zscape.study.data import Data, fingerprint
 from zscape.study.journal import LOG
-from zscape.study.known import build, conditions_of, is_told, record_of
+from zscape.study.known import build, is_told, record_of
 from zscape.study.spec import our_recipe, settle
 from zscape.study.storage.claims import (
     MISFITS,
@@ -111,7 +111,7 @@ class Study:
             "data": _data_record(data, folder),
         }
         if is_told(recipe):
-            asked["known"] = record_of(conditions_of(data))
+            asked["known"] = record_of(data)
         return cls(folder, asked, data.modality, recipe, data)
 
     def create(self) -> "Study":

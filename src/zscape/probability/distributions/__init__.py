@@ -6,6 +6,7 @@ They follow torch's contract; whatever follows it too (a zuko flow) may stand in
 from zscape.probability.distributions.bent import Bent
 from zscape.probability.distributions.binary import Bernoulli, ContinuousBernoulli
 from zscape.probability.distributions.classes import OneHot
+from zscape.probability.distributions.completed import Completed
 from zscape.probability.distributions.counts import (
     Multinomial,
     NegativeBinomial,
@@ -31,6 +32,7 @@ __all__ = [
     "Bent",
     "Bernoulli",
     "Categorical",
+    "Completed",
     "ContinuousBernoulli",
     "Delta",
     "DiagonalGaussian",
