@@ -66,8 +66,10 @@ GPU = Plan(
     Size((16,), (4,) * 5, (1,) * 6, state=96, channels=64, hidden=128, width=32, blocks=1),
     components=200,
     rate=1.5e-3,
+    weight_decay=0.02,
     batch=512,
     passes=4,
+    shifted=0.3,
 )
 
 

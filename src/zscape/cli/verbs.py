@@ -43,6 +43,9 @@ Own = Annotated[
 ]
 Seed = Annotated[int, Parameter(help="repeats the same draws.")]
 Item = Annotated[str, Parameter(help="'#12', an index into the study's data, or a file.")]
+Levels = Annotated[
+    int | None, Parameter(help="coarse levels that are drawn, the rest at their centres.")
+]
 Steps = Annotated[int, Parameter(help="how many things on the way.")]
 
 
@@ -51,9 +54,7 @@ def sample(
     /,
     *,
     n: Annotated[int, Parameter(name=["-n", "--number"], help="how many.")] = SHOWN,
-    levels: Annotated[
-        int | None, Parameter(help="coarse levels that are drawn, the rest at their centres.")
-    ] = None,
+    levels: Levels = None,
     where: Annotated[
         str, Parameter(help="what they must be, as smile=1,age=40; show lists what can be asked.")
     ] = "",
@@ -86,7 +87,7 @@ def sample(
         write_things(out, space, x)
         say({**record, "study": str(study), "file": str(out)}) if json else print(out)
         return
-    words = [f"levels{levels}"] if levels else [f"{k}-{v}" for k, v in asked.items()]
+    words = [f"{k}-{v}" for k, v in asked.items()] + ([f"levels{levels}"] if levels else [])
     name = named("sample", f"{n}", f"seed{seed}", *words)
     leave(result_of(space, name, x, record), study, out=out, json=json)
 
