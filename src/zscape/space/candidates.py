@@ -24,7 +24,7 @@ MOST_EXPECTED = 60_000  # codes that EM looks at
 ABSENT = -1e4  # log-weight of another class's component
 COMPONENTS, BY_CLASS = (1, 3, 10, 25, 50, 100), (1, 2, 5, 10, 20)
 UPDATES = {"flow": 2_000, "diffusion": 4_000, "diagonal": 1_000, "vamp": 300, "tokens": 1_000}
-PACE = {"flow": 2e-3, "diffusion": 2e-3, "diagonal": 1e-2, "vamp": 1e-2, "tokens": 3e-3}
+PACE = {"flow": 2e-3, "diffusion": 1e-3, "diagonal": 1e-2, "vamp": 1e-2, "tokens": 3e-3}
 BATCH = 512
 BATCHES = {"tokens": 64}
 SOURCE_SHARE = 0.2  # of the work on a diffusion, until its source is fitted
@@ -60,6 +60,9 @@ class Task:
         places: where the fitted items stand among the kept ones.
         z: codes that are fitted, `[N, D]`.
         known: the class of each, one-hot `[N, F]`; F is 0 where none is asked for.
+        posteriors: means and standard deviations that the codes were drawn from, `[N', 2 D]`, in
+            the order of the codes; the codes, and deviations 0, where those are no Gaussians.
+        picking_posteriors: likewise of the codes that pick.
         picking: codes that pick, `[M, D]`.
         picking_known: likewise.
         shift: what was taken from all codes, `[*event]`.
@@ -73,6 +76,8 @@ class Task:
     places: Tensor
     z: Tensor
     known: Tensor
+    posteriors: Tensor
+    picking_posteriors: Tensor
     picking: Tensor
     picking_known: Tensor
     shift: Tensor
@@ -194,7 +199,17 @@ def fit_diffusion(task: Task, slot: Slot, source: Attempt | None = None) -> Iter
     assert isinstance(source.prior, priors.Standardised)
     prior.inner.source.load_state_dict(source.prior.inner.state_dict())
     inner = prior.inner
-    for attempt in _descended(task, slot, prior, inner.network, "diffusion", inner.matcher()):
+    points = task.posteriors, task.known[: len(task.posteriors)]
+    for attempt in _minimised(
+        task,
+        slot,
+        prior,
+        inner.network,
+        "diffusion",
+        inner.matcher(),
+        points,
+        task.picking_posteriors,
+    ):
         yield replace(attempt, share=SOURCE_SHARE + (1 - SOURCE_SHARE) * attempt.share)
 
 
@@ -225,9 +240,8 @@ def _descended(
     prior: Conditional,
     fitted: nn.Module,
     words: str,
-    loss: Loss | None = None,
 ) -> Iterator[Attempt]:
-    """The fitting of a prior by gradients of `loss`, or else of -log p(z)."""
+    """The fitting of a prior by gradients of -log p(z)."""
     moved = (lambda z: z) if isinstance(prior, priors.Standardised) else task.outside
     inner = prior.inner if isinstance(prior, priors.Standardised) else prior
 
@@ -236,7 +250,7 @@ def _descended(
         return found
 
     points = task.z, task.known
-    yield from _minimised(task, slot, prior, fitted, words, loss or nats, points, task.picking)
+    yield from _minimised(task, slot, prior, fitted, words, nats, points, task.picking)
 
 
 def _minimised(
