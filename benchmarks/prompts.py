@@ -68,6 +68,12 @@ def by_prompt(settings: Settings) -> Iterator[Figure]:
     yield _share("prompt_new_forms", found[half:], asked.named[half:], said)
     for name, factor in FACTORS.items():
         yield _share(f"prompt_{name}", found[:, factor], asked.named[:, factor], said)
+    like = tuning_prompts(number // 2)
+    found = read(drawn(space, like, seed=settings.seed), known)
+    words = (
+        "prompts of combinations and forms that were in training, by which settings are chosen; "
+    )
+    yield _share("prompt_as_in_training", found, like.named, words + said)
     yield from _floors(space, data, asked, known, said)
 
 
@@ -139,13 +145,6 @@ def drawn(space: zs.Space, asked: Asked, *, seed: int = 0) -> np.ndarray:
     """One picture for each prompt, `[N, H, W]` in [0, 1]."""
     where = {"caption": asked.prompts}
     return space.sample_tensor(len(asked.prompts), where=where, seed=seed)[:, 0].numpy()
-
-
-def share_right(found: np.ndarray, asked: Asked) -> tuple[float, float]:
-    """The share of pictures with all that was named right, and its standard error."""
-    right = (found == asked.named).all(1)
-    share = float(right.mean())
-    return share, float(np.sqrt(share * (1 - share) / len(right)))
 
 
 def _prompts(count: int, *, held: bool, forms: tuple[str, ...], seed: int) -> Asked:
