@@ -54,8 +54,8 @@ def classes(settings: Settings) -> Iterator[Figure]:
     number, target = min(SAMPLES, len(test)) // CLASSES, features(test)
     said = (
         f"MNIST, vae {options} trained without labels, then {COMPONENTS} Gaussians with full "
-        f"covariances on the codes of each class, drawn at {WIDTH} of their width, {seconds:.0f} CPU "
-        f"s together; {number} samples "
+        f"covariances on the codes of each class, drawn at {WIDTH} of their width (the floor "
+        f"too), {seconds:.0f} CPU s together; {number} samples "
         f"of each class and {len(test)} test pictures; judge: a convolutional classifier of the "
         f"training pictures that is used for nothing else; coverage k = {NEAREST} in features: "
         f"{features.name}; settings chosen on held-out training pictures; {machine()}"
@@ -93,6 +93,7 @@ def _floor(x: Tensor, labels: Tensor, number: int, seed: int) -> tuple[Tensor, T
         for c in range(CLASSES):
             points = (x[labels == c].flatten(1) - found.mean) @ found.axes.T / found.scale
             *_, mixture = fit_mixture(points, FLOOR_COMPONENTS, seed=seed)
+            mixture.scale_tril.mul_(WIDTH)
             pixels = found.mean + (mixture.sample((number,)) * found.scale) @ found.axes
             made.append(pixels.clamp(0, 1).reshape(-1, *x.shape[1:]))
     return torch.cat(made), torch.arange(CLASSES).repeat_interleave(number)
