@@ -23,6 +23,7 @@ STREAM = 0x9E1F  # its draws are not those of anybody else's small seed
 MOST_EXPECTED = 60_000  # codes that EM looks at
 ABSENT = -1e4  # log-weight of another class's component
 COMPONENTS, BY_CLASS = (1, 3, 10, 25, 50, 100), (1, 2, 5, 10, 20)
+SOURCES = COMPONENTS[:-1]  # a step of a diffusion costs as much as its components are many
 UPDATES = {"flow": 2_000, "diffusion": 4_000, "diagonal": 1_000, "vamp": 300, "tokens": 1_000}
 PACE = {"flow": 2e-3, "diffusion": 1e-3, "diagonal": 1e-2, "vamp": 1e-2, "tokens": 3e-3}
 BATCH = 512
@@ -97,9 +98,15 @@ def best(attempts: Iterable[Attempt]) -> Attempt:
     return min(done, key=lambda attempt: attempt.nats)
 
 
-def fit_mixtures(task: Task, slot: Slot) -> Iterator[Attempt]:
-    """Ever more components until the codes that pick say twice that it was enough."""
-    usual, lowest, worse = BY_CLASS if slot.classes else COMPONENTS, np.inf, 0
+def fit_mixtures(task: Task, slot: Slot, usual: tuple[int, ...] = COMPONENTS) -> Iterator[Attempt]:
+    """Ever more components until the codes that pick say twice that it was enough.
+
+    Args:
+        task: what is fitted.
+        slot: of the prior.
+        usual: how many are tried, where none are asked for and none are by classes.
+    """
+    usual, lowest, worse = BY_CLASS if slot.classes else usual, np.inf, 0
     tried = (task.components,) if task.components else usual
     for number, components in enumerate(tried):
         for attempt in _fit_mixture(task, slot, components):
@@ -188,7 +195,7 @@ def fit_diffusion(task: Task, slot: Slot, source: Attempt | None = None) -> Iter
     """
     if source is None:
         found = []
-        for attempt in fit_mixtures(task, replace(slot, kind="mixture")):
+        for attempt in fit_mixtures(task, replace(slot, kind="mixture"), SOURCES):
             found.append(attempt)
             yield replace(attempt, prior=None, share=SOURCE_SHARE * attempt.share)
         source = best(found)

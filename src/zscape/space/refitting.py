@@ -16,6 +16,7 @@ from zscape.errors import DataError, SpecError
 from zscape.probability.distributions import Delta, DiagonalGaussian
 from zscape.space.candidates import (
     FITS,
+    SOURCES,
     STREAM,
     Attempt,
     Task,
@@ -120,7 +121,8 @@ def refitting(
         yield attempt
     if not names and task.z.shape[1] > 1:
         yield from fit_flow(task, replace(slot, kind="flow"))
-    yield from fit_diffusion(task, replace(slot, kind="diffusion"), best(mixtures))
+    sources = [m for m in mixtures if names or components or m.slot.components <= max(SOURCES)]
+    yield from fit_diffusion(task, replace(slot, kind="diffusion"), best(sources))
 
 
 def parts(space: Space, *, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
