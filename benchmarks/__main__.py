@@ -23,6 +23,7 @@ from benchmarks import (
     metric_cost,
     mnist_nats,
     mnist_vae,
+    modes,
     precision_parity,
     processes,
     refit,
@@ -50,6 +51,7 @@ BENCHMARKS: dict[str, dict[str, Part]] = {
     "precision_parity": precision_parity.PARTS,
     "scaling": scaling.PARTS,
     "processes": processes.PARTS,
+    "modes": modes.PARTS,
     "faults": faults.PARTS,
     "discrete": discrete.PARTS,
     "refit": refit.PARTS,
@@ -60,7 +62,7 @@ BENCHMARKS: dict[str, dict[str, Part]] = {
 def main() -> None:
     """Runs what the command line asks for."""
     asked = _arguments()
-    torch.set_num_threads(1)
+    torch.set_num_threads(asked.threads)
     if asked.name == "list":
         for name, parts in BENCHMARKS.items():
             print(name, *parts)
@@ -99,6 +101,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", default="", help="the parts whose names contain this")
     parser.add_argument("--quick", action="store_true", help="under a minute; nothing is kept")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--gpu", dest="device", action="store_const", const="cuda", default="cpu")
     parser.add_argument("--device", help="mnist_nats with --minutes: cpu or cuda")
     parser.add_argument("--minutes", type=float, help="mnist_nats: dynamic, against the clock")

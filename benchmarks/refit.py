@@ -98,7 +98,7 @@ def _figures(
     name: str, bench: Bench, settings: Settings, *, kinds: tuple[str, ...] = tuple(CANDIDATES)
 ) -> Iterator[Figure]:
     target, found = bench.features(bench.test), dict[str, Measured]()
-    number = min(SAMPLES, len(bench.test))
+    number = min(SAMPLES, len(bench.test), len(bench.beside))
     said = (
         f"{bench.about} Frechet distance of {number} samples to {len(bench.test)} test pictures; "
         "error by random halves"
@@ -126,6 +126,7 @@ def _figures(
     for word in kinds:
         kind, options = CANDIDATES[word]
         updates = 20 if settings.quick else 0
+        options = options | ({"components": 2} if settings.quick else {})
         start = time.process_time()
         tries = refitting(bench.space, kind, updates=updates, seed=settings.seed, **options)
         fitted[word] = best(list(tries))

@@ -50,8 +50,8 @@ def _rows():
 KNOWN = Conditions((Field("label", ("a", "b", "c")), Field("size", mean=1.0, scale=2.0)))
 CONTEXT = torch.tensor([[0, 0.5], [1, -1], [2, torch.nan], [torch.nan, 2], [1, 0], [torch.nan] * 2])
 
-# Decodes pixel after pixel, is of maps, has an opponent that judges pictures.
-PICTURES_ONLY = {"pixel_vae", "ladder_vae", "vae_gan"}
+# Decodes pixel after pixel; is of maps; has an opponent that judges pictures; moves them.
+PICTURES_ONLY = {"pixel_vae", "ladder_vae", "vae_gan", "shift_vae"}
 PICTURES = ("bits", "grey", "colour")
 MIXED = (("gaussian", 1), ("categorical", 3), ("bernoulli", 1), ("negative_binomial", 1))
 DATA = {

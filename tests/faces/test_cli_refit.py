@@ -69,6 +69,7 @@ def test_classes_without_retraining(study, run, tmp_path):
     assert run("refit-prior", study, *words)[0] == 0
     space = zs.open(tmp_path / "by")
     assert space.sample(3, where={"label": "3"}, seed=0).shape == (3, 8, 8)
+    assert run("sample", tmp_path / "by", "--where", "label=3")[0] == 0
 
 
 def test_it_is_not_trained_on(study, run, tmp_path):

@@ -196,6 +196,16 @@ def test_free_bits_are_granted_to_each_level():
     assert part.cost.item() == pytest.approx(means.clamp(min=floor).sum().item(), rel=1e-5)
 
 
+def test_free_bits_end_when_they_were_to():
+    model, objective = ladder_vae(DATA["bits"][0], latent=3, free_bits=9.0, free_steps=10)
+    trace = model((torch.rand(4, 1, 8, 8) < 0.4).float())
+    free, full = (objective(trace, step) for step in (9, 10))
+    spent = free.parts["distortion"].item()
+    assert free.total.item() == pytest.approx(spent + 27, rel=1e-5)  # three levels, all under 9
+    assert full.total.item() == pytest.approx(spent + full.parts["rate"].item(), rel=1e-5)
+    assert not objective.steady
+
+
 @pytest.mark.parametrize("shape", [(3, 5, 5), (1, 28, 28), (3, 30, 17), (2, 64, 48)])
 @pytest.mark.parametrize("size", SIZES)
 def test_any_picture_size_is_walked(shape, size):

@@ -81,7 +81,8 @@ def test_neither_side_trains_the_other(recipe, options):
         parameter.grad = None
     critic.critic_loss(trace, 0).backward()
     assert all(p.grad is None for p in model.parameters())
-    assert all(p.grad.abs().sum() > 0 for p in critic.network.parameters())
+    assert all(p.grad is not None for p in critic.network.parameters())
+    assert any(p.grad.abs().sum() > 0 for p in critic.network.parameters())
 
 
 def test_an_opponent_in_pictures_is_no_steeper_than_its_layers():
@@ -109,13 +110,13 @@ def moments(recipe, **options):
             critic.critic_loss(trace, step).backward()
         for optimizer in (ours, *theirs):
             optimizer.step()
-    z = model.encode(torch.rand(2000, 2) @ mixing).latents[0].z.detach()
+    z = model(torch.rand(2000, 2) @ mixing).latents[0].z[0].detach()
     return z.mean(0), z.T.cov()
 
 
 @pytest.mark.slow
-def test_an_adversarial_autoencoder_has_the_moments_of_its_prior():
-    mean, covariance = moments(aae)
+def test_points_of_an_adversarial_autoencoder_have_the_moments_of_its_prior():
+    mean, covariance = moments(aae, posterior="point")
     assert mean.abs().max() < 0.25
     assert (covariance - torch.eye(2)).abs().max() < 0.3
     mean, covariance = moments(ae)

@@ -85,8 +85,20 @@ def test_a_class_can_be_asked_for_without_retraining():
         right += (nearest == c).double().mean().item() / 10
     assert right > 0.5  # of ten classes, of 400 examples
     assert after.sample(3, seed=0).shape == trained.sample(3, seed=0).shape
-    with pytest.raises(SpecError, match="Unknown label"):
+    with pytest.raises(SpecError, match="eleven"):
         after.sample(2, where={"label": "eleven"})
+
+
+def test_examples_of_no_known_class_are_left_out():
+    trained = space()
+    labels = trained.labels.copy()
+    labels[::3] = -1
+    after = refit_prior(replace(trained, labels=labels), by="label", components=1)
+    assert [field.names for field in after.known.fields] == [trained.label_names]
+    rare = np.where(trained.labels == 4, -1, trained.labels)
+    rare[parts(trained)[0][trained.labels[parts(trained)[0]] == 4][:1]] = 4
+    with pytest.raises(DataError, match="at least 2 examples"):
+        refit_prior(replace(trained, labels=rare), by="label", components=1)
 
 
 def test_a_diffusion_knows_classes_too():

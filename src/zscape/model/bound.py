@@ -6,6 +6,7 @@ from torch.distributions import kl_divergence
 from zscape.model.trace import Latent, Trace
 from zscape.probability.diffusion import Carried
 from zscape.probability.distributions import Delta, Moved, kl_per_unit
+from zscape.probability.distributions.grids import Chosen
 
 
 def distortion(trace: Trace) -> Tensor:
@@ -34,6 +35,11 @@ def rate(latent: Latent) -> Tensor:
 def rate_per_unit(latent: Latent) -> Tensor | None:
     """KL of each unit, in nats, `[..., D]`; None where prior or posterior do not factorise."""
     return None if latent.q is None else kl_per_unit(latent.q, latent.p)
+
+
+def has_exact_rate(latent: Latent) -> bool:
+    """Whether the rate needs no draw: it has a closed form, or codes are chosen without chance."""
+    return isinstance(latent.q, Chosen) or rate_per_unit(latent) is not None
 
 
 def has_rate(trace: Trace) -> bool:
@@ -69,6 +75,9 @@ def log_weights(trace: Trace) -> Tensor:
     """
     total = -distortion(trace)
     for latent in trace.latents:
+        if isinstance(latent.q, Chosen) and not latent.given:
+            total = total - rate(latent)  # by the indices themselves, which z must be read for
+            continue
         total = total + latent.p.log_prob(latent.z)
         if latent.q is not None and not latent.given:
             total = total - latent.q.log_prob(latent.z)

@@ -79,7 +79,7 @@ class Paint(nn.Module):
         self.last = nn.Conv2d(channels, features[0] * cut**2, 3, padding=1)
         scale_weights(self.last, fan_in=9 * channels)
         with torch.no_grad():
-            self.last.weight *= 0.1  # pictures start grey
+            self.last.weight *= 0.5  # pictures start greyish
 
     def forward(self, state: Tensor) -> Tensor:
         """The features, cut to the size of the picture."""
@@ -129,10 +129,10 @@ class Head(nn.Module):
         place: of the state.
         width: hidden features.
         outputs: how many numbers.
-        strength: of the start, over that which keeps the variance; 0: they start at zero.
+        silent: whether they all start at zero.
     """
 
-    def __init__(self, place: Place, width: int, outputs: int, *, strength: float = 0.0) -> None:
+    def __init__(self, place: Place, width: int, outputs: int, *, silent: bool = True) -> None:
         super().__init__()
         self.event_dims = len(place.shape)
         maps = place.size is not None
@@ -143,8 +143,8 @@ class Head(nn.Module):
         )
         scale_weights(self.first, fan_in=place.channels * (9 if maps else 1))
         self.last = _point(place, width, outputs)
-        with torch.no_grad():
-            self.last.weight *= strength
+        if silent:
+            nn.init.zeros_(self.last.weight)
 
     def forward(self, state: Tensor) -> Tensor:
         """`[..., outputs]` or `[..., outputs, H, W]`."""

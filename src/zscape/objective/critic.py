@@ -14,6 +14,8 @@ from zscape.model.trace import Latent, Trace
 from zscape.networks import Encoder
 from zscape.objective.objective import Critic, Part
 
+MARGIN = 0.1  # of an opponent no steeper than 1: pictures of few pixels lie near each other
+
 
 class FactorCritic(Critic):
     """weight * KL(q(z) || prod_d q(z_d)) in nats, the log-odds that an opponent gives to codes.
@@ -85,8 +87,8 @@ class PictureCritic(Critic):
 
     similarity * |f(x) - f(x')|^2 / 2 - weight * (D(x') + D(x'')) / 2, where x' is the decoded code
     of x, x'' a decoded draw of the prior, f the opponent's last features and D its linear reading
-    of them. The opponent has a hinge loss and layers of spectral norm 1, so that a feature moves no
-    further than the picture does.
+    of them. The opponent has a hinge loss and layers of spectral norm 1, so that features move
+    about as far as the picture does; D is in margins of 0.1.
     Source: Larsen et al. 2016, eqs. 7 and 8, arXiv:1512.09300; Miyato et al. 2018, eqs. 8 and 16,
     arXiv:1802.05957 (spectral norm, hinge).
 
@@ -117,7 +119,7 @@ class PictureCritic(Critic):
                 wanted = self.trunk(x)
             found, drawn = self.trunk(torch.cat([decoded, self._drawn(trace)])).chunk(2)
             value = 0.5 * (found - wanted).square().sum(-1).mean()
-            opinion = 0.5 * (self.head(found) + self.head(drawn)).mean()
+            opinion = 0.5 * (self.head(found) + self.head(drawn)).mean() / MARGIN
         return Part("similarity", value, self.similarity * value - self.weight * opinion)
 
     def critic_loss(self, trace: Trace, step: int) -> Tensor:
@@ -125,7 +127,8 @@ class PictureCritic(Critic):
         x, decoded = _pictures(trace)
         with torch.no_grad():
             made = torch.cat([decoded.detach(), self._drawn(trace)])
-        return relu(1 - self.network(x)).mean() + relu(1 + self.network(made)).mean()
+        said = relu(MARGIN - self.network(x)).mean() + relu(MARGIN + self.network(made)).mean()
+        return said / MARGIN
 
     def _drawn(self, trace: Trace) -> Tensor:
         assert trace.x is not None, "a generated trace has observed nothing"

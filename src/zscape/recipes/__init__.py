@@ -26,7 +26,7 @@ from zscape.recipes.ica import ica_vae
 from zscape.recipes.ladder import ladder_vae
 from zscape.recipes.pixels import pixel_vae
 from zscape.recipes.priors import flow_vae, mixture_vae, vamp_vae
-from zscape.recipes.semi import m2_vae
+from zscape.recipes.semi import m2_vae, shift_vae
 
 __all__ = [
     "RECIPES",
@@ -52,6 +52,7 @@ __all__ = [
     "mixture_vae",
     "pixel_vae",
     "rvq_vae",
+    "shift_vae",
     "tc_vae",
     "vae",
     "vae_gan",
@@ -92,5 +93,6 @@ RECIPES: dict[str, Recipe] = {
         m2_vae,
         conditional_vae,
         fill_vae,
+        shift_vae,
     )
 }

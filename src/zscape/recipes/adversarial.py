@@ -49,7 +49,7 @@ def aae(
     *,
     latent: int = 16,
     weight: float = 10.0,
-    posterior: str = "point",
+    posterior: str = "gaussian",
     opponent: int = 256,
     likelihood: str = "auto",
     network: str = "auto",
@@ -62,7 +62,8 @@ def aae(
     Args:
         data: of the things to be modelled.
         weight: of the opponent's opinion against a nat of distortion.
-        posterior: "point" or "gaussian", whose draws fill what few examples leave.
+        posterior: "gaussian", whose draws fill what few examples leave, or "point", which an
+            opponent tells from any density unless the weight is low: 1.
         opponent: width of the opponent's three layers.
 
     Source: Makhzani et al. 2016, section 2, arXiv:1511.05644.
@@ -81,8 +82,8 @@ def vae_gan(
     latent: int = 16,
     beta: float = 1.0,
     pixels: float = 1.0,
-    similarity: float = 1.0,
-    weight: float = 1.0,
+    similarity: float = 30.0,
+    weight: float = 3.0,
     likelihood: str = "auto",
     network: str = "auto",
 ) -> tuple[Model, Objective]:
@@ -97,7 +98,7 @@ def vae_gan(
         beta: what a nat of the rate costs.
         pixels: what a nat of distortion costs; 0 leaves likeness to the opponent's features.
         similarity: what half a squared distance of the opponent's features costs.
-        weight: of the opponent's opinion.
+        weight: of the opponent's opinion; from 10 on training may circle.
 
     Source: Larsen et al. 2016, eqs. 7 and 8, arXiv:1512.09300; Miyato et al. 2018,
     arXiv:1802.05957 (a steadier opponent).

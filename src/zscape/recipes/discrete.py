@@ -31,7 +31,7 @@ REVIVE = 0.03  # of the mean use, below which a code is dead
 def vq_vae(
     data: Modality,
     *,
-    latent: int = 16,
+    latent: int = 4,
     codes: int = 512,
     groups: int = 0,
     commitment: float = 0.25,
@@ -46,7 +46,7 @@ def vq_vae(
 
     Args:
         data: of the things to be modelled.
-        latent: size of a code vector.
+        latent: size of a code vector; small ones are used better.
         codes: vectors in the codebook.
         groups: code vectors of an example, where the network has no grid; 0: 8. On a grid, the
             sizes of the network say how many: 'conv:32,64' halves twice.
@@ -74,7 +74,7 @@ def vq_vae(
 def rvq_vae(
     data: Modality,
     *,
-    latent: int = 16,
+    latent: int = 4,
     codes: int = 64,
     books: int = 2,
     groups: int = 0,
@@ -90,7 +90,7 @@ def rvq_vae(
 
     Args:
         data: of the things to be modelled.
-        latent: size of a code vector.
+        latent: size of a code vector; small ones are used better.
         codes: vectors in each codebook.
         books: codebooks.
         groups: code vectors of an example, where the network has no grid; 0: 8.
@@ -173,7 +173,7 @@ def quantised(
     Raises:
         SpecError: an option that cannot be.
     """
-    dimension = int(at_least("latent", latent, 1, start="16"))
+    dimension = int(at_least("latent", latent, 1, start="4"))
     word = likelihood_word(data, likelihood)
     network = data.network if network == "auto" else network
     said = plain_head(word, data)

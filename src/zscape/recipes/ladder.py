@@ -27,6 +27,7 @@ from zscape.networks.ladder import (
 )
 from zscape.objective.objective import Objective, Reconstruction, Sum
 from zscape.objective.rate import Rate
+from zscape.objective.schedules import stepped
 from zscape.probability import priors
 from zscape.probability.conditional import Conditional
 from zscape.recipes.build import at_least, likelihood_word, one_of, plain_head
@@ -66,7 +67,6 @@ SIZES = {
     ),
 }
 
-TOLD = 0.5  # how strongly posteriors start: at 0 a ladder takes longer to use its code
 PRIORS = ("standard", "mixture", "flow")
 
 
@@ -77,6 +77,7 @@ def ladder_vae(
     prior: str = "mixture",
     components: int = 100,
     free_bits: float = 0.0,
+    free_steps: int = 0,
     beta: float = 1.0,
     likelihood: str = "auto",
     network: str = "small",
@@ -93,6 +94,7 @@ def ladder_vae(
         prior: of the top level: "standard", "mixture" or "flow".
         components: Gaussians of the mixture.
         free_bits: nats of every level that are free, against levels that say nothing.
+        free_steps: for how many steps they are; 0: for all.
         beta: what a nat of the rate costs; 1 is the ELBO.
         network: how large it is. "tiny" and "small": 2 and 3 levels of vectors, for minutes on a
             CPU; "medium": 2, and 3 of maps; "large": 2, and 14 of maps, for a GPU.
@@ -105,14 +107,10 @@ def ladder_vae(
     count = int(at_least("components", components, 1, start="100"))
     top = one_of("prior", prior, {word: word for word in PRIORS})
     _require_pictures(data)
-    objective = Sum(
-        Reconstruction(),
-        Rate(
-            at_least("beta", beta, 0),
-            floor=at_least("free_bits", free_bits, 0, start="0.5"),
-            per="level",
-        ),
-    )
+    free = at_least("free_bits", free_bits, 0, start="0.5")
+    until = int(at_least("free_steps", free_steps, 0))
+    floor = stepped(free, milestones=(until,), factor=0.0) if until else free
+    objective = Sum(Reconstruction(), Rate(at_least("beta", beta, 0), floor=floor, per="level"))
     word = likelihood_word(data, likelihood)
     said = plain_head(word, data)
     return built(data.shape, latent, chosen, _top(top, latent, count), said), objective
@@ -165,9 +163,11 @@ def _rung(
     inner = size.hidden if place.size is None else size.width
     ndims = len(place.shape)
     code = replace(place, channels=units)
-    meeting = Meeting(place, stateless=number == 1)
-    posterior = Informed(meeting, Head(place, inner, 2 * units, strength=TOLD), ndims=ndims)
-    prior = top if number == 1 else Placed(Head(place, inner, 2 * units), ndims=ndims)
+    is_top = number == 1
+    # Were the top silent too, codes would be noise at first, and the state learn to ignore them.
+    told = Head(place, inner, 2 * units, silent=not is_top)
+    posterior = Informed(Meeting(place, stateless=is_top), told, ndims=ndims)
+    prior = top if is_top else Placed(Head(place, inner, 2 * units), ndims=ndims)
     intake = Intake(code, place, then, blocks=size.blocks, width=inner, depth=depth)
     return Rung(f"z{number}", prior=prior, posterior=posterior, place=evidence, intake=intake)
 

@@ -90,7 +90,8 @@ def interpolate_codes(
     if level is not None:
         end = Codes({**start.tensors, level: end[level]})
     t = torch.linspace(0, 1, steps)
-    return Codes({name: between(start[name], end[name], t) for name in start.tensors})
+    ways = {n: between(z.flatten(1), end[n].flatten(1), t) for n, z in start.tensors.items()}
+    return Codes({n: way.reshape(steps, *start[n].shape[1:]) for n, way in ways.items()})
 
 
 def walk(

@@ -41,7 +41,7 @@ AUTO = "auto"
 MOST_DRAWS = 200_000  # codes that are fitted
 FEWEST, FEWEST_HELD = 20, 40  # examples, and held-out ones, below which a part of all picks
 MOST_PICKING = 5_000
-MOST_CLASSES = 100
+MOST_CLASSES, FEWEST_OF_A_CLASS = 100, 2
 
 
 def refit_prior(
@@ -192,7 +192,12 @@ def _task(
     z, event = z.flatten(0, 1).clone(), z.shape[2:]
     shift, scale = z.mean(0), z.std(0).clamp(min=1e-4)
     copies = len(z) // len(fitting)
-    known = one_hot(torch.from_numpy(ids), max(classes, 1)).float()[:, :classes]
+    known = _one_hot(ids, classes)
+    if classes and known[space.kept[fitting]].sum(0).min() < FEWEST_OF_A_CLASS:
+        raise DataError(
+            f"Every class must have at least {FEWEST_OF_A_CLASS} examples to fit, and one has "
+            "fewer. Refit without classes, or leave the rare ones out of the data."
+        )
     return Task(
         space=space,
         places=fitting,
@@ -209,26 +214,32 @@ def _task(
 
 
 def _classes(space: Space, by: str) -> tuple[tuple[str, ...], np.ndarray]:
-    """Names of classes, and the class of each example of the space, `[N]`."""
+    """Names of classes, and the class of each example of the space, `[N]`, -1 where unknown."""
     if not by:
         return (), np.zeros(len(space.codes), dtype=np.int64)
-    if by == "label" and space.labels is not None:
-        values, ids = np.unique(space.labels, return_inverse=True)
-        names = tuple(class_name(int(v), space.label_names) for v in values)
-    elif by in space.attributes:
-        values, ids = np.unique(space.attributes[by], return_inverse=True)
-        names = tuple(
-            f"{v:g}" if np.issubdtype(values.dtype, np.number) else str(v) for v in values
-        )
-    else:
-        known = [*(["label"] if space.labels is not None else []), *space.attributes]
+    columns = (
+        {} if space.labels is None else {"label": np.where(space.labels < 0, np.nan, space.labels)}
+    )
+    columns |= {name: np.asarray(c, np.float64) for name, c in space.attributes.items()}
+    if by not in columns:
         raise SpecError(
-            f"by must name what is known of the data ({', '.join(known) or 'nothing'}), "
+            f"by must name what is known of the data ({', '.join(columns) or 'nothing'}), "
             f"got {by!r}. Leave it out, or train with labels."
         )
-    if not 2 <= len(names) <= MOST_CLASSES:
+    is_known = np.isfinite(columns[by])
+    values = np.unique(columns[by][is_known])
+    if not 2 <= len(values) <= MOST_CLASSES:
         raise SpecError(
-            f"by must name something of 2 to {MOST_CLASSES} values, got {by!r} of {len(names)}. "
+            f"by must name something of 2 to {MOST_CLASSES} values, got {by!r} of {len(values)}. "
             "Choose another."
         )
-    return names, ids.astype(np.int64)
+    named = by == "label" and space.labels is not None
+    names = (class_name(int(v), space.label_names) if named else f"{v:g}" for v in values)
+    return tuple(names), np.where(is_known, np.searchsorted(values, columns[by]), -1)
+
+
+def _one_hot(ids: np.ndarray, classes: int) -> Tensor:
+    """`[N, K]` of class numbers, zeros where one is -1; K is 0 where there are no classes."""
+    numbers = torch.from_numpy(ids)
+    known = one_hot(numbers.clamp(min=0), max(classes, 1)).float() * (numbers >= 0)[:, None]
+    return known[:, :classes]

@@ -190,7 +190,8 @@ class Study:
         model = self._model()
         data = self.asked["data"]
         items, names = self._tensors(ITEMS), tuple(data.get("label_names", ()))
-        codes = require_codes(self._tensors(CODES), data.get("num_examples"), CODES)
+        levels = [str(level.name) for level in model.levels]
+        codes = require_codes(self._tensors(CODES), data.get("num_examples"), levels, CODES)
         require_items(items, self.modality, len(codes), len(names), ITEMS)
         known = {name: tensor.numpy() for name, tensor in items.items()}
         kept, labels = items["kept"], known.get("labels")

@@ -117,6 +117,7 @@ class Vitals:
             self.divergence,
             self.told,
             *self.fidelity.figures(),
+            *(figure for book in self.books for figure in (book.perplexity, book.dead)),
         )
 
 

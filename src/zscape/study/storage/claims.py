@@ -3,7 +3,7 @@
 A checksum tells damage; a folder that somebody made can be whole and still make no sense.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from math import prod
@@ -180,8 +180,12 @@ def require_same_types(
             raise _misfit(f"{key!r:.60} in {name} must be {wanted[key].dtype}, got {tensor.dtype}.")
 
 
-def require_codes(tensors: Mapping[str, Tensor], count: object, name: str) -> Codes:
-    """Codes of as many examples as the spec says.
+def require_codes(
+    tensors: Mapping[str, Tensor], count: object, levels: Sequence[str], name: str
+) -> Codes:
+    """Codes of as many examples as the spec says, of these levels and in their order.
+
+    A file does not keep the order in which its tensors were given.
 
     Raises:
         StudyError: they are none.
@@ -192,7 +196,9 @@ def require_codes(tensors: Mapping[str, Tensor], count: object, name: str) -> Co
         raise _misfit(f"{name} must hold codes of the {count} examples of study.toml.")
     if not all(t.dtype == torch.float32 and t.isfinite().all() for t in tensors.values()):
         raise _misfit(f"{name} must hold finite numbers in single precision.")
-    return Codes(tensors)
+    if sorted(tensors) != sorted(levels):
+        raise _misfit(f"{name} must hold codes of the levels {', '.join(levels):.200}.")
+    return Codes({level: tensors[level] for level in levels})
 
 
 def require_items(

@@ -93,8 +93,7 @@ def begin(
         seed: of the split, the order, and the noise.
     """
     training, measuring = split(len(data.x), share=validation, seed=seed, labels=data.labels)
-    where = _place(device, group)
-    context = _context(model, data, where)
+    context = _context(model, data, where := _place(device, group))
     training = repeated(training, context, objective.labelled)
     feed = _feed(data, training, measuring, context, where, size=batch_size, seed=seed, group=group)
     return Run(
