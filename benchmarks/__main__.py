@@ -21,6 +21,7 @@ from benchmarks import (
     precision_parity,
     processes,
     scaling,
+    semisup,
     smile,
     start_up,
     train_speed,
@@ -42,6 +43,7 @@ BENCHMARKS: dict[str, dict[str, Part]] = {
     "scaling": scaling.PARTS,
     "processes": processes.PARTS,
     "faults": faults.PARTS,
+    "semisup": semisup.PARTS,
 }
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from zscape.estimator import LatentTransformer
     from zscape.measures.doctor import diagnose
     from zscape.measures.measurement import measure
+    from zscape.measures.prediction import fit_predictor, predict
     from zscape.space.maps import map_codes
     from zscape.space.paths import interpolate, traverse, walk
     from zscape.space.space import Space, reconstruct
@@ -33,11 +34,13 @@ _HOMES = {
     "diagnose": "zscape.measures.doctor",
     "encode_shards": "zscape.study.encoding",
     "fit": "zscape.study.run",
+    "fit_predictor": "zscape.measures.prediction",
     "interpolate": "zscape.space.paths",
     "look": "zscape.study.data",
     "map_codes": "zscape.space.maps",
     "measure": "zscape.measures.measurement",
     "open": "zscape.study.run",
+    "predict": "zscape.measures.prediction",
     "prepare": "zscape.study.run",
     "reconstruct": "zscape.space.space",
     "resume": "zscape.study.run",
@@ -55,11 +58,13 @@ __all__ = [
     "diagnose",
     "encode_shards",
     "fit",
+    "fit_predictor",
     "interpolate",
     "look",
     "map_codes",
     "measure",
     "open",
+    "predict",
     "prepare",
     "reconstruct",
     "resume",
