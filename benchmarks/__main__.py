@@ -28,6 +28,7 @@ from benchmarks import (
     processes,
     refit,
     scaling,
+    semisup,
     smile,
     start_up,
     train_speed,
@@ -56,6 +57,7 @@ BENCHMARKS: dict[str, dict[str, Part]] = {
     "discrete": discrete.PARTS,
     "refit": refit.PARTS,
     "conditional": conditional.PARTS,
+    "semisup": semisup.PARTS,
 }
 
 

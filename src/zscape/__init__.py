@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from zscape.estimator import LatentTransformer
     from zscape.measures.doctor import diagnose
     from zscape.measures.measurement import measure
+    from zscape.measures.prediction import fit_predictor, predict
     from zscape.space.conditions import across
     from zscape.space.directions import find_direction
     from zscape.space.edits import edit
@@ -44,11 +45,13 @@ _HOMES = {
     "fill_rows": "zscape.space.filling",
     "find_direction": "zscape.space.directions",
     "fit": "zscape.study.run",
+    "fit_predictor": "zscape.measures.prediction",
     "interpolate": "zscape.space.paths",
     "look": "zscape.study.data",
     "map_codes": "zscape.space.maps",
     "measure": "zscape.measures.measurement",
     "open": "zscape.study.run",
+    "predict": "zscape.measures.prediction",
     "prepare": "zscape.study.run",
     "reconstruct": "zscape.space.space",
     "refit_prior": "zscape.space.refitting",
@@ -73,11 +76,13 @@ __all__ = [
     "fill_rows",
     "find_direction",
     "fit",
+    "fit_predictor",
     "interpolate",
     "look",
     "map_codes",
     "measure",
     "open",
+    "predict",
     "prepare",
     "reconstruct",
     "redraw",

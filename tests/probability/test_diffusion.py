@@ -54,8 +54,8 @@ def test_it_learns_what_its_mixture_cannot_say():
     prior = diffusion(points, 1)
     fresh = truth.sample((1000,))
     begun = prior.source(NOTHING).log_prob(fresh).mean().item()
-    held = (points[:500], points[:500, :0])
-    fitted = (points[500:], points[500:, :0])
+    known = torch.cat([points, torch.zeros_like(points)], 1)  # points: posteriors of no width
+    held, fitted = (known[:500], known[:500, :0]), (known[500:], known[500:, :0])
     losses = [
         loss
         for _, loss in minimise(
@@ -75,6 +75,20 @@ def test_it_learns_what_its_mixture_cannot_say():
     torch.testing.assert_close(drawn.var(0), points.var(0), atol=0.1, rtol=0)
     owners = (drawn[:, None] - truth.component_distribution.mean).square().sum(-1).argmin(1)
     assert (owners.bincount(minlength=8) > 300).all()
+
+
+def test_wide_posteriors_are_matched_as_their_draws_are():
+    """The expectation in the loss moves it by a constant: its gradients agree."""
+    prior = diffusion(torch.randn(500, 2), 2)
+    prior.network.last.weight.data.normal_(std=0.1)
+    mean, spread = torch.randn(1, 2).expand(60_000, 2), torch.tensor([0.5, 1.5]).expand(60_000, 2)
+    drawn = mean + spread * torch.randn(60_000, 2)
+    gradients = []
+    for posterior in (torch.cat([mean, spread], 1), torch.cat([drawn, torch.zeros(60_000, 2)], 1)):
+        prior.network.zero_grad()
+        prior.matcher()(posterior, posterior[:, :0]).mean().backward()
+        gradients.append(prior.network.last.bias.grad.clone())
+    torch.testing.assert_close(*gradients, atol=0.02, rtol=0.05)
 
 
 def test_guidance_zero_is_unconditional():
@@ -105,7 +119,7 @@ def test_maps_are_carried_flat():
     drawn = prior(torch.zeros(5, 0)).sample()
     assert drawn.shape == (5, 12)
     assert prior(torch.zeros(5, 0)).log_prob(drawn).shape == (5,)
-    assert prior.matcher()(drawn, drawn[:, :0]).shape == (5,)
+    assert prior.matcher()(drawn.repeat(1, 2).abs(), drawn[:, :0]).shape == (5,)
 
 
 def test_the_usual_network_has_the_size_that_is_told():

@@ -122,7 +122,7 @@ def test_codes_that_are_points_can_be_refitted(recipe):
         ({"prior": "diffusion", "steps": 3}, "steps must be between 4 and 64"),
         ({"prior": "diffusion", "guidance": -1.0}, "guidance must be"),
         ({"by": "colour"}, "by must name what is known"),
-        ({"prior": "flow", "by": "label"}, "must be a mixture or a diffusion"),
+        ({"prior": "flow", "by": "label"}, "by classes must be a mixture"),
     ],
 )
 def test_bad_options_are_refused(options, words):
@@ -151,4 +151,4 @@ def test_a_slot_comes_back_from_plain_values():
         with pytest.raises(SpecError):
             slot_from(record)
     with pytest.raises(SpecError):
-        checked(Slot("tokens", 1))
+        checked(Slot("token", 1))

@@ -9,14 +9,13 @@ import torch
 from cyclopts import Parameter
 from torch import Tensor
 
-from zscape.cli.conditions import parse_where
-from zscape.cli.output import Result, leave, say, tell
+from zscape.cli.conditions import asked_of
+from zscape.cli.output import Result, leave, say
 from zscape.errors import SpecError
 from zscape.modalities.found import printable
 from zscape.modalities.labels import UNKNOWN
 from zscape.modalities.modality import Pictures, Rows
 from zscape.space.conditions import across
-from zscape.space.conditions import prompt as read_prompt
 from zscape.space.maps import map_codes
 from zscape.space.paths import interpolate_codes, traverse
 from zscape.space.pictures import captioned, grid, pairs
@@ -71,12 +70,7 @@ def sample(
 ) -> None:
     """Draw new things: codes from the prior, decoded."""
     space = opened(study, recipe).space()
-    asked = parse_where(where)
-    if prompt:
-        said, notes = read_prompt(space, prompt)
-        asked |= said
-        for note in notes:
-            tell(printable(note))
+    asked = asked_of(space, where, prompt)
     record: dict[str, Any] = {"verb": "sample", "number": n, "seed": seed}
     record |= {"where": asked, "levels": levels}
     if over:

@@ -33,6 +33,18 @@ def moved(
     return grid_sample(x.float(), grid, padding_mode="border", align_corners=False)
 
 
+def relit(x: Tensor, *, contrast: float = 0.2, light: float = 0.1) -> Tensor:
+    """Pictures `[N, C, H, W]`, each with a contrast and a light of its own.
+
+    Args:
+        x: pictures.
+        contrast: change of it at most, as a share.
+        light: change of all pixels at most.
+    """
+    drawn = 2 * torch.rand(2, len(x), 1, 1, 1, device=x.device) - 1
+    return x * (1 + contrast * drawn[0]) + light * drawn[1]
+
+
 class Moved(nn.Module):
     """Moves pictures `[..., C, H, W]` in training and leaves them in evaluation.
 

@@ -85,23 +85,28 @@ class Diffusion(Conditional):
         return Carried(mixture, velocity, context, self.steps)
 
     def matcher(self) -> Callable[[Tensor, Tensor], Tensor]:
-        """The loss of codes `[N, D]` with contexts `[N, features]`, `[N]`: a surrogate of the rate.
+        """The loss of posteriors `[N, 2 D]` with contexts `[N, features]`, `[N]`: a surrogate.
 
-        |f(z + s e, s) - (z - d(z + s e, s)) / c(s)|^2, mean over units: f is the network, d the
-        denoiser of the mixture as it is now, s a drawn noise and c its scale.
+        A posterior is the mean and standard deviation of each unit of a code, 0 for a point. With
+        z drawn from it and noise s e, |f(z + s e, s) - (E[z | z + s e] - d(z + s e, s)) / c(s)|^2,
+        mean over units: f is the network, d the denoiser of the mixture as it is now, c its scale.
+        The expectation, in place of z itself, takes out most of the variance of the gradients.
         """
         with torch.no_grad():
             denoiser = _Denoiser(self.source.forward(self.source.loc.new_zeros(0)))
 
-        def loss(z: Tensor, context: Tensor) -> Tensor:
+        def loss(posterior: Tensor, context: Tensor) -> Tensor:
             with torch.no_grad():
-                time = torch.rand(len(z), device=z.device)
+                mean, spread = posterior.chunk(2, dim=1)
+                time = torch.rand(len(mean), device=mean.device)
                 noise, _ = _noise(time)
-                noisy = z + noise[:, None] * torch.randn_like(z)
-                kept = torch.rand(len(z), 1, device=z.device) >= self.dropout
+                width = (spread.square() + noise.square()[:, None]).sqrt()
+                noisy = mean + width * torch.randn_like(mean)
+                expected = mean + (spread / width).square() * (noisy - mean)
+                kept = torch.rand(len(mean), 1, device=mean.device) >= self.dropout
                 context = context[:, : self.features] * kept
                 clean, chance = denoiser(noisy, noise, self.source.forward(context).logits)
-                rest = (z - clean) / _scale(noise)
+                rest = (expected - clean) / _scale(noise)
             found = self._network(noisy, time, noise, chance, context)
             return (found - rest).square().mean(1)
 

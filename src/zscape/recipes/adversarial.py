@@ -82,8 +82,8 @@ def vae_gan(
     latent: int = 16,
     beta: float = 1.0,
     pixels: float = 1.0,
-    similarity: float = 30.0,
-    weight: float = 3.0,
+    similarity: float = 100.0,
+    weight: float = 10.0,
     likelihood: str = "auto",
     network: str = "auto",
 ) -> tuple[Model, Objective]:
@@ -98,7 +98,7 @@ def vae_gan(
         beta: what a nat of the rate costs.
         pixels: what a nat of distortion costs; 0 leaves likeness to the opponent's features.
         similarity: what half a squared distance of the opponent's features costs.
-        weight: of the opponent's opinion; from 10 on training may circle.
+        weight: of the opponent's opinion; raised without `similarity`, training circles.
 
     Source: Larsen et al. 2016, eqs. 7 and 8, arXiv:1512.09300; Miyato et al. 2018,
     arXiv:1802.05957 (a steadier opponent).

@@ -13,9 +13,10 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from zscape.errors import DataError, SpecError
-from zscape.probability.distributions import Delta
+from zscape.probability.distributions import Delta, DiagonalGaussian
 from zscape.space.candidates import (
     FITS,
+    SOURCES,
     STREAM,
     Attempt,
     Task,
@@ -120,7 +121,8 @@ def refitting(
         yield attempt
     if not names and task.z.shape[1] > 1:
         yield from fit_flow(task, replace(slot, kind="flow"))
-    yield from fit_diffusion(task, replace(slot, kind="diffusion"), best(mixtures))
+    sources = [m for m in mixtures if names or components or m.slot.components <= max(SOURCES)]
+    yield from fit_diffusion(task, replace(slot, kind="diffusion"), best(sources))
 
 
 def parts(space: Space, *, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
@@ -153,7 +155,6 @@ def parts(space: Space, *, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
     return fitting, apart[:half].sort().values, apart[half:].sort().values
 
 
-@torch.inference_mode()
 def draws_of(
     space: Space, places: Tensor, draws: int, *, seed: int
 ) -> tuple[Tensor, Tensor | None]:
@@ -168,17 +169,27 @@ def draws_of(
     Returns:
         The second is None where a code is a point, which has no density.
     """
-    codes, densities, level = [], [], top(space.model)
+    return _inferred(space, places, draws, seed)[:2]
+
+
+@torch.inference_mode()
+def _inferred(
+    space: Space, places: Tensor, draws: int, seed: int
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """As `draws_of`, and means and standard deviations `[2, N, *event]`, or None."""
+    codes, densities, shapes, level = [], [], [], top(space.model)
     with seeded(STREAM + seed):
         for part in places.split(CHUNK):
             x = space.modality.prepare(space.items[part])
             state = space.model.start(None, x)
             q = level.infer(state, space.model.encoder(x), level.prior.forward(state))
-            z = q.sample((draws,))
-            codes.append(z)
-            densities.append(None if isinstance(q, Delta) else q.log_prob(z))
+            codes.append(q.sample((draws,)))
+            densities.append(None if isinstance(q, Delta) else q.log_prob(codes[-1]))
+            if isinstance(q, DiagonalGaussian):
+                shapes.append(torch.stack([q.mean, q.stddev]))
     known = [density for density in densities if density is not None]
-    return torch.cat(codes, dim=1), torch.cat(known, dim=1) if known else None
+    whole = torch.cat(shapes, dim=1) if shapes else None
+    return torch.cat(codes, dim=1), torch.cat(known, dim=1) if known else None, whole
 
 
 def _task(
@@ -187,8 +198,8 @@ def _task(
     code_shape(space.model)
     fitting, picking, _ = parts(space, seed=seed)
     draws = max(MOST_DRAWS // len(fitting), 1)
-    z, _ = draws_of(space, fitting, min(draws, 8), seed=seed)
-    apart, _ = draws_of(space, picking[:MOST_PICKING], 1, seed=seed + 1)
+    z, _, shapes = _inferred(space, fitting, min(draws, 8), seed)
+    apart, _, apart_shapes = _inferred(space, picking[:MOST_PICKING], 1, seed + 1)
     z, event = z.flatten(0, 1).clone(), z.shape[2:]
     shift, scale = z.mean(0), z.std(0).clamp(min=1e-4)
     copies = len(z) // len(fitting)
@@ -204,6 +215,8 @@ def _task(
         z=((z - shift) / scale).flatten(1),
         known=known[space.kept[fitting]].repeat(copies, 1),
         picking=((apart[0].clone() - shift) / scale).flatten(1),
+        posteriors=_posteriors(z, shapes, shift, scale),
+        picking_posteriors=_posteriors(apart[0], apart_shapes, shift, scale),
         picking_known=known[space.kept[picking[:MOST_PICKING]]],
         shift=shift.reshape(event),
         scale=scale.reshape(event),
@@ -211,6 +224,12 @@ def _task(
         updates=updates,
         seed=seed,
     )
+
+
+def _posteriors(codes: Tensor, shapes: Tensor | None, shift: Tensor, scale: Tensor) -> Tensor:
+    """Standardised means and deviations side by side, `[N, 2 D]`; of points without any."""
+    mean, spread = (codes, torch.zeros_like(codes)) if shapes is None else shapes.clone()
+    return torch.cat([((mean - shift) / scale).flatten(1), (spread / scale).flatten(1)], dim=1)
 
 
 def _classes(space: Space, by: str) -> tuple[tuple[str, ...], np.ndarray]:

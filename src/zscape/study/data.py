@@ -210,13 +210,28 @@ def things_like(modality: Modality, data: Any, *, label: str = "") -> tuple[Any,
         DataError: data that cannot be read.
         SpecError: the name of built-in data that does not exist.
     """
-    sides = modality.shape[1:]
-    size = sides[0] if len(sides) == 2 and sides[0] == sides[1] and _is_folder(data) else None
-    raw = _labelled(_open(data, size=size, strict=False, label=label), label)
+    raw = raw_like(modality, data, label=label)
     if not raw.label_names or raw.labels is None:
         return raw.things, raw.labels
     names = raw.label_names
     return raw.things, [names[int(label)] if label >= 0 else None for label in raw.labels]
+
+
+def raw_like(modality: Modality, data: Any, *, label: str = "") -> Raw:
+    """Things of a kind that is known, as they came, with whatever came beside them.
+
+    Args:
+        modality: what the things must be; pictures from a folder are brought to its size.
+        data: as for `look`.
+        label: the column of a table that holds the class.
+
+    Raises:
+        DataError: data that cannot be read.
+        SpecError: the name of built-in data that does not exist.
+    """
+    sides = modality.shape[1:]
+    size = sides[0] if len(sides) == 2 and sides[0] == sides[1] and _is_folder(data) else None
+    return _labelled(_open(data, size=size, strict=False, label=label), label)
 
 
 def _origin(data: Any, **options: Any) -> dict[str, Any]:

@@ -14,15 +14,18 @@ def temperature(scores: Tensor, ids: Tensor) -> float:
     """T at which softmax(scores / T) gives the classes the highest likelihood.
 
     Fit it on scores of things whose classes taught nothing.
-    Source: Guo et al. 2017, section 4.2, arXiv:1706.04599.
+    Source: Guo et al. 2017, section 4.2, arXiv:1706.04599; Platt 1999, section 2.2 (doubt).
 
     Args:
         scores: `[N, K]`.
         ids: classes, `[N]`.
     """
+    # As if two more had been guessed by chance: few things, all right, prove no certainty.
+    doubt = 2 / (len(ids) + 2)
 
     def spent(log_t: float) -> float:
-        return float(torch.nn.functional.cross_entropy(scores / np.exp(log_t), ids))
+        given = scores / np.exp(log_t)
+        return float(torch.nn.functional.cross_entropy(given, ids, label_smoothing=doubt))
 
     return float(np.exp(minimize_scalar(spent, bounds=(-6, 6), method="bounded").x))
 

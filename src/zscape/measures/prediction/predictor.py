@@ -13,7 +13,7 @@ from zscape.measures.prediction.calibration import calibration_error, temperatur
 from zscape.measures.prediction.propagation import agreement
 from zscape.measures.prediction.student import answers, student, train_student
 from zscape.measures.prediction.teaching import Teacher, teach
-from zscape.measures.prediction.views import joined, plain, seen
+from zscape.measures.prediction.views import is_shaded, joined, plain, seen
 from zscape.measures.row import Row
 from zscape.modalities.labels import UNKNOWN, code_labels
 from zscape.space.space import Space, seeded
@@ -96,7 +96,7 @@ def fit_predictor(
     x = seen(space, space.items)
     with seeded(seed):
         network = student(tuple(x.shape[1:]), len(names))
-    train_student(network, x[taught], guesses[taught], seed=seed)
+    train_student(network, x[taught], guesses[taught], seed=seed, shaded=is_shaded(space))
     scale, error = _calibrated(answers(network, x[apart]), guesses[apart], kind)
     return Predictor(
         space,

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from zscape.networks.moves import moved
+from zscape.networks.moves import moved, relit
 from zscape.space.space import seeded
 
 WIDTHS, SMALLEST, HIDDEN, DROPOUT = (24, 48, 96), 4, 128, 0.3
@@ -35,7 +35,13 @@ def student(shape: tuple[int, ...], classes: int) -> nn.Sequential:
 
 
 def train_student(
-    network: nn.Module, x: Tensor, ids: Tensor, *, seed: int, passes: float = PASSES
+    network: nn.Module,
+    x: Tensor,
+    ids: Tensor,
+    *,
+    seed: int,
+    passes: float = PASSES,
+    shaded: bool = False,
 ) -> None:
     """Trains a student in place, pictures under small moves, and leaves it in evaluation mode.
 
@@ -45,6 +51,7 @@ def train_student(
         ids: classes, `[N]`.
         seed: of its batches and moves.
         passes: over x, at least 300 and at most 3,000 steps.
+        shaded: whether the light of pictures is by chance too: not where they are of ink.
     """
     size = min(BATCH, max(len(x), 2))
     steps = int(min(max(passes * len(x) / size, FEWEST), MOST))
@@ -56,6 +63,7 @@ def train_student(
         for _ in range(steps):
             some = torch.randint(len(x), (size,))
             batch = moved(x[some]) if x.ndim == 4 else x[some]
+            batch = relit(batch) if shaded else batch
             with _half(x):
                 logits = network(batch)
             loss = cross_entropy(logits.float(), ids[some])

@@ -42,7 +42,8 @@ def teach(
 
     Ways: propagation and logistic regression on `inputs`, and, as floors, logistic regression and
     the nearest neighbour on `plain`. Each is judged in 5 parts of the labels by the log loss, with
-    a temperature of its own; a class of one label cannot be judged, and propagation is taken.
+    a temperature of its own; a floor must be better by more than a standard error. A class of one
+    label cannot be judged, and propagation is taken.
 
     Args:
         inputs: gradients or columns beside codes, `[N, F]`.
@@ -61,10 +62,21 @@ def teach(
     }
     judged = _judged(ids, seed)
     found = {name: _held_out(way, places, ids, judged) for name, way in ways.items()}
-    rows = [Row(name, figures) for name, (_, figures) in found.items()]
-    best = min(rows, key=lambda row: row.figures[1].value or 0.0).name
+    rows = [Row(name, figures) for name, (_, _, figures) in found.items()]
+    best = _best({name: spent for name, (_, spent, _) in found.items()})
     scores = ways[best](places, ids).float() / found[best][0]
     return Teacher(best, scores, graph, tuple(rows))
+
+
+def _best(spent: dict[str, Tensor]) -> str:
+    """The way of the lowest loss; a floor must be lower by more than its standard error."""
+    if not min(map(len, spent.values())):
+        return next(iter(spent))
+    means = {name: float(values.mean()) for name, values in spent.items()}
+    *own, _, _ = means
+    ours, best = min(own, key=means.__getitem__), min(means, key=means.__getitem__)
+    gain = spent[ours] - spent[best]
+    return best if gain.mean() > gain.std() / len(gain) ** 0.5 else ours
 
 
 def _judged(ids: np.ndarray, seed: int) -> np.ndarray:
@@ -83,11 +95,11 @@ def _judged(ids: np.ndarray, seed: int) -> np.ndarray:
 
 def _held_out(
     way: Scores, places: np.ndarray, ids: np.ndarray, parts: np.ndarray
-) -> tuple[float, tuple[Figure, ...]]:
-    """The temperature of a way, and how well it guesses labels that were kept from it."""
+) -> tuple[float, Tensor, tuple[Figure, ...]]:
+    """The temperature of a way, what each label costs that was kept from it, and the figures."""
     if parts.max() < 0:
         nothing = (Figure(name, None, "", "undefined") for name in (ACCURACY, SPENT))
-        return 1.0, tuple(nothing)
+        return 1.0, torch.zeros(0), tuple(nothing)
     scores, truth = [], []
     for part in range(parts.max() + 1):
         kept = parts == part
@@ -97,7 +109,7 @@ def _held_out(
     scale = temperature(guessed, wanted)
     spent = torch.nn.functional.cross_entropy(guessed / scale, wanted, reduction="none")
     right = (guessed.argmax(1) == wanted).double()
-    return scale, (_mean(ACCURACY, right, "share"), _mean(SPENT, spent, "nats"))
+    return scale, spent, (_mean(ACCURACY, right, "share"), _mean(SPENT, spent, "nats"))
 
 
 def _regression(x: Tensor, classes: int) -> Scores:

@@ -31,6 +31,12 @@ def seen(space: Space, stored: Tensor) -> Tensor:
     return torch.cat([columns, (codes - space.codes.flat.mean(0)) / scale], 1)
 
 
+def is_shaded(space: Space) -> bool:
+    """Whether things are pictures in which light is chance: not ink, not black and white."""
+    image = space.modality
+    return isinstance(image, Image) and not (image.inky or image.two_valued)
+
+
 def plain(space: Space, stored: Tensor) -> Tensor:
     """Things without any model: the components of pixels, or of standardised columns, `[N, F]`."""
     image = isinstance(space.modality, Image)
@@ -102,8 +108,8 @@ def oriented_gradients(x: Tensor) -> Tensor:
 
 
 def _upright(space: Space, stored: Tensor) -> Tensor:
-    x, image = space.modality.prepare(stored), space.modality
-    if not (isinstance(image, Image) and (image.inky or image.two_valued)):
+    x = space.modality.prepare(stored)
+    if is_shaded(space):
         return x
     return straightened(x) if x.mean() < 0.5 else 1 - straightened(1 - x)
 
