@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, max_pool2d
 
+from benchmarks.budget import Budget
 from benchmarks.data import mnist
 from benchmarks.figures import Figure, Settings, machine
 from benchmarks.likelihood import standard_error
-from benchmarks.mnist_nats import FIVE, SHAPE, Budget, described, drawn_anew, trained
+from benchmarks.mnist_nats import FIVE, SHAPE, described, drawn_anew, trained
 from zscape.model.bound import rate
 from zscape.model.model import Model
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from benchmarks.budget import Budget, Stage, Timed
 from benchmarks.data import binarized_digits, mnist
 from benchmarks.figures import Figure, Settings, machine
 from benchmarks.likelihood import (
@@ -24,12 +25,10 @@ from benchmarks.likelihood import (
     independent_pixels_nll,
     standard_error,
 )
-from zscape.model.batch import Batch
 from zscape.model.bound import log_weights
 from zscape.model.model import Model
-from zscape.objective.objective import Reconstruction, Sum
+from zscape.objective.objective import ImportanceWeighted, Objective, Reconstruction, Sum
 from zscape.objective.rate import Rate
-from zscape.objective.schedules import Schedule
 from zscape.probability.likelihoods import Bernoulli
 from zscape.probability.priors import Mixture
 from zscape.recipes.ladder import SIZES, Size, built
@@ -38,6 +37,7 @@ from zscape.study.training.fitting import fit
 from zscape.study.training.stepping import autocast
 
 DRAWS = 1000
+DRAWN = 5  # for each picture, in training by the importance-weighted bound
 SHAPE = (1, 28, 28)
 CHOSEN_BY = 2500  # pictures of the validation part that tell the best epoch
 SAID_EVERY = 20.0  # seconds
@@ -57,7 +57,8 @@ class Plan:
     ema: float = 0.999
     passes: int = 1  # over the data between two looks at the held-out part
     free: float = 0.0  # nats of each level that cost nothing in the first third of the time
-    shifted: float = 0.0  # share of the time in which batches are moved by a pixel at most
+    weighted: float = 0.15  # share of the time, the last, for the importance-weighted bound
+    shifted: float = 0.0  # share of the rest in which batches are moved by a pixel at most
 
 
 FIVE = Plan(SIZES["small"], weight_decay=0.1, free=0.5, shifted=0.6)
@@ -70,60 +71,8 @@ GPU = Plan(
     batch=512,
     passes=4,
     shifted=0.3,
+    weighted=0.1,
 )
-
-
-class Budget:
-    """How much of a time is spent.
-
-    Args:
-        seconds: of it.
-        clock: what counts: CPU seconds of this process, so that a busy machine changes nothing, or
-            seconds on the wall.
-    """
-
-    def __init__(self, seconds: float, clock: Callable[[], float] = time.process_time) -> None:
-        self.seconds, self.clock, self.start = seconds, clock, clock()
-
-    def end(self, number: int, frame: object) -> None:
-        """Spends the rest: what is asked by SIGTERM is still measured."""
-        self.seconds = 1e-9
-
-    def share(self) -> float:
-        """From 0 to 1."""
-        return min((self.clock() - self.start) / self.seconds, 1.0)
-
-    def cosine(self, top: float) -> Schedule:
-        """A learning rate that has fallen to 0 when the time is spent."""
-
-        def value(step: int) -> float:
-            risen = min((step + 1) / 200, 1.0)
-            return max(top * risen * 0.5 * (1 + math.cos(math.pi * self.share())), 1e-7)
-
-        return value
-
-
-class Timed(Feed):
-    """The batches of a feed while its budget lasts; several passes go for one epoch.
-
-    At the end of an epoch the held-out part is measured, which takes time.
-    """
-
-    def __init__(self, feed: Feed, budget: Budget, *, passes: int) -> None:
-        self.feed, self.budget, self.passes = feed, budget, passes
-
-    def __len__(self) -> int:
-        return self.passes * len(self.feed)
-
-    def of(self, epoch: int, *, start: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch, fewer where the budget ends in it."""
-        done, first = divmod(start, len(self.feed))
-        for number in range(done, self.passes):
-            begin = first if number == done else 0
-            for x in self.feed.of((epoch - 1) * self.passes + number + 1, start=begin):
-                if self.budget.share() >= 1:
-                    return
-                yield x
 
 
 def static(name: str, plan: Plan, minutes: float) -> Callable[[Settings], Iterator[Figure]]:
@@ -237,11 +186,11 @@ def drawn_anew(stored: Tensor) -> Tensor:
     return torch.bernoulli(stored.float() / 255)
 
 
-def objective(plan: Plan, budget: Budget) -> Sum:
-    """The ELBO, with free bits for each level in the first third of the time."""
+def elbo(plan: Plan, stage: Stage) -> Sum:
+    """The ELBO, with free bits for each level in the first third of a stage."""
 
     def free(step: int) -> float:
-        return plan.free if budget.share() < 1 / 3 else 0.0
+        return plan.free if stage.share() < 1 / 3 else 0.0
 
     # On a GPU a step is recorded only where nothing in it is scheduled.
     return Sum(Reconstruction(), Rate(floor=free if plan.free else 0.0, per="level"))
@@ -275,23 +224,48 @@ def trained(
     device: str = "cpu",
     prepare: Callable[[Tensor], Tensor] = Tensor.float,
 ) -> tuple[Model, str]:
-    """A ladder trained until the budget is spent, its best epoch, and how it went in words."""
+    """A ladder trained until the budget is spent, its best epoch, and how it went in words.
 
-    def seen(stored: Tensor) -> Tensor:
-        moves = torch.randint(-1, 2, (2,)).tolist() if budget.share() < plan.shifted else [0, 0]
+    By the ELBO; then, for `plan.weighted` of the time, by the importance-weighted bound itself.
+    """
+    torch.manual_seed(seed)
+    model, turn = model_of(plan), 1 - plan.weighted
+    first, last = Stage(budget, 0, turn), Stage(budget, turn, 1)
+
+    def moved(stored: Tensor) -> Tensor:
+        moves = torch.randint(-1, 2, (2,)).tolist() if first.share() < plan.shifted else [0, 0]
         return prepare(stored.roll(moves, (2, 3)))
 
-    torch.manual_seed(seed)
-    model, begun, spoken = model_of(plan), time.monotonic(), time.monotonic()
-    feed = Batches(train.to(device), size=plan.batch, seed=seed, prepare=seen)
+    feed = Batches(train.to(device), size=plan.batch, seed=seed, prepare=moved)
+    held = InOrder(valid[:CHOSEN_BY].to(device), prepare=Tensor.float)
+    said = _ran(plan, model, elbo(plan, first), feed, first, device, validation=held)
+    if plan.weighted:
+        closing = replace(plan, rate=plan.rate / 4)
+        said += " by the ELBO; "
+        said += _ran(closing, model, ImportanceWeighted(DRAWN), feed, last, device)
+        said += f" by the importance-weighted bound of {DRAWN} draws at a quarter of the rate"
+    return model, said
+
+
+def _ran(
+    plan: Plan,
+    model: Model,
+    objective: Objective,
+    feed: Feed,
+    stage: Stage,
+    device: str,
+    validation: InOrder | None = None,
+) -> str:
+    """Trains for a stage and says how far that was."""
+    begun = spoken = time.monotonic()
     best, at, epoch, step = float("inf"), 0, 0, 0
     for progress in fit(
         model,
-        objective(plan, budget),
-        Timed(feed, budget, passes=plan.passes),
+        objective,
+        Timed(feed, stage, passes=plan.passes),
         epochs=10**6,
-        learning_rate=budget.cosine(plan.rate),
-        validation=InOrder(valid[:CHOSEN_BY].to(device), prepare=Tensor.float),
+        learning_rate=stage.cosine(plan.rate),
+        validation=validation,
         patience=0,
         ema=plan.ema,
         weight_decay=plan.weight_decay,
@@ -310,9 +284,10 @@ def trained(
                 file=sys.stderr,
                 flush=True,
             )
-        if budget.share() >= 1:
+        if stage.share() >= 1:
             break
-    return model, f"{epoch} times {plan.passes} passes, {step} steps, best after {at}"
+    chosen = f", the best after {at}" if validation is not None else ""
+    return f"{epoch} times {plan.passes} passes, {step} steps{chosen}"
 
 
 def judged(
