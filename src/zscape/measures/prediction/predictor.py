@@ -12,7 +12,7 @@ from zscape.measures.figure import Figure
 from zscape.measures.prediction.calibration import calibration_error, temperature
 from zscape.measures.prediction.propagation import agreement
 from zscape.measures.prediction.student import answers, student, train_student
-from zscape.measures.prediction.teaching import Teacher, teach
+from zscape.measures.prediction.teaching import Teacher, Way, teach
 from zscape.measures.prediction.views import is_shaded, joined, plain, seen
 from zscape.measures.row import Row
 from zscape.modalities.labels import UNKNOWN, code_labels
@@ -85,15 +85,22 @@ def fit_predictor(
     """
     ids, names = _known(space, labels)
     places = np.flatnonzero(ids >= 0)
-    inputs = joined(space, space.items, codes=codes)
-    teacher = teach(inputs, plain(space, space.items), places, ids[places], len(names), seed=seed)
+    x = seen(space, space.items)
+    teacher = teach(
+        joined(space, space.items, codes=codes),
+        plain(space, space.items),
+        places,
+        ids[places],
+        len(names),
+        network=_network(x, len(names), is_shaded(space), seed),
+        seed=seed,
+    )
     guesses = teacher.scores.argmax(1)
     guesses[places] = torch.from_numpy(ids[places])
     agreed = torch.from_numpy(agreement(teacher.graph, guesses.numpy()) == 1)
     agreed[places] = True
     apart, kind = _apart(ids, seed)
     taught = agreed & ~apart
-    x = seen(space, space.items)
     with seeded(seed):
         network = student(tuple(x.shape[1:]), len(names))
     train_student(network, x[taught], guesses[taught], seed=seed, shaded=is_shaded(space))
@@ -120,6 +127,19 @@ def predict(predictor: Predictor, things: Any) -> Prediction:
     logits = answers(predictor.network, seen(predictor.space, stored)).double()
     shares = (logits / predictor.temperature).softmax(1)
     return Prediction(predictor.names, shares.numpy())
+
+
+def _network(x: Tensor, classes: int, shaded: bool, seed: int) -> Way:
+    """The way that trains a student on the labels alone."""
+
+    def scores(places: np.ndarray, ids: np.ndarray, asked: np.ndarray) -> Tensor:
+        with seeded(seed):
+            network = student(tuple(x.shape[1:]), classes)
+        told = torch.from_numpy(places)
+        train_student(network, x[told], torch.from_numpy(ids), seed=seed, shaded=shaded)
+        return answers(network, x[torch.from_numpy(asked)])
+
+    return scores
 
 
 def _known(space: Space, labels: Any) -> tuple[np.ndarray, tuple[str, ...]]:
