@@ -69,7 +69,7 @@ def joined(space: Space, stored: Tensor, *, codes: bool = True) -> Tensor:
 def straightened(x: Tensor) -> Tensor:
     """Strokes `[N, C, H, W]`, bright on dark, centred and slanted back until they stand upright.
 
-    Source: LeCun et al. 1998, section III.A (deskewing), doi:10.1109/5.726791.
+    Source: LeCun et al. 1998 (deslanting), doi:10.1109/5.726791.
     """
     ink = x.mean(1)
     height, width = ink.shape[1:]
@@ -90,7 +90,7 @@ def straightened(x: Tensor) -> Tensor:
 def oriented_gradients(x: Tensor) -> Tensor:
     """Histograms of the directions of gradients in cells, blocks of 2x2 normalised, `[N, F]`.
 
-    Source: Dalal and Triggs 2005, section 6 (signed directions), doi:10.1109/CVPR.2005.177.
+    Source: Dalal and Triggs 2005 (here with signed directions), doi:10.1109/CVPR.2005.177.
     """
     grey = pad(x.mean(1, keepdim=True), (1, 1, 1, 1), mode="replicate")
     across = grey[..., 1:-1, 2:] - grey[..., 1:-1, :-2]
