@@ -8,6 +8,9 @@ seeds from 100 on, with one exception that the README names. The decoder builds 
 
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 
 import numpy as np
 import torch
@@ -78,11 +81,12 @@ def at_64(settings: Settings) -> Iterator[Figure]:
     if not torch.cuda.is_available():
         raise NotRunError("64x64 pictures must have a GPU, got none")
     numbers = range(settings.seed, settings.seed + SEEDS)
-    training, scores = TRAINING | OPTIONS, []
-    for seed in numbers:
-        space = _trained("ica_vae", seed, settings, training, size=64)
-        scores.append(_judged(*_rendered(space, settings, size=64)))
-    protocol = _protocol(f"ica_vae {training} at 64x64 on a GPU", settings, list(numbers))
+    training = TRAINING | OPTIONS
+    with ProcessPoolExecutor(SEEDS, mp_context=get_context("spawn")) as pool:
+        scores = list(pool.map(partial(_judged_at_64, settings, training), numbers))
+    protocol = _protocol(
+        f"ica_vae {training} on a {torch.cuda.get_device_name()}", settings, list(numbers), 64
+    )
     yield from _figures("", scores, protocol, suffix="_mean_64")
 
 
@@ -122,6 +126,12 @@ def _judged_seeds(spaces: list[zs.Space], protocol: str, settings: Settings) -> 
     )
     real = [_judged(space.encode(halved).flat.numpy(), classes, shuffle=True) for space in spaces]
     yield from _figures("published_", real, words, suffix="_mean")
+
+
+def _judged_at_64(settings: Settings, training: Mapping, seed: int) -> Scores:
+    torch.set_num_threads(1)
+    space = _trained("ica_vae", seed, settings, training, size=64)
+    return _judged(*_rendered(space, settings, size=64))
 
 
 def _trained(
@@ -188,11 +198,12 @@ def _halved(pictures: np.ndarray) -> np.ndarray:
     return np.where(blocks >= 0.5, np.uint8(255), np.uint8(0))
 
 
-def _protocol(words: str, settings: Settings, numbers: list[int]) -> str:
+def _protocol(words: str, settings: Settings, numbers: list[int], size: int = 32) -> str:
     count = JUDGED if settings.quick else GROUPS
     return (
-        f"32x32 rendered sprites, {words}, {EXAMPLES:,} random training pictures, seeds {numbers}; "
-        f"five factors (shape, scale, orientation in 40 classes, x, y); {JUDGED:,} random "
-        f"pictures, posterior means, MIG with 20 bins, DCI by forests, FactorVAE score by 10,000 "
+        f"{size}x{size} rendered sprites, {words}, {EXAMPLES:,} random training pictures, "
+        f"seeds {numbers}; five factors (shape, scale, orientation in 40 classes, x, y); "
+        f"{JUDGED:,} random pictures, posterior means, MIG with 20 bins, DCI by forests, "
+        f"FactorVAE score by 10,000 "
         f"and 5,000 votes of groups of 64 out of {count:,} pictures; {machine()}"
     )

@@ -98,6 +98,7 @@ COUNTS = Setup(
     },
 )
 REPLAY_BATCH, REPLAYED = 512, 40
+ON_GPU = 2  # interleaved pairs
 
 
 def over(peer: str, setup: Setup, figure: str, precision: str) -> Part:
@@ -175,12 +176,31 @@ def replayed(settings: Settings) -> Iterator[Figure]:
 
 
 def on_gpu(settings: Settings) -> Iterator[Figure]:
-    """Images per second over Pythae on a GPU: needs one."""
-    raise NotRunError(
-        "no GPU here; the step is recorded as a CUDA graph there, which tests cover on a CPU with "
-        "another recorder"
+    """Images per second over Pythae on a GPU, by the wall clock: needs one."""
+    if not torch.cuda.is_available():
+        raise NotRunError("images per second on a GPU must have one, got none")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "train.npy"
+        np.save(path, MLP.data(settings.seed))
+        asked = MLP.request | {"train": str(path), "learning_rate": 1e-3, "precision": "auto"}
+        asked |= {"epochs": 6, "device": "cuda"}
+        ours, theirs = [], []
+        for number in range(ON_GPU):
+            ours.append(peers.ask("zscape", asked | {"seed": settings.seed + number}))
+            theirs.append(peers.ask("pythae", asked | {"seed": settings.seed + number}))
+    _refuse_unequal(ours[0]["parameters"], theirs[0]["parameters"])
+    speeds = [[_speed(answer) for answer in answers] for answers in (ours, theirs)]
+    ratios = [our / their for our, their in zip(*speeds, strict=True)]
+    protocol = (
+        f"{MLP.words}, Adam 1e-3, {ours[0]['parameters']} parameters on both sides, ours by `fit` "
+        f"in {ours[0]['precision']}, its steps recorded as a CUDA graph, Pythae as its users write "
+        f"it; epochs 2 to 6 of {ours[0]['images']} examples, wall clock after the device is done; "
+        f"median of {ON_GPU} interleaved pairs (ratios {min(ratios):.2f} to {max(ratios):.2f}); "
+        f"{torch.cuda.get_device_name()}, {ours[0]['versions']}, {theirs[0]['versions']}"
     )
-    yield
+    yield _median_of("gpu_mlp_b128_over_pythae", ratios, "ratio", protocol)
+    for name, speed in zip(("ours", "theirs"), speeds, strict=True):
+        yield _median_of(f"gpu_mlp_b128_over_pythae: {name}", speed, "examples/s", protocol)
 
 
 def _speed(answer: dict) -> float:

@@ -24,18 +24,26 @@ from torch import nn
 
 
 class Clock(TrainingCallback):
-    """CPU seconds of this process at the start of every epoch and at the end."""
+    """Seconds at the start of every epoch and at the end."""
 
-    def __init__(self):
+    def __init__(self, device):
+        self.device = device
         self.marks = []
+
+    def mark(self):
+        """CPU seconds of this process, or those of the wall once a GPU is done."""
+        if self.device != "cpu":
+            torch.cuda.synchronize()
+        cpu = self.device == "cpu"
+        self.marks.append(time.process_time() if cpu else time.perf_counter())
 
     def on_epoch_begin(self, training_config, **kwargs):
         """Called by the trainer."""
-        self.marks.append(time.process_time())
+        self.mark()
 
     def on_train_end(self, training_config, **kwargs):
         """Called by the trainer."""
-        self.marks.append(time.process_time())
+        self.mark()
 
 
 class Encoder(BaseEncoder):
@@ -109,7 +117,7 @@ def main():
     networks = {"mlp": mlp, "conv": conv}[asked["network"]]
     encoder, decoder = networks(shape, asked["latent"], asked["hidden"])
     config = VAEConfig(input_dim=shape, latent_dim=asked["latent"], reconstruction_loss="bce")
-    model, clock = VAE(config, encoder, decoder), Clock()
+    model, clock = VAE(config, encoder, decoder), Clock(asked.get("device", "cpu"))
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
         trainer = BaseTrainer(
             model,
@@ -122,7 +130,7 @@ def main():
                 per_device_eval_batch_size=asked["batch"],
                 num_epochs=asked["epochs"],
                 seed=asked["seed"],
-                no_cuda=True,
+                no_cuda=asked.get("device", "cpu") == "cpu",
             ),
             callbacks=[clock],
         )

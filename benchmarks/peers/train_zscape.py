@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from zscape import __version__
+from zscape.model.batch import Batch
 from zscape.model.level import Flat
 from zscape.model.model import Decoder, Model
 from zscape.networks import decoder, encoder
@@ -26,19 +27,28 @@ from zscape.study.training.fitting import fit
 
 
 class Clocked(Feed):
-    """Batches that note the CPU seconds of this process at the start of every epoch."""
+    """Batches that note the seconds at the start of every epoch."""
 
-    def __init__(self, batches: Batches) -> None:
+    def __init__(self, batches: Batches, device: str) -> None:
         self.batches = batches
+        self.device = device
         self.marks: list[float] = []
 
     def __len__(self) -> int:
         return len(self.batches)
 
-    def of(self, epoch: int, *, start: int = 0) -> Iterator[Tensor]:
+    def of(self, epoch: int, *, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch."""
-        self.marks.append(time.process_time())
+        self.marks.append(seconds(self.device))
         return self.batches.of(epoch, start=start)
+
+
+def seconds(device: str) -> float:
+    """CPU seconds of this process, or those of the wall once a GPU is done."""
+    if device == "cpu":
+        return time.process_time()
+    torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def main() -> None:
@@ -46,10 +56,11 @@ def main() -> None:
     asked = json.loads(sys.argv[1])
     torch.set_num_threads(1)
     torch.manual_seed(asked["seed"])
-    data = torch.from_numpy(np.load(asked["train"]))
+    device = asked.get("device", "cpu")
+    data = torch.from_numpy(np.load(asked["train"])).to(device)
     model = build(asked, tuple(data.shape[1:]))
-    batches = Clocked(Batches(data, size=asked["batch"], seed=asked["seed"]))
-    precision = resolve_precision(asked["precision"], model, "cpu")
+    batches = Clocked(Batches(data, size=asked["batch"], seed=asked["seed"]), device)
+    precision = resolve_precision(asked["precision"], model, device)
     for _ in fit(
         model,
         Sum(Reconstruction(), Rate()),
@@ -57,10 +68,11 @@ def main() -> None:
         epochs=asked["epochs"],
         learning_rate=asked["learning_rate"],
         precision=precision,
+        device=device,
     ):
         pass
     answer = {
-        "marks": [*batches.marks, time.process_time()],
+        "marks": [*batches.marks, seconds(device)],
         "images": len(batches) * batches.batches.size,
         "precision": precision,
         "parameters": sum(p.numel() for p in model.parameters()),

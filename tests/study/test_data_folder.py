@@ -335,7 +335,8 @@ def test_attributes_lie_beside_the_pictures(tmp_path, spell):
     assert [data.label_names[k] for k in data.labels] == ["v", "u", "u"]
     notes = "\n".join(data.notes)
     assert "2 attributes from attributes.csv: age, ok" in notes
-    assert "'who' not numbers" in notes
+    assert "1 text from attributes.csv: who" in notes
+    assert data.texts["who"] == ("y", "z", "x")
     assert "1 row of attributes.csv name no picture" in notes
     assert [look(tmp_path, label="who").label_names] == [("x", "y", "z")]
     with pytest.raises(SpecError, match="Unknown column 'whom'"):

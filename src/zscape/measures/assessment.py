@@ -16,7 +16,7 @@ def diagnosis_part(diagnosis: Diagnosis) -> str:
         lead = "Nothing is wrong with this space."
     else:
         lead = "What is wrong, the evidence, the likely cause, and the option to change."
-    evidence = _table((Row("model", diagnosis.figures),))
+    evidence = figure_table((Row("model", diagnosis.figures),))
     return section("Is it healthy?", lead, *map(_finding, diagnosis.findings), evidence)
 
 
@@ -28,7 +28,7 @@ def measured_part(report: Report) -> str:
     for part in report.sections:
         parts.append(f"<h3>{text(part.name.capitalize())}</h3>")
         parts.append(f'<p class="faint">{text(part.lead)}</p>')
-        parts.append(_table(part.rows))
+        parts.append(figure_table(part.rows))
     return section("How good is it?", lead, *parts)
 
 
@@ -48,7 +48,8 @@ def _finding(finding: Finding) -> str:
     )
 
 
-def _table(rows: Sequence[Row]) -> str:
+def figure_table(rows: Sequence[Row]) -> str:
+    """A line for each figure and a column for each row, with the kind at the end."""
     head = "".join(f'<th class="number">{text(row.name)}</th>' for row in rows)
     names = f"<tr><th></th>{head}<th>kind</th></tr>" if len(rows) > 1 else ""
     lines = []

@@ -12,10 +12,11 @@ import torch
 
 from zscape.errors import DataError, ShapeError, SpecError
 from zscape.measures.aggregate import draw_codes, moments_gap, mutual_information, two_sample_test
-from zscape.measures.collapse import code_gain, dead_levels, duplicate_units
+from zscape.measures.collapse import book_usage, code_gain, dead_levels, duplicate_units
 from zscape.measures.disentanglement.scores import disentanglement
 from zscape.measures.features import Features, choose_features
 from zscape.measures.figure import Figure
+from zscape.measures.levels import levels
 from zscape.measures.likelihood import (
     active_units,
     bits_per_dimension,
@@ -87,6 +88,7 @@ def measure(
     sections += [
         _samples(view, features, seed),
         _ways(view, features, seed),
+        _levels(view, features, seed),
         _uses(view, seed),
     ]
     if named:
@@ -146,10 +148,10 @@ def _likelihood(space: Space, x: torch.Tensor, draws: int, seed: int) -> Section
     bound = elbo(space.model, x, seed=seed)
     few = x[:: -(-len(x) // MOST_WEIGHED)]
     nll, size = importance_weighted(space.model, few, draws=draws, seed=seed)
-    levels = rate_per_level(space.model, x, seed=seed)
+    rates = rate_per_level(space.model, x, seed=seed)
     figures = [*bound, nll, size, bits_per_dimension(nll, int(np.prod(space.modality.shape)))]
-    if len(levels) > 1:
-        figures += [*levels, dead_levels(levels)]
+    if len(rates) > 1:
+        figures += [*rates, dead_levels(rates)]
     lead = (
         "How likely the model finds these things. The ELBO is a lower bound, minus rate minus "
         f"distortion; the importance-weighted NLL, over {len(few):,} of them, is the tighter bound."
@@ -178,6 +180,8 @@ def _code(space: Space, x: torch.Tensor, seed: int) -> Section:
             "exact",
         ),
     ]
+    for usage in book_usage(space.model, x):
+        figures += [usage.perplexity, usage.used, usage.dead]
     lead = (
         "Whether the code is used, and whether codes of data lie where the prior has them: told "
         "apart half of the time is best, more means that samples fall where no data is."
@@ -206,6 +210,15 @@ def _ways(space: Space, features: Features, seed: int) -> Section | None:
         "curves, one change of class, and a middle that is near real things."
     )
     return Section("interpolation", lead, smoothness(space, seed=seed, features=features))
+
+
+def _levels(space: Space, features: Features, seed: int) -> Section | None:
+    rows = levels(space, seed=seed, features=features)
+    lead = (
+        "What each level holds, the coarsest first: its nats, how far things move when it alone is "
+        "redrawn (1: as far as unlike things are apart), and what that does to their class."
+    )
+    return Section("levels", lead, rows) if rows else None
 
 
 def _uses(space: Space, seed: int) -> Section:

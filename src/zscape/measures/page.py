@@ -205,6 +205,17 @@ def two_faced(light: np.ndarray, dark: np.ndarray, *, label: str, size: int) -> 
     )
 
 
+def sheets(contents: Mapping[str, bytes]) -> str:
+    """PNG files side by side, each under its name."""
+    parts = (
+        f"<div><h3>{text(name)}</h3>"
+        f'<img alt="{text(name)}" style="max-width: 100%" '
+        f'src="data:image/png;base64,{b64encode(content).decode()}"></div>'
+        for name, content in contents.items()
+    )
+    return f'<div class="columns wide">{"".join(parts)}</div>'
+
+
 def _sized(pictures: np.ndarray, columns: int, width: int) -> tuple[np.ndarray, int]:
     """Tiles no larger than they will be shown, and the pixels that each is wide on the page."""
     room = max((width - GAP * (columns - 1)) // columns, 1)

@@ -43,6 +43,7 @@ def report(
     notes: Sequence[str] = (),
     diagnosis: Diagnosis | None = None,
     measured: Report | None = None,
+    prior: str = "",
 ) -> str:
     """One self-contained HTML page about a trained space; it asks no network and runs no script.
 
@@ -57,6 +58,7 @@ def report(
         notes: what was found in the data, a line each.
         diagnosis: what the doctor found.
         measured: the figures of `measure`.
+        prior: HTML that says what a refitted prior changed, as of `prior_part`.
     """
     stored, were_held_out = measuring_items(space)
     x = space.modality.prepare(stored)
@@ -67,6 +69,7 @@ def report(
         _header(space, study, notes),
         _figures_part(space, x, bound, over=_over(len(x), were_held_out)),
         "" if diagnosis is None else diagnosis_part(diagnosis),
+        prior,
         "" if measured is None else measured_part(measured),
         _asked_part(study, notes),
         _training_part(log),

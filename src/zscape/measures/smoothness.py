@@ -105,7 +105,7 @@ def smoothness(
             "64 pairs and 9 steps are usual."
         )
     chosen = choose_features(space, seed=seed) if features is None else features
-    real = _real_things(space, chosen)
+    real = real_things(space, chosen)
     if classify is None and real.labels is not None:
         classify = real.classify
     ends = _pairs(space, pairs, seed)
@@ -166,8 +166,8 @@ def traversal_smoothness(
 
 
 @dataclass(frozen=True, slots=True)
-class _Real:
-    """Real things to compare frames with.
+class Real:
+    """Real things to compare others with.
 
     Attributes:
         places: where they stand among the kept items, `[M]`.
@@ -203,7 +203,8 @@ class _Real:
         return self.labels[known][near].mode(dim=1).values
 
 
-def _real_things(space: Space, features: Features) -> _Real:
+def real_things(space: Space, features: Features) -> Real:
+    """Kept items of a space, 2,048 at most, in features."""
     places = torch.arange(len(space.items))[:: -(-len(space.items) // MOST_REAL)]
     hidden = features(space.modality.prepare(space.items[places])).double()
     apart = squared_distances(hidden, hidden).fill_diagonal_(torch.inf)
@@ -211,11 +212,11 @@ def _real_things(space: Space, features: Features) -> _Real:
     if space.labels is not None:
         found = torch.from_numpy(space.labels[space.kept[places].numpy()]).long()
         labels = found if (found >= 0).any() else None
-    return _Real(places, features, hidden, apart.amin(1).sqrt().median().item(), labels)
+    return Real(places, features, hidden, apart.amin(1).sqrt().median().item(), labels)
 
 
 def _figures(
-    frames: Tensor, ends: Tensor, real: _Real, classify: Classify | None
+    frames: Tensor, ends: Tensor, real: Real, classify: Classify | None
 ) -> tuple[Figure, ...]:
     """The figures of ways `[P, T, *shape]`."""
     number, steps = frames.shape[:2]

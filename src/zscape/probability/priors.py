@@ -4,16 +4,22 @@ A Gaussian that depends on the state is `posteriors.Gaussian` itself.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
-from zuko.distributions import NormalizingFlow
-from zuko.flows import NSF
 
+from zscape.probability import flows
 from zscape.probability.conditional import Conditional
-from zscape.probability.distributions import GaussianMixture, OneHot, StandardGaussian
+from zscape.probability.distributions import (
+    Bent,
+    FullGaussianMixture,
+    GaussianMixture,
+    Moved,
+    OneHot,
+    StandardGaussian,
+)
 from zscape.probability.distributions.shapes import at_least_float32, soft_log_scale
-from zscape.probability.flows import in_full_precision
 from zscape.probability.posteriors import Gaussian
 
 
@@ -113,18 +119,20 @@ class Vamp(Conditional):
 
 
 class Flow(Conditional):
-    """A spline flow from N(0, 1), which may see the state.
+    """N(0, 1) bent by a spline flow, or by an affine one, that may see the state.
 
-    With `passes=2` each layer is a coupling: drawing costs two passes of its network. Codes beyond
-    +-5 are left as they are by the splines.
-    Source: Durkan et al. 2019, arXiv:1906.04032; Huang et al. 2017, arXiv:1611.05013 (flow prior).
+    Measuring costs one pass of each layer's network. With `passes=2` each spline layer is a
+    coupling: drawing costs two passes. Codes beyond +-5 are left as they are by the splines.
+    Source: Durkan et al. 2019, arXiv:1906.04032; Chen et al. 2017, arXiv:1611.02731 (flow prior).
 
     Args:
         latent: size of the code.
         features: size of the state that it sees; 0 sees none.
         transforms: how many layers.
         hidden: widths of the network in each layer.
-        passes: 2 is coupling; `latent` is autoregressive, closer and slower to draw from.
+        passes: of a spline layer, 2 is coupling; `latent` is autoregressive, closer and slower to
+            draw from.
+        kind: "spline" or "coupling", whose layers are affine.
     """
 
     def __init__(
@@ -135,14 +143,90 @@ class Flow(Conditional):
         transforms: int = 3,
         hidden: tuple[int, ...] = (64, 64),
         passes: int = 2,
+        kind: str = "spline",
     ) -> None:
         super().__init__()
         self.features = features
-        flow = NSF(latent, features, transforms=transforms, hidden_features=hidden, passes=passes)
-        self.flow = in_full_precision(flow)
+        build = partial(flows.spline, passes=passes) if kind == "spline" else flows.coupling
+        self.flow = build(latent, features, transforms=transforms, hidden=hidden)
 
-    def forward(self, context: Tensor) -> NormalizingFlow:
+    def forward(self, context: Tensor) -> Bent:
         """The distribution of the code given a state `[..., features]`."""
-        if self.features:
-            return self.flow(at_least_float32(context))
-        return self.flow(None).expand(context.shape[:-1])
+        noise = StandardGaussian(self.flow.base.loc.expand(*context.shape[:-1], -1))
+        seen = at_least_float32(context) if self.features else None
+        return Bent(noise, self.flow.transform(seen).inv)
+
+
+class FullMixture(Conditional):
+    """A mixture of Gaussians with full covariances, which may know a class.
+
+    Fitted by expectation maximisation (`expectation.fit_mixture`), it is the strongest of the
+    simple priors: it follows what units do together.
+
+    Args:
+        latent: size of the code.
+        components: how many Gaussians.
+        classes: how many classes are known; each has weights of its own. 0: none.
+    """
+
+    def __init__(self, latent: int, components: int = 50, *, classes: int = 0) -> None:
+        super().__init__()
+        self.classes = classes
+        self.logits = nn.Parameter(torch.zeros(max(classes, 1), components))
+        self.loc = nn.Parameter(torch.randn(components, latent))
+        self.scale_tril = nn.Parameter(torch.eye(latent).repeat(components, 1, 1))
+
+    def forward(self, context: Tensor) -> FullGaussianMixture:
+        """The distribution given the chance of each class, `[..., classes]`.
+
+        A context of zeros, or one of size 0, says nothing of the class. Where no class is known,
+        it is the same distribution for every state `[..., features]`.
+        """
+        logits = self._log_weights(context)
+        # Beside its triangle and with a negative diagonal a matrix would be no root.
+        low, diagonal = self.scale_tril.tril(-1), self.scale_tril.diagonal(dim1=-2, dim2=-1)
+        scale_tril = low + torch.diag_embed(diagonal.abs().clamp(min=1e-6))
+        return FullGaussianMixture(logits, self.loc, scale_tril)
+
+    @torch.no_grad()
+    def take(self, mixture: FullGaussianMixture, joint: Tensor | None = None) -> None:
+        """Becomes this mixture.
+
+        Args:
+            mixture: of as many components.
+            joint: log-weights of class and component together, `[classes, K]`.
+        """
+        self.logits.copy_(mixture.logits.log_softmax(-1) if joint is None else joint)
+        self.loc.copy_(mixture.loc)
+        self.scale_tril.copy_(mixture.scale_tril)
+
+    def _log_weights(self, context: Tensor) -> Tensor:
+        if not self.classes or context.shape[-1] == 0:
+            return self.logits.logsumexp(0).expand(*context.shape[:-1], -1)
+        chance = at_least_float32(context)
+        known = chance.sum(-1, keepdim=True) > 0
+        # Not log 0: e^-69 of another class's components is nothing, and has a gradient.
+        told = torch.where(known, chance, 1.0).clamp(min=1e-30).log()
+        return (told[..., None] + self.logits).logsumexp(-2)
+
+
+class Standardised(Conditional):
+    """A prior in the units of the codes: the prior inside sees them standardised, and flat.
+
+    Args:
+        inner: over standardised vectors `[D]`, or over `[*event]`.
+        event: shape of a code.
+    """
+
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(self, inner: Conditional, event: tuple[int, ...]) -> None:
+        super().__init__()
+        self.inner = inner
+        self.register_buffer("shift", torch.zeros(event))
+        self.register_buffer("scale", torch.ones(event))
+
+    def forward(self, context: Tensor) -> Moved:
+        """The distribution of the code `[*event]` given what the prior inside is given."""
+        return Moved(self.inner.forward(context), self.shift, self.scale)

@@ -5,7 +5,7 @@ Where data comes from, and how it is read, stands in `intake`; how it looks in t
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,7 @@ class Data:
         shards: all examples, where they do not fit memory; x, labels and attributes are then
             those of a sample, up to 100,000 of them, evenly spaced.
         rows: the number of each sampled example among all, `[N]`; None where x is all.
+        texts: captions and other texts by name, N each, empty where there is none.
     """
 
     modality: Modality
@@ -74,10 +75,17 @@ class Data:
     origin: Mapping[str, Any] = field(default_factory=dict)
     shards: Shards | None = None
     rows: Tensor | None = None
+    texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def look(
-    data: Any, *, labels: Any = None, label: str = "", size: int | None = None, strict: bool = False
+    data: Any,
+    *,
+    labels: Any = None,
+    label: str = "",
+    captions: Sequence[str] | None = None,
+    size: int | None = None,
+    strict: bool = False,
 ) -> Data:
     """Looks at data and says what was found; nothing is trained and nothing is written.
 
@@ -88,6 +96,7 @@ def look(
             tensor, DataFrame, list, World or torch dataset.
         labels: one class per example, of any type; None or NaN where it is unknown.
         label: the column of a table that holds the class; it is not modelled.
+        captions: one short text per example, empty where there is none; for recipes that are told.
         size: the height and width that pictures from files are brought to, or drawn at.
         strict: refuse a folder in which any picture or shard cannot be read.
 
@@ -108,8 +117,20 @@ def look(
         if labels is not None:
             raw = replace(raw, labels=labels, label_names=())
         seen = _told(found, raw)
-    origin = _origin(data, label=label, size=size, strict=strict) if labels is None else {}
+    if captions is not None:
+        seen = replace(seen, texts={"caption": _captions(captions, seen)})
+    held = labels is not None or captions is not None
+    origin = {} if held else _origin(data, label=label, size=size, strict=strict)
     return replace(seen, origin=origin)
+
+
+def _captions(captions: Sequence[str], data: Data) -> tuple[str, ...]:
+    if data.shards is not None or len(captions) != len(data.x):
+        raise DataError(
+            f"Captions must be one per example in memory, {len(data.x):,} here; got "
+            f"{len(captions):,}. Pass a list of that length."
+        )
+    return tuple(map(str, captions))
 
 
 def _look_at_shards(
@@ -159,6 +180,7 @@ def _told(found: Found, raw: Raw) -> Data:
         notes=(headline, *raw.notes, *found.notes, *warnings, *_duplicates(found.x)),
         skipped=raw.skipped,
         source=raw.source,
+        texts={name: tuple(texts) for name, texts in raw.texts.items()},
     )
 
 

@@ -3,10 +3,14 @@
 from zscape.measures.doctor import diagnose
 from zscape.measures.figure import Figure
 from zscape.measures.likelihood import active_units, elbo
+from zscape.measures.page import sheets
+from zscape.measures.priors import prior_part
 from zscape.measures.report import report
+from zscape.space.slot import slot_from, slot_words
 from zscape.space.space import Space
 from zscape.space.units import measuring_items
-from zscape.study.study import Study
+from zscape.study.storage.folder import read_file
+from zscape.study.study import PRIOR_AFTER, PRIOR_BEFORE, Study
 
 
 def figures(space: Space) -> tuple[Figure, ...]:
@@ -32,4 +36,15 @@ def report_page(study: Study, space: Space) -> str:
         notes=notes,
         diagnosis=diagnose(space, log=study.log(), asked=study.asked),
         measured=study.measures(),
+        prior=_prior_part(study),
     )
+
+
+def _prior_part(study: Study) -> str:
+    """What a refitted prior changed, as it was found when it was fitted."""
+    change = study.prior_change()
+    if change is None:
+        return ""
+    names = {"Samples before": PRIOR_BEFORE, "Samples after": PRIOR_AFTER}
+    drawn = {title: read_file(study.path, name) for title, name in names.items()}
+    return prior_part(change, slot_words(slot_from(study.asked["prior"])), sheets(drawn))

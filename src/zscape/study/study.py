@@ -22,14 +22,16 @@ from zscape.model.codes import Codes
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
 from zscape.recipes import Recipe
+from zscape.space.slot import install, slot_from
 from zscape.space.space import Space
 from zscape.study.checkpoints import Start
 from zscape.study.data import Data, fingerprint
 from zscape.study.journal import LOG
-from zscape.study.known import build, conditions_of, is_told, known_from, record_of
+from zscape.study.known import build, is_told, record_of
 from zscape.study.spec import our_recipe, settle
 from zscape.study.storage.claims import (
     MISFITS,
+    conditions_from,
     modality_from,
     no_larger_than,
     require_codes,
@@ -51,6 +53,8 @@ SKIPPED = "skipped.jsonl"
 REPORT = "report.html"
 MEASURES = "measures.json"
 PICTURES = "pictures"
+PRIOR = "prior.json"  # what a refitted prior changed
+PRIOR_BEFORE, PRIOR_AFTER = f"{PICTURES}/prior-before.png", f"{PICTURES}/prior-after.png"
 KEPT_BYTES = 64 * 2**20  # of the data, so that a study shows its own examples anywhere
 
 
@@ -107,7 +111,7 @@ class Study:
             "data": _data_record(data, folder),
         }
         if is_told(recipe):
-            asked["known"] = record_of(conditions_of(data))
+            asked["known"] = record_of(data)
         return cls(folder, asked, data.modality, recipe, data)
 
     def create(self) -> "Study":
@@ -148,9 +152,13 @@ class Study:
         write_folder(self.path, {SPEC: tomli_w.dumps(dict(self.asked)).encode()})
 
     def build(self) -> tuple[Model, Objective]:
-        """The model and objective as asked, with fresh weights."""
-        known = known_from(self.asked.get("known", {}))
-        return build(self.recipe, self.modality, known, settle(self.recipe, self.asked["options"]))
+        """The model and objective as asked, with fresh weights; a refitted prior in its slot."""
+        known = conditions_from(self.asked.get("known", {}), SPEC)
+        chosen = settle(self.recipe, self.asked["options"])
+        model, objective = build(self.recipe, self.modality, known, chosen)
+        if "prior" in self.asked:
+            install(model, slot_from(self.asked["prior"]))
+        return model, objective
 
     def save(self, space: Space) -> None:
         """Writes weights, codes, kept items and the log's checksum; the manifest comes last."""
@@ -182,7 +190,8 @@ class Study:
         model = self._model()
         data = self.asked["data"]
         items, names = self._tensors(ITEMS), tuple(data.get("label_names", ()))
-        codes = require_codes(self._tensors(CODES), data.get("num_examples"), CODES)
+        levels = [str(level.name) for level in model.levels]
+        codes = require_codes(self._tensors(CODES), data.get("num_examples"), levels, CODES)
         require_items(items, self.modality, len(codes), len(names), ITEMS)
         known = {name: tensor.numpy() for name, tensor in items.items()}
         kept, labels = items["kept"], known.get("labels")
@@ -217,14 +226,20 @@ class Study:
 
     def measures(self) -> Report | None:
         """What `zscape measure` found last, or None."""
-        if not has_file(self.path, MEASURES):
+        return self._report(MEASURES, "Measure the study again.")
+
+    def prior_change(self) -> Report | None:
+        """What a refitted prior changed, or None where the prior is as trained."""
+        return self._report(PRIOR, "Refit the prior again.")
+
+    def _report(self, name: str, remedy: str) -> Report | None:
+        if not has_file(self.path, name):
             return None
         try:
-            return report_from(from_json(read_file(self.path, MEASURES), MEASURES))
+            return report_from(from_json(read_file(self.path, name), name))
         except (LookupError, TypeError, AttributeError) as error:
             raise StudyError(
-                f"{MEASURES} must be as zscape wrote it, and is not ({error}). "
-                "Measure the study again."
+                f"{name} must be as zscape wrote it, and is not ({error}). {remedy}"
             ) from error
 
     def _model(self) -> Model:

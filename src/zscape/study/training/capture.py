@@ -45,8 +45,12 @@ class Graphs(Recorder):
     def record(self, compute: Compute, batch: Batch) -> tuple[Replay, Tensor]:
         """The graph's replay and where its result lies."""
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            result = compute(batch)
+        try:
+            with torch.cuda.graph(graph):
+                result = compute(batch)
+        except RuntimeError:
+            _free_generator()
+            raise
         return graph.replay, result
 
 
@@ -102,6 +106,12 @@ class Captured:
         self.replay()
         assert self.result is not None
         return self.result.clone()
+
+
+def _free_generator() -> None:
+    """Gives the device a fresh state of noise: a recording that failed keeps the one it used."""
+    fresh = torch.Generator("cuda").graphsafe_get_state()
+    torch.cuda.default_generators[torch.cuda.current_device()].graphsafe_set_state(fresh)
 
 
 def _shapes(batch: Batch) -> list[torch.Size]:

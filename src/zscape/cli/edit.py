@@ -1,0 +1,210 @@
+"""`zscape direction`, `directions` and `edit`: what changes a property, and things changed."""
+
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from cyclopts import Parameter
+
+from zscape.cli.output import Result, leave, say, tell
+from zscape.cli.verbs import Folder, Item, Json, Out, Own, opened
+from zscape.errors import SpecError
+from zscape.modalities.found import printable
+from zscape.modalities.modality import Rows
+from zscape.space.directions import Direction, find_direction, unsupervised_directions
+from zscape.space.edits import edit as edited
+from zscape.space.known import known_numbers
+from zscape.space.pictures import captioned, grid
+from zscape.space.space import Space
+from zscape.space.tables import table_picture
+from zscape.space.units import measuring_places
+from zscape.study.directions import keep_direction, kept_directions
+from zscape.study.items import item
+
+STRENGTHS = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
+SHOWN = 5  # things that a direction is shown on
+FINEST = 200  # pixels below which a picture is one for the terminal
+TOLD = 5  # leaks that are told, the largest first
+
+Strength = Annotated[str, Parameter(help="NAME=STRENGTH, as smile=+2; again for more.")]
+Items = Annotated[tuple[str, ...], Parameter(help="'#12' or a file; again for more.")]
+
+
+def direction(
+    study: Folder,
+    property_: Annotated[str, Parameter(name="PROPERTY", help="a known attribute or class.")] = "",
+    /,
+    *,
+    positive: Items = (),
+    negative: Items = (),
+    apart_from: Annotated[
+        tuple[str, ...], Parameter(help="what is to stay as it is; again for more.")
+    ] = (),
+    name: Annotated[str, Parameter(help="under which it is kept; none: the property's.")] = "",
+    out: Out = None,
+    json: Json = False,
+    recipe: Own = "",
+) -> None:
+    """Find the direction of a property with its evidence, keep it in the study, and show it."""
+    trained = opened(study, recipe)
+    space = trained.space()
+    if bool(property_) == bool(positive):
+        raise SpecError(
+            "A direction must be of a known property or of examples with --positive, got "
+            f"{'both' if positive else 'neither'}. 'zscape directions STUDY' lists what is known."
+        )
+    if positive and not name:
+        raise SpecError("A direction of examples must have a --name, got none. Give it one.")
+    examples = [item(space, word) for word in positive]
+    others = [item(space, word) for word in negative] or None
+    found = find_direction(
+        space, property_ or examples, others, name=name or property_, apart_from=apart_from
+    )
+    keep_direction(trained, found)
+    leave(_strip(space, found), study, out=out, json=json)
+
+
+def directions(
+    study: Folder,
+    /,
+    *,
+    method: Annotated[
+        str, Parameter(help="pca, ica or units: also those that no label taught.")
+    ] = "",
+    json: Json = False,
+    recipe: Own = "",
+) -> None:
+    """List the directions of a study with their evidence, and what more is known."""
+    trained = opened(study, recipe)
+    space = trained.space()
+    kept = kept_directions(trained, space.codes.flat.shape[1])
+    found = unsupervised_directions(space, method=method) if method else ()
+    known = [name for name in known_numbers(space).names if name not in kept]
+    if json:
+        told = [_record(one) for one in (*kept.values(), *found)]
+        say({"verb": "directions", "study": str(study), "directions": told, "known": known})
+        return
+    for one in (*kept.values(), *found):
+        print(_line(one))
+    if known:
+        print(f"known, not yet found: {', '.join(map(printable, known))}")
+    if not (kept or found or known):
+        print("none: nothing is known of the data. --method pca finds some without labels.")
+
+
+def edit(
+    study: Folder,
+    item_: Item,
+    /,
+    *strengths: Strength,
+    plain: Annotated[
+        bool, Parameter(help="as decoded, without the details the code does not hold.", negative="")
+    ] = False,
+    out: Out = None,
+    json: Json = False,
+    recipe: Own = "",
+) -> None:
+    """Change a thing along named directions, each in standard deviations of its property."""
+    trained = opened(study, recipe)
+    space = trained.space()
+    asked = _strengths(strengths)
+    kept = kept_directions(trained, space.codes.flat.shape[1])
+    thing = item(space, item_)
+    done = edited(space, thing, asked, directions=kept, keep_details=not plain)
+    if done.warning:
+        tell(f"warning: {done.warning}")
+    before = edited(
+        space, thing, dict.fromkeys(asked, 0.0), directions=kept, keep_details=not plain
+    )
+    record: dict[str, Any] = {"verb": "edit", "item": item_, "strengths": asked}
+    record |= {"codes": done.codes.flat.tolist(), "beyond": done.beyond, "warning": done.warning}
+    shown = space.modality.show(torch.cat([before.x, done.x]))
+    words = "-".join(f"{name}{strength:+g}" for name, strength in asked.items())
+    leave(_two(f"edit-{item_.lstrip('#')}-{words}", shown, record), study, out=out, json=json)
+
+
+def _strengths(words: tuple[str, ...]) -> dict[str, float]:
+    found = {}
+    for word in words:
+        name, equals, number = word.rpartition("=")
+        try:
+            found[name] = float(number)
+        except ValueError:
+            equals = ""
+        if not equals or not np.isfinite(found[name]):
+            raise SpecError(
+                f"An edit must be NAME=STRENGTH, as 'smile=+2', got {printable(word)!r}. "
+                "'zscape directions STUDY' lists the names."
+            )
+    return found
+
+
+def _strip(space: Space, direction: Direction) -> Result:
+    """Some held-out things at several strengths, a row each."""
+    held_out, made = measuring_places(space), []
+    places = held_out[torch.linspace(0, len(held_out) - 1, SHOWN).long()]
+    for index in space.kept[places].tolist():
+        for strength in STRENGTHS:
+            asked = {direction.name: strength}
+            made.append(edited(space, index, asked, directions={direction.name: direction}).x)
+    shown = space.modality.show(torch.cat(made))
+    marks = [f"{strength:+g}" for strength in STRENGTHS]
+    name, record = f"direction-{direction.name}", {"verb": "direction", **_record(direction)}
+    if isinstance(shown, Rows):
+        rows = Rows(
+            ("sd", *shown.columns),
+            tuple((marks[n % len(marks)], *cells) for n, cells in enumerate(shown.cells)),
+        )
+        return Result(
+            name, lambda width: table_picture(rows), record, rows=rows, lines=_lines(direction)
+        )
+    tiles, columns = shown.tiles, len(STRENGTHS)
+    return Result(
+        name,
+        lambda width: grid(tiles, columns=columns, width=width),
+        record,
+        lines=_lines(direction),
+    )
+
+
+def _two(name: str, shown: Any, record: dict[str, Any]) -> Result:
+    if isinstance(shown, Rows):
+        cells = tuple((m, *c) for m, c in zip(("as it is", "edited"), shown.cells, strict=True))
+        rows = Rows(("", *shown.columns), cells)
+        return Result(name, lambda width: table_picture(rows), record, rows=rows)
+    tiles = shown.tiles
+
+    def draw(width: int) -> np.ndarray:
+        if width < FINEST:
+            return grid(tiles, columns=2, width=width)
+        return captioned(tiles, ["as it is", "edited"], columns=1, width=width)
+
+    return Result(name, draw, record)
+
+
+def _lines(direction: Direction) -> tuple[str, ...]:
+    marks = " ".join(f"{strength:+g}" for strength in STRENGTHS)
+    return (_line(direction), f"from left to right: {marks} standard deviations")
+
+
+def _line(direction: Direction) -> str:
+    """Name, evidence and the largest leaks in a line."""
+    told = f"{printable(direction.name)}: "
+    if direction.score is not None:
+        kind = "exact" if direction.measure.startswith("share") else "estimate, 5 folds"
+        told += f"{direction.measure} {direction.score:.3f} ({kind}), "
+    told += f"{direction.number:,} examples"
+    largest = sorted(direction.leakage.items(), key=lambda pair: -abs(pair[1]))[:TOLD]
+    leaks = ", ".join(f"{printable(name)} {moved:+.2f}" for name, moved in largest)
+    return f"{told}; a strength of 1 also moves {leaks} sd" if leaks else told
+
+
+def _record(direction: Direction) -> dict[str, Any]:
+    return {
+        "name": direction.name,
+        "measure": direction.measure,
+        "score": direction.score,
+        "number": direction.number,
+        "leakage": dict(direction.leakage),
+        "vector": direction.vector.tolist(),
+    }
