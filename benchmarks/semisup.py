@@ -63,7 +63,7 @@ def x_rays(draw: int) -> Part:
     """The part of one draw of 20, 50 and 100 labels of the chest X-rays."""
 
     def part(settings: Settings) -> Iterator[Figure]:
-        x, y, test, wanted = _pneumonia()
+        x, y, test, wanted = _pneumonia(settings.quick)
         space = _trained(x, None, "pneumonia", draw, settings)
         for count in FEW[1:2] if settings.quick else FEW:
             places = draw_labels(y, count, seed=draw)
@@ -234,16 +234,16 @@ def _trained(
 
 def _mnist(quick: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     stored = np.load(file_of("mnist.npz"))
-    most = 3000 if quick else 60_000
-    x, y = stored["train_images"][:most], stored["train_labels"][:most].astype(np.int64)
-    test, wanted = stored["test_images"], stored["test_labels"].astype(np.int64)
-    return x, y, test[: most // 6], wanted[: most // 6]
+    x, y = stored["train_images"], stored["train_labels"].astype(np.int64)
+    if quick:  # whatever is tried out looks at training digits alone
+        return x[:3000], y[:3000], x[-500:], y[-500:]
+    return x, y, stored["test_images"], stored["test_labels"].astype(np.int64)
 
 
-def _pneumonia() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    stored = np.load(file_of("pneumoniamnist.npz"))
-    y, wanted = (stored[f"{part}_labels"].ravel().astype(np.int64) for part in ("train", "test"))
-    return stored["train_images"], y, stored["test_images"], wanted
+def _pneumonia(quick: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    stored, judges = np.load(file_of("pneumoniamnist.npz")), "val" if quick else "test"
+    y, wanted = (stored[f"{part}_labels"].ravel().astype(np.int64) for part in ("train", judges))
+    return stored["train_images"], y, stored[f"{judges}_images"], wanted
 
 
 def _known(y: np.ndarray, places: np.ndarray) -> list[int | None]:
