@@ -12,15 +12,23 @@ import torch
 from benchmarks import (
     auto_beta,
     collapse,
+    conditional,
+    discrete,
     dsprites,
     faults,
+    flows,
     iwae_eval,
+    levels,
     lines,
     metric_cost,
+    mnist_nats,
     mnist_vae,
+    modes,
     precision_parity,
     processes,
+    refit,
     scaling,
+    semisup,
     smile,
     start_up,
     train_speed,
@@ -29,10 +37,13 @@ from benchmarks.figures import Figure, NotRunError, Part, Settings, keep, record
 
 BENCHMARKS: dict[str, dict[str, Part]] = {
     "collapse": collapse.PARTS,
+    "mnist_nats": mnist_nats.PARTS,
     "mnist_vae": mnist_vae.PARTS,
     "train_speed": train_speed.PARTS,
     "start_up": start_up.PARTS,
+    "levels": levels.PARTS,
     "lines": lines.PARTS,
+    "flows": flows.PARTS,
     "iwae_eval": iwae_eval.PARTS,
     "smile": smile.PARTS,
     "auto_beta": auto_beta.PARTS,
@@ -41,19 +52,28 @@ BENCHMARKS: dict[str, dict[str, Part]] = {
     "precision_parity": precision_parity.PARTS,
     "scaling": scaling.PARTS,
     "processes": processes.PARTS,
+    "modes": modes.PARTS,
     "faults": faults.PARTS,
+    "discrete": discrete.PARTS,
+    "refit": refit.PARTS,
+    "conditional": conditional.PARTS,
+    "semisup": semisup.PARTS,
 }
 
 
 def main() -> None:
     """Runs what the command line asks for."""
     asked = _arguments()
-    torch.set_num_threads(1)
+    torch.set_num_threads(asked.threads)
     if asked.name == "list":
         for name, parts in BENCHMARKS.items():
             print(name, *parts)
     elif asked.name == "targets":
         print(table(asked.figures, issue=asked.issue))
+    elif asked.name == "mnist_nats" and asked.minutes:
+        settings = Settings(asked.quick, asked.seed)
+        for figure in mnist_nats.against_the_clock(asked.device, asked.minutes, settings):
+            _say(asked.name, figure, settings)
     else:
         run(asked.name, Settings(asked.quick, asked.seed), only=asked.only)
 
@@ -83,6 +103,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", default="", help="the parts whose names contain this")
     parser.add_argument("--quick", action="store_true", help="under a minute; nothing is kept")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--gpu", dest="device", action="store_const", const="cuda", default="cpu")
+    parser.add_argument("--device", help="mnist_nats with --minutes: cpu or cuda")
+    parser.add_argument("--minutes", type=float, help="mnist_nats: dynamic, against the clock")
     parser.add_argument("--figures", type=Path, help="targets: a tab-separated file of targets")
     parser.add_argument("--issue", help="targets: only those of this issue")
     return parser.parse_args()

@@ -22,6 +22,18 @@ def binarized_digits() -> dict[str, np.ndarray]:
     return {part: np.unpackbits(stored[part], axis=1) for part in ("train", "valid", "test")}
 
 
+def mnist(part: str) -> tuple[np.ndarray, np.ndarray]:
+    """Grey MNIST, part "train" or "test": uint8 `[N, 28, 28]`, and the digits `[N]`."""
+    stored = np.load(file_of("mnist.npz"))
+    return stored[f"{part}_images"], stored[f"{part}_labels"]
+
+
+def digit_classes() -> dict[str, np.ndarray]:
+    """The digit of each of `binarized_digits`, `[N]`."""
+    stored = np.load(file_of("mnist_static_binarized.npz"))
+    return {part: stored[f"{part}_labels"] for part in ("train", "valid", "test")}
+
+
 def sprites() -> np.ndarray:
     """20,000 random dSprites pictures, uint8 0 or 1, `[20000, 1, 64, 64]`."""
     stored = np.load(file_of("dsprites_random20000.npz"))
@@ -51,6 +63,19 @@ def smiling_faces() -> tuple[np.ndarray, np.ndarray]:
         np.asarray(Image.open(io.BytesIO(content[start:end]))) for start, end in pairwise(offsets)
     ]
     return np.stack(faces), bank["smiling"]
+
+
+def faces(number: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first faces of CelebA, uint8 `[N, 64, 64, 3]`, and a class of each: 2 man + smiling."""
+    bank = np.load(file_of("celeba64_webp.npz"))
+    content, offsets = bank["jpeg"].tobytes(), bank["offset"][: number + 1]
+    pictures = [
+        np.asarray(Image.open(io.BytesIO(content[start:end]))) for start, end in pairwise(offsets)
+    ]
+    names = [str(name) for name in bank["attribute_names"]]
+    known = bank["attributes"][:number]
+    man, smiling = (known[:, names.index(name)].astype(int) for name in ("Male", "Smiling"))
+    return np.stack(pictures), 2 * man + smiling
 
 
 def sprites_grid() -> tuple[np.ndarray, np.ndarray]:

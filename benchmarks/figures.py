@@ -4,10 +4,12 @@ Nothing here trains or measures.
 """
 
 import csv
+import fcntl
 import json
 import os
 import platform
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -72,15 +74,27 @@ def keep(line: Record, *, folder: Path = RESULTS) -> None:
 
     A figure that was not run leaves an earlier one as it is.
     """
-    lines = {old["figure"]: old for old in read(line["benchmark"], folder=folder)}
-    if line["value"] is None and line["figure"] in lines:
-        return  # "not run" takes no measured figure's place
-    lines[line["figure"]] = line
     folder.mkdir(exist_ok=True)
-    path = folder / f"{line['benchmark']}.jsonl"
-    part = path.with_suffix(".part")
-    part.write_text("".join(json.dumps(line) + "\n" for line in lines.values()))
-    part.replace(path)
+    with _alone(folder):
+        lines = {old["figure"]: old for old in read(line["benchmark"], folder=folder)}
+        if line["value"] is None and line["figure"] in lines:
+            return  # "not run" takes no measured figure's place
+        lines[line["figure"]] = line
+        path = folder / f"{line['benchmark']}.jsonl"
+        part = path.with_suffix(".part")
+        part.write_text("".join(json.dumps(line) + "\n" for line in lines.values()))
+        part.replace(path)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Holds a folder, so that runs beside each other keep each other's lines."""
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
 
 
 def read(benchmark: str, *, folder: Path = RESULTS) -> list[Record]:

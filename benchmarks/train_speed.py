@@ -98,7 +98,7 @@ COUNTS = Setup(
     },
 )
 REPLAY_BATCH, REPLAYED = 512, 40
-ON_GPU = 3  # interleaved pairs
+ON_GPU = 2  # interleaved pairs
 
 
 def over(peer: str, setup: Setup, figure: str, precision: str) -> Part:

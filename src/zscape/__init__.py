@@ -12,10 +12,15 @@ if TYPE_CHECKING:
     from zscape.estimator import LatentTransformer
     from zscape.measures.doctor import diagnose
     from zscape.measures.measurement import measure
+    from zscape.measures.prediction import fit_predictor, predict
+    from zscape.space.conditions import across
     from zscape.space.directions import find_direction
     from zscape.space.edits import edit
+    from zscape.space.filling import fill, fill_rows
+    from zscape.space.levels import redraw
     from zscape.space.maps import map_codes
     from zscape.space.paths import interpolate, traverse, walk
+    from zscape.space.refitting import refit_prior
     from zscape.space.space import Space, reconstruct
     from zscape.study.comparison import compare
     from zscape.study.data import look
@@ -31,19 +36,26 @@ _HOMES = {
     "LatentTransformer": "zscape.estimator",
     "Space": "zscape.space.space",
     "Study": "zscape.study.study",
+    "across": "zscape.space.conditions",
     "compare": "zscape.study.comparison",
     "diagnose": "zscape.measures.doctor",
     "edit": "zscape.space.edits",
     "encode_shards": "zscape.study.encoding",
+    "fill": "zscape.space.filling",
+    "fill_rows": "zscape.space.filling",
     "find_direction": "zscape.space.directions",
     "fit": "zscape.study.run",
+    "fit_predictor": "zscape.measures.prediction",
     "interpolate": "zscape.space.paths",
     "look": "zscape.study.data",
     "map_codes": "zscape.space.maps",
     "measure": "zscape.measures.measurement",
     "open": "zscape.study.run",
+    "predict": "zscape.measures.prediction",
     "prepare": "zscape.study.run",
     "reconstruct": "zscape.space.space",
+    "refit_prior": "zscape.space.refitting",
+    "redraw": "zscape.space.levels",
     "resume": "zscape.study.run",
     "sweep": "zscape.study.sweep",
     "train": "zscape.study.run",
@@ -55,19 +67,26 @@ __all__ = [
     "LatentTransformer",
     "Space",
     "Study",
+    "across",
     "compare",
     "diagnose",
     "edit",
     "encode_shards",
+    "fill",
+    "fill_rows",
     "find_direction",
     "fit",
+    "fit_predictor",
     "interpolate",
     "look",
     "map_codes",
     "measure",
     "open",
+    "predict",
     "prepare",
     "reconstruct",
+    "redraw",
+    "refit_prior",
     "resume",
     "sweep",
     "train",

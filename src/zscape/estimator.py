@@ -15,16 +15,17 @@ from sklearn.utils import Tags, check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 from torch.distributions import Distribution
-from zuko.distributions import NormalizingFlow
 
 from zscape.errors import SpecError
 from zscape.modalities.array import Array
 from zscape.model.bound import distortion, rate
 from zscape.model.codes import Codes
 from zscape.model.model import Model
+from zscape.probability.distributions import Bent
 from zscape.recipes import Recipe
 from zscape.space.space import CHUNK
 from zscape.study.data import Data
+from zscape.study.known import build, conditions_of
 from zscape.study.spec import find_recipe, settle
 from zscape.study.training.beginning import settle_training, train_on
 
@@ -105,7 +106,7 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         modality = _standardising(X)
         data = _data(modality, modality.encode(X))
         with _aside(training["seed"]):
-            model, objective = recipe(modality, **chosen)
+            model, objective = build(recipe, modality, conditions_of(data), chosen)
             self.history_ = [asdict(p) for p in train_on(model, objective, data, **training)]
         self.model_ = model.double().eval()
         self.modality_ = modality
@@ -231,9 +232,8 @@ def _elbo(model: Model, x: Tensor) -> Tensor:
 
 def _same_noise(q: Distribution) -> Tensor:
     """Draws of a posterior, `[S, B, D]`, that differ from row to row by nothing but q."""
-    if isinstance(q, NormalizingFlow):
-        bent: Tensor = q.transform.inv(_same_noise(q.base))
-        return bent
+    if isinstance(q, Bent):
+        return q.bend(_same_noise(q.base))
     noise = torch.randn(DRAWS, 1, *q.event_shape, generator=torch.Generator().manual_seed(0))
     drawn: Tensor = q.mean + q.stddev * noise
     return drawn

@@ -10,10 +10,12 @@ from functools import cache, partial
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 
 from zscape.modalities.modality import Pictures, Rows
 from zscape.recipes import RECIPES
+from zscape.recipes.ladder import SIZES, Size
 from zscape.space.maps import map_codes
 from zscape.space.paths import interpolate, interpolate_codes, traverse, walk_codes
 from zscape.space.pictures import picture
@@ -125,7 +127,8 @@ def check_picture(space):
 def trained(data: Data, recipe: str, *, epochs: int = 5, **options) -> Space:
     """A space of a small model that learned for a moment."""
     torch.manual_seed(0)
-    model, objective = RECIPES[recipe](data.modality, network="mlp:32", **options)
+    options = {"network": "mlp:32"} | options
+    model, objective = RECIPES[recipe](data.modality, **options)
     prepare = data.modality.prepare
     for _ in fit(model, objective, Batches(data.x, size=64, prepare=prepare), epochs=epochs):
         pass
@@ -151,6 +154,15 @@ def digits() -> Data:
 def digits_space(recipe: str = "vae", latent: int = 6) -> Space:
     """A space of digits."""
     return trained(digits(), recipe, latent=latent, likelihood="bernoulli")
+
+
+@cache
+def ladder_space() -> Space:
+    """A space of digits with three levels of unlike shapes: 4 and 6 units, and a map."""
+    with pytest.MonkeyPatch.context() as patch:
+        size = Size((6,), (2,), state=32, channels=16, hidden=32, width=8)
+        patch.setitem(SIZES, "tiny", size)
+        return trained(digits(), "ladder_vae", latent=4, network="tiny", likelihood="bernoulli")
 
 
 @cache

@@ -1,15 +1,24 @@
 """Every prior, posterior and likelihood keeps the contract; a new member is one line here."""
 
+from collections.abc import Callable
+from functools import partial
 from itertools import product
+from typing import Any
 
 import pytest
 import torch
 from tests.contracts.conditional import Case, Check, Points, checks_for
 from torch import Tensor, nn
 
+from zscape.networks.causal import Causal
+from zscape.networks.denoiser import denoiser
 from zscape.networks.masked import Masked
-from zscape.probability import likelihoods, posteriors, priors
+from zscape.probability import flows, likelihoods, posteriors, priors, quantisers
 from zscape.probability.autoregressive import Autoregressive
+from zscape.probability.conditional import Conditional
+from zscape.probability.diffusion import Diffusion
+from zscape.probability.quantised import Quantised, Uniform
+from zscape.probability.tokens import Tokens
 
 
 def every(*axes: Tensor) -> Points:
@@ -28,6 +37,7 @@ FOUR = torch.arange(4) / 3
 UNIT = (torch.arange(300) + 0.5) / 300
 LINE = torch.arange(-8, 8, 0.1) + 0.05
 FINE = torch.arange(-8, 8, 0.002) + 0.001
+COARSE = torch.arange(-8, 8, 0.25) + 0.125
 COUNT = torch.arange(300.0)
 
 
@@ -59,7 +69,12 @@ HALF_LEVEL = "the mean of a discretized logistic is within half a level"
 CLASSES = "an average of class numbers means nothing"
 NO_MEAN = "a flow has no closed form of its mean"
 POINT = "a point has no density"
+CHOSEN = "the codes follow from the context, and others have no probability at all"
+GRID = "the mean of codes is no code"
 GREEDY = "one picture without chance stands for a mean, which would be a blur"
+
+
+PUSHES = {"planar": flows.planar, "iaf": flows.autoregressive, "spline": flows.spline}
 
 
 def vamp() -> priors.Vamp:
@@ -69,10 +84,50 @@ def vamp() -> priors.Vamp:
     return priors.Vamp(encode, posterior, shape=(3,), components=5)
 
 
+def stirred(build: Callable[..., Conditional], *args: int, **options: Any) -> Conditional:
+    """A flow away from its start, where it is the identity and half of its weights do nothing."""
+    flow = build(*args, **options)
+    for parameter in flow.parameters():
+        parameter.data.add_(0.1 * torch.randn_like(parameter))
+    return flow
+
+
 def pixels() -> Autoregressive:
     network = Masked(1, 1, context=2, depth=2, width=4)
     pixel = likelihoods.Bernoulli
     return Autoregressive(network, (1, 2, 2), pixel=pixel, levels=2, context=2)
+
+
+def rounded(*, size: tuple[int, int] | None = None) -> quantisers.Rounding:
+    return quantisers.Rounding(quantisers.Layout(2, 2, size), (3, 2))
+
+
+def booked() -> quantisers.Codebook:
+    torch.manual_seed(1)
+    return quantisers.Codebook(quantisers.Layout(2, 2), 2, books=2)
+
+
+def grids(quantiser: quantisers.Quantiser) -> Points:
+    each = [torch.arange(size) for size in quantiser.sizes * quantiser.layout.positions]
+    indices = torch.cartesian_prod(*each).unflatten(1, (quantiser.layout.positions, -1))
+    return quantiser.layout.whole(quantiser.vectors(indices)), 1.0
+
+
+def tokens(quantiser: quantisers.Quantiser, features: int = 0) -> Tokens:
+    books = len(quantiser.sizes)
+    length = quantiser.layout.positions * books
+    network = Causal(length, quantiser.sizes[0], books=books, context=features, width=8, depth=1)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    return Tokens(network, quantiser, features=features)
+
+
+def diffusion(features: int) -> Diffusion:
+    source = priors.FullMixture(2, 3, classes=features)
+    network = denoiser((2,), known=3 + (features + 1 if features else 0), width=8, depth=1)
+    network.last.weight.data.normal_(std=0.1)  # at 0 nothing before it has an effect
+    return Diffusion(source, network, shape=(2,), features=features, steps=16)
 
 
 CASES = [
@@ -157,16 +212,32 @@ CASES = [
     Case("point", lambda: posteriors.Point(4, 2), (4,), None, reason=POINT),
     Case("gaussian_posterior", lambda: posteriors.Gaussian(4, 2), (4,), plane),
     Case(
-        "flow_posterior", lambda: posteriors.Flow(4, 2), (4,), plane, central="none", reason=NO_MEAN
+        "flow_posterior",
+        partial(stirred, posteriors.Flow, 4, 2),
+        (4,),
+        plane,
+        central="none",
+        reason=NO_MEAN,
     ),
     Case(
         "flow_posterior_one_unit",
-        lambda: posteriors.Flow(4, 1),
+        partial(stirred, posteriors.Flow, 4, 1),
         (4,),
         lambda: every(FINE),
         central="none",
         reason=NO_MEAN,
     ),
+    *[
+        Case(
+            f"{name}_posterior",
+            partial(stirred, posteriors.BentGaussian, 4, 2, push=partial(push, transforms=2)),
+            (4,),
+            plane,
+            central="none",
+            reason=NO_MEAN,
+        )
+        for name, push in PUSHES.items()
+    ],
     Case(
         "normalised_posterior",
         lambda: posteriors.NormalisedGaussian(4, 2, mean_scale=0.6),
@@ -181,13 +252,49 @@ CASES = [
         central="none",
         reason=GREEDY,
     ),
+    Case("quantised", lambda: Quantised(4, booked()), (4,), None, reason=CHOSEN),
+    Case("rounded", lambda: Quantised(4, rounded(size=(2, 1))), (4, 2, 1), None, reason=CHOSEN),
+    Case(
+        "uniform_grid",
+        lambda: Uniform(rounded()),
+        (0,),
+        lambda: grids(rounded()),
+        central="none",
+        reason=GRID,
+    ),
+    Case(
+        "tokens",
+        lambda: tokens(rounded()),
+        (0,),
+        lambda: grids(rounded()),
+        central="none",
+        reason=GRID,
+    ),
+    Case(
+        "tokens_of_two_books_with_state",
+        lambda: tokens(booked(), 3),
+        (3,),
+        lambda: grids(booked()),
+        central="none",
+        reason=GRID,
+    ),
     Case("standard", lambda: priors.Standard(2), (0,), plane),
     Case("mixture", lambda: priors.Mixture(2, 3), (0,), plane),
+    Case("full_mixture", lambda: priors.FullMixture(2, 3), (0,), plane),
+    Case("standardised", lambda: priors.Standardised(priors.FullMixture(2, 3), (2,)), (0,), plane),
+    Case(
+        "diffusion",
+        lambda: diffusion(0),
+        (0,),
+        lambda: every(COARSE, COARSE),
+        central="none",
+        reason=NO_MEAN,
+    ),
     Case("vamp", vamp, (0,), plane),
-    Case("flow", lambda: priors.Flow(2), (0,), plane, central="none", reason=NO_MEAN),
+    Case("flow", partial(stirred, priors.Flow, 2), (0,), plane, central="none", reason=NO_MEAN),
     Case(
         "flow_one_unit",
-        lambda: priors.Flow(1),
+        partial(stirred, priors.Flow, 1),
         (0,),
         lambda: every(FINE),
         central="none",
@@ -195,7 +302,7 @@ CASES = [
     ),
     Case(
         "flow_three_passes",
-        lambda: priors.Flow(2, passes=3, transforms=1),
+        partial(stirred, priors.Flow, 2, passes=3, transforms=1),
         (0,),
         plane,
         central="none",
@@ -203,7 +310,7 @@ CASES = [
     ),
     Case(
         "flow_with_state",
-        lambda: priors.Flow(2, features=3),
+        partial(stirred, priors.Flow, 2, features=3),
         (3,),
         plane,
         central="none",

@@ -162,8 +162,22 @@ def _specs() -> dict[str, Change]:
         found[f"names {value!r:.20}"] = setting("data", label_names=value)
         found[f"notes {value!r:.20}"] = setting("data", notes=value)
     found |= {f"examples {v!r}": setting("data", num_examples=v) for v in (0, -1, 2**62, "x", 1.5)}
+    for known in (3, "x", [], {"fields": 3}, *({"fields": [field]} for field in _fields())):
+        found[f"known {known!r:.160}"] = asking(lambda a, k=known: a.update(known=k))
     found |= {f"source {v!r:.20}": setting("data", source=v) for v in (ESCAPE, SCRIPT, 3, [])}
     return found
+
+
+def _fields() -> list[Any]:
+    field = {"name": "a"}
+    return [
+        *(3, {}, {"names": ["x"]}, field | {"other": 1}, {"name": 3}),
+        *(field | {"names": v} for v in ("x", [3], [[]], 3)),
+        *(field | {"scale": v} for v in (0.0, -1.0, float("nan"), "x")),
+        *(field | {"width": v} for v in (0, -1, 2, 10**12, "x", 1.5)),
+        *(field | {"words": ["x"], "width": v} for v in (0, 25, 10**12)),
+        field | {"words": ["x"], "names": ["y"]},
+    ]
 
 
 def _modalities() -> list[dict[str, Any]]:

@@ -185,6 +185,8 @@ def test_code_usage_by_hand():
     assert usage.used.value == 0.5
     assert code_usage(torch.zeros(5, 3), 8).perplexity.value == pytest.approx(1)
     assert code_usage(torch.arange(8), 8).used.value == 1
+    assert usage.dead.value == 2
+    assert (usage.size, usage.seen) == (4, 4)
 
 
 def test_levels_that_died():

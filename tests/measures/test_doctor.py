@@ -9,7 +9,8 @@ import pytest
 import torch
 from tests.contracts.space import array_space, digits, digits_space, table_space
 
-from zscape.measures.doctor import code_rules, diagnose, fit_rules
+from zscape.measures.collapse import code_usage
+from zscape.measures.doctor import book_rules, code_rules, diagnose, fit_rules
 from zscape.measures.doctor.amortisation import amortisation_gap
 from zscape.measures.doctor.columns import copies, one_hot_groups
 from zscape.measures.doctor.findings import NOTE, SERIOUS, WARNING
@@ -324,3 +325,28 @@ def test_leaking_and_constant_columns_of_a_space():
     found = diagnose(space, asked=asked())
     assert "columns 0 and 4 are copies" in found.named("leaking columns").what
     assert "1 of 6" in found.named("constant columns").what
+
+
+def test_a_codebook_of_which_few_codes_are_used():
+    few = code_usage(torch.arange(12).repeat(600), 512)
+    found = book_rules.unused_codes(
+        vitals(books=(few,), **{n: asked("vq_vae", revive=False)[n] for n in ("recipe", "options")})
+    )
+    assert found.name == "codebook collapse" and found.severity == "serious"
+    assert "12 of 512 codes are used, over 7,200" in found.what
+    assert [figure.value for figure in found.evidence] == pytest.approx([12, 12 / 512, 500])
+    flags = [remedy.flag for remedy in found.remedies]
+    assert flags == ["--revive", "--codes 16", "--recipe fsq_vae"]
+    all_used = code_usage(torch.arange(512).repeat(20), 512)
+    too_few_to_say = code_usage(torch.arange(12).repeat(10), 512)
+    for books in ((), (all_used,), (too_few_to_say,)):
+        assert book_rules.unused_codes(vitals(books=books)) is None
+    assert book_rules.unused_codes(vitals(books=(all_used, few))).severity == "serious"
+
+
+def test_places_of_a_grid_may_agree_and_its_prior_is_fitted_afterwards():
+    space = digits_space("vq_vae", latent=3)
+    found = diagnose(space)
+    assert not {f.name for f in found.findings} & {"duplicate units", "more units than are used"}
+    gap = fit_rules.prior_gap(vitals(told=fig(0.99), books=(code_usage(torch.arange(8), 8),)))
+    assert "refit-prior STUDY --prior tokens" in gap.cause and gap.remedies == ()

@@ -17,7 +17,7 @@ from zscape.objective.aggregate import (
 )
 from zscape.objective.objective import ImportanceWeighted, Reconstruction, Sum
 from zscape.objective.rate import Rate
-from zscape.objective.schedules import at, cyclical, linear, stepped
+from zscape.objective.schedules import at, cosine, cyclical, linear, stepped
 from zscape.probability.distributions import DiagonalGaussian
 from zscape.probability.likelihoods import Gaussian as GaussianLikelihood
 from zscape.probability.posteriors import Gaussian
@@ -138,3 +138,5 @@ def test_schedules():
     assert [cycle(s) for s in (0, 25, 50, 99, 100, 125)] == [0, 0.5, 1, 1, 0, 0.5]
     steps = stepped(1.0, milestones=(10, 20), factor=0.1)
     assert [steps(s) for s in (9, 10, 25)] == pytest.approx([1, 0.1, 0.01])
+    falls = cosine(2.0, steps=110, rise=10 / 110)
+    assert [falls(s) for s in (0, 9, 10, 60, 110, 500)] == pytest.approx([0.2, 2, 2, 1, 0, 0])

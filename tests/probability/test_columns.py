@@ -45,7 +45,7 @@ def test_features_are_one_per_number_and_one_per_class():
 def test_each_column_has_the_likelihood_of_its_word():
     module, x = columns(), rows(4)
     context = torch.randn(4, 13)
-    per_column = module(context).log_prob_columns(x)
+    per_column = module(context).log_prob_per_unit(x)
     # The context holds gaussian means, then coins, log-rates, log-means, then classes in order.
     first = context[:, 5:8].log_softmax(-1).gather(-1, x[:, :1].long())[:, 0]
     second = context[:, 8:13].log_softmax(-1).gather(-1, x[:, 4:5].long())[:, 0]
@@ -65,7 +65,7 @@ def test_missing_cells_cost_nothing_and_the_rest_is_unchanged():
     module, x = columns(), rows(64)
     missing = torch.rand(x.shape) < 0.4
     context = torch.randn(64, 13, requires_grad=True)
-    full = module(context).log_prob_columns(x)
+    full = module(context).log_prob_per_unit(x)
     holed = module(context).log_prob(x.masked_fill(missing, torch.nan))
     torch.testing.assert_close(holed, (full * ~missing).sum(-1))
     holed.sum().backward()

@@ -116,3 +116,20 @@ def test_point_says_that_its_rate_is_undefined():
     assert torch.equal(point.rsample((4,)), point.loc.expand(4, 3, 2))
     with pytest.raises(SpecError, match=r"rate of a point code is undefined.*Gaussian posterior"):
         point.log_prob(point.loc)
+
+
+def test_a_shared_mixture_is_the_mixture_of_its_copies():
+    torch.manual_seed(0)
+    logits, loc = torch.randn(7), 3 * torch.randn(7, 5)
+    log_scale = torch.linspace(-12, 2, 35).reshape(7, 5).requires_grad_()  # some very narrow
+    value = torch.cat([loc + 1e-4 * torch.randn(7, 5), torch.randn(3, 5)])
+    shared = GaussianMixture(logits, loc, log_scale).expand((10,))
+    copies = GaussianMixture(logits.expand(10, 7), loc.expand(10, 7, 5), log_scale.expand(10, 7, 5))
+    assert shared.loc.ndim == 2
+    found, expected = shared.log_prob(value), copies.log_prob(value)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-3)
+    gradients = [torch.autograd.grad(t[7:].sum(), log_scale)[0] for t in (found, expected)]
+    torch.testing.assert_close(*gradients, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(shared.mean, copies.mean)
+    torch.testing.assert_close(shared.variance, copies.variance)
+    assert shared.sample((4,)).shape == (4, 10, 5)

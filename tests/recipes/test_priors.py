@@ -6,8 +6,8 @@ from tests.contracts.space import digits
 
 from zscape.errors import SpecError
 from zscape.model.bound import elbo, sum_rates
-from zscape.probability.distributions import StandardGaussian
-from zscape.recipes import mixture_vae
+from zscape.probability.distributions import Bent, GaussianMixture, StandardGaussian
+from zscape.recipes import flow_vae, mixture_vae
 from zscape.study.training.batches import Batches
 from zscape.study.training.fitting import fit
 
@@ -40,3 +40,35 @@ def test_until_then_the_prior_is_standard_and_after_it_alone_moves():
 def test_it_needs_a_number_of_steps():
     with pytest.raises(SpecError, match="refit_at must be at least 0"):
         mixture_vae(digits().modality, refit_at=-1, **SETTINGS)
+
+
+def test_flows_are_chosen_by_words():
+    data = digits().modality
+    settings = {"latent": 3, "network": "mlp:8", "components": 5}
+    for word, kind in (("spline", Bent), ("vamp", GaussianMixture), ("standard", StandardGaussian)):
+        model, _ = flow_vae(data, posterior="iaf", prior=word, transforms=3, **settings)
+        (latent,) = model.generate(4).latents
+        assert isinstance(latent.p, kind)
+        assert len(model.levels[0].posterior.push.transforms) == 3
+    model, _ = flow_vae(data, posterior="planar", transforms=10, prior_transforms=2, **settings)
+    assert len(model.levels[0].prior.flow.transform.transforms) == 2
+    assert model.levels[0].posterior.push.transforms == 10
+    with pytest.raises(SpecError, match=r"Unknown posterior 'plane'\. Did you mean .*'planar'"):
+        flow_vae(data, posterior="plane", **settings)
+    with pytest.raises(SpecError, match="Unknown prior 'splin'"):
+        flow_vae(data, prior="splin", **settings)
+    with pytest.raises(SpecError, match="prior_transforms must be at least 0"):
+        flow_vae(data, prior_transforms=-1, **settings)
+
+
+def test_a_vamp_prior_of_a_flow_is_the_mixture_of_the_gaussians_that_it_bends():
+    torch.manual_seed(0)
+    data = digits().modality
+    settings = {"latent": 3, "network": "mlp:8", "components": 5}
+    model, _ = flow_vae(data, posterior="iaf", prior="vamp", **settings)
+    prior, posterior = model.levels[0].prior, model.levels[0].posterior
+    assert prior.borrowed[1] is posterior.base
+    gaussians = posterior.base(model.encoder.body(prior.pseudo_inputs))
+    z = torch.randn(6, 3)
+    expected = gaussians.log_prob(z[:, None]).logsumexp(-1) - torch.tensor(5.0).log()
+    torch.testing.assert_close(prior(torch.zeros(6, 0)).log_prob(z), expected)

@@ -184,6 +184,11 @@ def test_two_examples_are_enough(things):
         (torch.tensor([4, 4, 5, 4]), ("4", "5"), [0, 0, 1, 0]),
         (["a" * 4096, "b", "b", "b"], ("a" * 4096, "b"), [0, 1, 1, 1]),
         (["same"] * 4, ("same",), [0] * 4),
+        (["b", None, "a", ""], ("a", "b"), [1, -1, 0, -1]),
+        ([2, None, 10, np.nan], ("2", "10"), [0, -1, 1, -1]),
+        (np.array([1.0, np.nan, 0.0, np.nan]), ("0", "1"), [1, -1, 0, -1]),
+        (pd.Series(["x", pd.NA, "y", None]), ("x", "y"), [0, -1, 1, -1]),
+        ([-1, 1, -1, 1], ("-1", "1"), [0, 1, 0, 1]),
     ],
 )
 def test_labels_of_any_type_become_ids(labels, names, ids):
@@ -196,9 +201,8 @@ def test_labels_of_any_type_become_ids(labels, names, ids):
 def test_wrong_labels_are_refused():
     with pytest.raises(DataError, match=r"one per example, 20 here; got shape \(3,\)"):
         look(PICTURES, labels=[1, 2, 3])
-    for lost in (None, np.nan, pd.NA):
-        with pytest.raises(DataError, match=r"1 missing, first in row 3 \(index 2\)"):
-            look(PICTURES[:4], labels=["a", "b", lost, "a"])
+    with pytest.raises(DataError, match=r"known for some examples, got none of 20\. Give a few"):
+        look(PICTURES, labels=[None] * 20)
 
 
 def test_small_classes_are_warned_of():

@@ -335,7 +335,8 @@ def test_attributes_lie_beside_the_pictures(tmp_path, spell):
     assert [data.label_names[k] for k in data.labels] == ["v", "u", "u"]
     notes = "\n".join(data.notes)
     assert "2 attributes from attributes.csv: age, ok" in notes
-    assert "'who' not numbers" in notes
+    assert "1 text from attributes.csv: who" in notes
+    assert data.texts["who"] == ("y", "z", "x")
     assert "1 row of attributes.csv name no picture" in notes
     assert [look(tmp_path, label="who").label_names] == [("x", "y", "z")]
     with pytest.raises(SpecError, match="Unknown column 'whom'"):
@@ -354,8 +355,9 @@ def test_attributes_must_name_each_picture_once(tmp_path):
     for name in "abc":
         save(tmp_path / f"{name}.png")
     attributes(tmp_path, file=["a.png", "b.png"], label=["u", "v"])
-    with pytest.raises(DataError, match=r"got none for 1 picture: 'c.png'"):
-        look(tmp_path)
+    assert look(tmp_path).labels.tolist() == [0, 1, -1]  # no row, no label
+    attributes(tmp_path, file=["a.png", "b.png", "c.png"], label=["u", None, "v"])
+    assert look(tmp_path).labels.tolist() == [0, -1, 1]
     attributes(tmp_path, file=["a.png", "b.png", "b.png"], age=[1, 2, 3])
     with pytest.raises(DataError, match=r"got several for 'b\.png'"):
         look(tmp_path)

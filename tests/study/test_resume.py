@@ -23,7 +23,8 @@ pytestmark = pytest.mark.slow
 
 TRAINING = {"epochs": 4, "batch_size": 64, "patience": 0}
 
-# What remembers something beside weights: controllers, turns, an encoder that goes first, dropout.
+# What remembers something beside weights: controllers, turns, an encoder that goes first, dropout,
+# opponents.
 REMEMBERING = {
     "plain": ("vae", {}, {}),
     "steered": ("vae", {"beta": "auto"}, {}),
@@ -34,6 +35,12 @@ REMEMBERING = {
     "refitted": ("mixture_vae", {"components": 5, "refit_at": 40}, {}),
     "normalised": ("vae", {"mean_scale": 0.6}, {"ema": 0.0}),
     "flow": ("flow_vae", {}, {}),
+    "falling": ("vae", {}, {"schedule": "cosine", "weight_decay": 0.1}),
+    "ladder": ("ladder_vae", {"network": "tiny", "free_bits": 0.5}, {}),
+    "codebook": ("rvq_vae", {"codes": 24, "start_at": 30}, {}),
+    "factors": ("factor_vae", {"opponent": 16}, {}),
+    "opposed": ("aae", {"opponent": 16}, {}),
+    "pictured": ("vae_gan", {}, {}),
 }
 
 

@@ -33,14 +33,17 @@ def weights(stepper):
     return torch.cat([p.detach().flatten().clone() for p in stepper.model.parameters()])
 
 
+@pytest.mark.parametrize("decay", [0.0, 0.3])
 @pytest.mark.parametrize("large", [1, 12, 2**16])
-def test_adam_on_buffers_is_adam(large, monkeypatch):
+def test_adam_on_buffers_is_adam(large, decay, monkeypatch):
     monkeypatch.setattr(adam, "LARGE", large)
     torch.manual_seed(0)
     ours = nn.Sequential(nn.Linear(3, 5), nn.Conv2d(1, 2, 3).to(memory_format=torch.channels_last))
     theirs = nn.Sequential(nn.Linear(3, 5), nn.Conv2d(1, 2, 3))
     theirs.load_state_dict(ours.state_dict())
-    mine, usual = Adam([ours.parameters()]), torch.optim.Adam(theirs.parameters(), lr=1e-2)
+    mine = Adam([ours.parameters()], weight_decay=decay)
+    kind = torch.optim.AdamW if decay else torch.optim.Adam
+    usual = kind(theirs.parameters(), lr=1e-2, weight_decay=decay)
     pairs = list(zip(ours.parameters(), theirs.parameters(), strict=True))
     for _ in range(3):
         for one, other in pairs:

@@ -12,6 +12,7 @@ from zscape.errors import StorageError
 from zscape.measures.figure import record_of
 from zscape.modalities.found import printable
 from zscape.recipes import RECIPES
+from zscape.space.conditions import askable
 from zscape.study.data import look
 from zscape.study.figures import figures, report_page
 from zscape.study.intake.sources import BUILT_IN
@@ -38,6 +39,7 @@ def show(study: Folder, /, *, json: Json = False, recipe: Own = "") -> None:
         record = {"verb": "show", "study": str(study), "recipe": asked["recipe"]}
         record |= {"data": asked["data"], "options": asked["options"]}
         record |= {"training": asked["training"], "changed": changed, "files": files}
+        record |= {"conditions": askable(space)}
         say(record | {"figures": [record_of(figure) for figure in measured]})
         return
     notes = [printable(note) for note in asked["data"].get("notes", [])]
@@ -46,6 +48,10 @@ def show(study: Folder, /, *, json: Json = False, recipe: Own = "") -> None:
     log = trained.log()
     made = f"{log[-1]['epoch']} of at most {asked['training']['epochs']} epochs" if log else "none"
     _list("trained", [made])
+    if space.known.fields:
+        _list(
+            "can be asked: zscape sample --where NAME=VALUE", list(map(printable, askable(space)))
+        )
     told = [f"{name} = {value!r}" for name, value in changed.items()]
     _list("options that differ from the defaults", told or ["none"])
     latent = space.codes.flat.shape[1]

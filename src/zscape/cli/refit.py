@@ -16,31 +16,39 @@ from zscape.space.slot import slot_words
 from zscape.study.refitting import keep_refitted, refitted_path
 from zscape.study.study import REPORT
 
+Kind = Annotated[
+    str,
+    Parameter(help="mixture, diagonal, vamp, flow, diffusion, tokens; auto: the lowest rate."),
+]
+By = Annotated[
+    str,
+    Parameter(help="label or an attribute: components of its own for each class."),
+]
+Components = Annotated[
+    int, Parameter(help="of a mixture, by classes of each; 0: picked on held-out rate.")
+]
+SamplerSteps = Annotated[int, Parameter(help="of the sampler of a diffusion, 4 to 64.")]
+Guidance = Annotated[
+    float, Parameter(help="of a diffusion by classes: 0 not at all, 1 as learned.")
+]
+Updates = Annotated[
+    int, Parameter(help="steps of what is fitted by gradients; 0: the usual number.")
+]
+New = Annotated[Path | None, Parameter(help="the new folder; none: STUDY-refit beside it.")]
+
 
 def refit_prior(
     study: Folder,
     /,
     *,
-    prior: Annotated[
-        str, Parameter(help="mixture, diagonal, vamp, flow, diffusion; auto: the lowest rate.")
-    ] = "mixture",
-    by: Annotated[
-        str, Parameter(help="label or an attribute: components of its own for each class.")
-    ] = "",
-    components: Annotated[
-        int, Parameter(help="of a mixture, by classes of each; 0: picked on held-out rate.")
-    ] = 0,
-    steps: Annotated[int, Parameter(help="of the sampler of a diffusion, 4 to 64.")] = 8,
-    guidance: Annotated[
-        float, Parameter(help="of a diffusion by classes: 0 not at all, 1 as learned.")
-    ] = 1.0,
-    updates: Annotated[
-        int, Parameter(help="steps of what is fitted by gradients; 0: the usual number.")
-    ] = 0,
+    prior: Kind = "mixture",
+    by: By = "",
+    components: Components = 0,
+    steps: SamplerSteps = 8,
+    guidance: Guidance = 1.0,
+    updates: Updates = 0,
     seed: Seed = 0,
-    out: Annotated[
-        Path | None, Parameter(help="the new folder; none: STUDY-refit beside it.")
-    ] = None,
+    out: New = None,
     json: Json = False,
     recipe: Own = "",
 ) -> None:

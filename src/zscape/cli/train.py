@@ -208,9 +208,10 @@ def _resumed(
 
 def _unlike(space: Space) -> int:
     """An example of another class than the first, or just another."""
-    if space.labels is None or (space.labels == space.labels[0]).all():
+    if space.labels is None or space.labels[0] < 0:
         return 1
-    return int((space.labels != space.labels[0]).argmax())
+    unlike = (space.labels != space.labels[0]) & (space.labels >= 0)
+    return int(unlike.argmax()) if unlike.any() else 1
 
 
 def _threads(group: Group) -> str:

@@ -9,10 +9,13 @@ import torch
 from cyclopts import Parameter
 from torch import Tensor
 
+from zscape.cli.conditions import asked_of
 from zscape.cli.output import Result, leave, say
 from zscape.errors import SpecError
 from zscape.modalities.found import printable
+from zscape.modalities.labels import UNKNOWN
 from zscape.modalities.modality import Pictures, Rows
+from zscape.space.conditions import across
 from zscape.space.maps import map_codes
 from zscape.space.paths import interpolate_codes, traverse
 from zscape.space.pictures import captioned, grid, pairs
@@ -39,6 +42,9 @@ Own = Annotated[
 ]
 Seed = Annotated[int, Parameter(help="repeats the same draws.")]
 Item = Annotated[str, Parameter(help="'#12', an index into the study's data, or a file.")]
+Levels = Annotated[
+    int | None, Parameter(help="coarse levels that are drawn, the rest at their centres.")
+]
 Steps = Annotated[int, Parameter(help="how many things on the way.")]
 
 
@@ -47,6 +53,16 @@ def sample(
     /,
     *,
     n: Annotated[int, Parameter(name=["-n", "--number"], help="how many.")] = SHOWN,
+    levels: Levels = None,
+    where: Annotated[
+        str, Parameter(help="what they must be, as smile=1,age=40; show lists what can be asked.")
+    ] = "",
+    prompt: Annotated[
+        str, Parameter(help='the same in a few words, as "small heart, top left".')
+    ] = "",
+    over: Annotated[
+        str, Parameter(help="a condition: a row for each of its classes, of the same codes.")
+    ] = "",
     seed: Seed = 0,
     out: Annotated[Path | None, Parameter(help="a .png, .npy or .csv file.")] = None,
     json: Json = False,
@@ -54,14 +70,20 @@ def sample(
 ) -> None:
     """Draw new things: codes from the prior, decoded."""
     space = opened(study, recipe).space()
-    x = space.sample_tensor(n, seed=seed)
+    asked = asked_of(space, where, prompt)
     record: dict[str, Any] = {"verb": "sample", "number": n, "seed": seed}
+    record |= {"where": asked, "levels": levels}
+    if over:
+        leave(_across(space, over, n, asked, record), study, out=out, json=json)
+        return
+    x = space.sample_tensor(n, where=asked, seed=seed, levels=levels)
     if out is not None and out.suffix.lower() != ".png":
         write_things(out, space, x)
         say({**record, "study": str(study), "file": str(out)}) if json else print(out)
         return
-    result = _result(space, f"sample-{n}-seed{seed}", x, record)
-    leave(result, study, out=out, json=json)
+    words = [f"{k}-{v}" for k, v in asked.items()] + ([f"levels{levels}"] if levels else [])
+    name = named("sample", f"{n}", f"seed{seed}", *words)
+    leave(result_of(space, name, x, record), study, out=out, json=json)
 
 
 def reconstruct(
@@ -84,7 +106,7 @@ def reconstruct(
         "items": list(items),
         "codes": codes.flat.tolist(),
     }
-    name = _named("reconstruct", *(items or ("held-out",)))
+    name = named("reconstruct", *(items or ("held-out",)))
     leave(_beside(name, before, after, record), study, out=out, json=json)
 
 
@@ -107,9 +129,9 @@ def interpolate(
     record: dict[str, Any] = {"verb": "interpolate", "ends": [a, b], "method": method}
     record["codes"] = codes.flat.tolist()
     positions = [f"{step / (steps - 1):.2f}" for step in range(steps)]
-    result = _result(
+    result = result_of(
         space,
-        _named("interpolate", a, b, method, f"{steps}"),
+        named("interpolate", a, b, method, f"{steps}"),
         space.decode_tensor(codes),
         record,
         columns=steps,
@@ -127,6 +149,9 @@ def traverse_(
         tuple[str, ...], Parameter(help="a unit, again for more; top: those that say the most.")
     ] = ("top",),
     steps: Steps = 9,
+    level: Annotated[
+        str, Parameter(help="units of this level alone: its name, or its number, 1 the coarsest.")
+    ] = "",
     span: Annotated[float, Parameter(help="how far, in standard deviations of the unit.")] = 3.0,
     out: Out = None,
     json: Json = False,
@@ -135,12 +160,13 @@ def traverse_(
     """Move along single units of the code: a row of things for each unit."""
     space = opened(study, recipe).space()
     thing = item(space, item_) if item_ else None
-    way = traverse(space, thing, units=_units(units), steps=steps, span=span)
+    way = traverse(space, thing, units=_units(units), level=level or None, steps=steps, span=span)
     shown = space.modality.show(space.decode_tensor(way.codes))
     captions = [f"unit {unit}" for unit in way.units]
     record: dict[str, Any] = {"verb": "traverse", "item": item_ or None, "units": list(way.units)}
+    record |= {"level": level} if level else {}
     record |= {"offsets": list(way.offsets), "codes": way.codes.flat.tolist()}
-    name = _named("traverse", item_ or "mean", *units)
+    name = named("traverse", item_ or "mean", *([f"level{level}"] if level else []), *units)
     if isinstance(shown, Rows):
         steps_of = [f"{offset:+.1f}" for offset in way.offsets]
         marks = [f"{caption} {step}" for caption in captions for step in steps_of]
@@ -187,7 +213,21 @@ def opened(study: Path, recipe: str) -> Study:
     return Study.open(study, recipe=find_recipe(recipe) if recipe else None)
 
 
-def _result(
+def _across(
+    space: Space, over: str, n: int, asked: dict[str, Any], record: dict[str, Any]
+) -> Result:
+    """The same codes under every class of a condition, a row of things for each class."""
+    x, values = across(space, over, n=n, where=asked, seed=record["seed"])
+    record |= {"over": over, "values": list(values)}
+    name = named("sample", "over", over, *(f"{k}-{v}" for k, v in asked.items()))
+    shown, marks = space.modality.show(x), [f"{over} {value}" for value in values]
+    if isinstance(shown, Rows):
+        return _table(name, _headed(shown, over, [v for v in values for _ in range(n)]), record)
+    lines = (f"from top to bottom: {', '.join(marks)}",)
+    return Result(name, lambda width: _traversal(shown, marks, n, width), record, lines=lines)
+
+
+def result_of(
     space: Space,
     name: str,
     x: Tensor,
@@ -242,11 +282,10 @@ def _map(points: np.ndarray, space: Space, width: int) -> np.ndarray:
 def _legend(space: Space) -> tuple[tuple[str, str], ...]:
     if space.labels is None:
         return ()
-    classes = range(int(space.labels.max()) + 1)
-    return tuple(
-        (printable(class_name(k, space.label_names)), class_colour(k))
-        for k in classes[:MOST_CLASSES]
-    )
+    classes = list(range(int(space.labels.max()) + 1))[:MOST_CLASSES]
+    if (space.labels < 0).any():
+        classes.append(UNKNOWN)
+    return tuple((printable(class_name(k, space.label_names)), class_colour(k)) for k in classes)
 
 
 def _units(words: tuple[str, ...]) -> list[int] | None:
@@ -259,7 +298,7 @@ def _units(words: tuple[str, ...]) -> list[int] | None:
     return [int(word) for word in words]
 
 
-def _named(*words: str) -> str:
+def named(*words: str) -> str:
     """A file name of words; of a path its last part."""
     parts = (re.sub(r"[^A-Za-z0-9_.]+", "-", Path(word).stem).strip("-.") for word in words)
     return "-".join(part for part in parts if part)[:LONGEST_NAME]

@@ -170,8 +170,10 @@ def _log_mixture(posteriors: list[Distribution], codes: Tensor) -> Tensor:
     """Log sum_j q(z_i | x_j) of each code, `[N]`."""
     parts = []
     for rows in codes.split(BATCH):
-        pairs = ((q, rows[:, None].expand(-1, q.batch_shape[0], -1)) for q in posteriors)
-        each = [q.log_prob(z).logsumexp(1) for q, z in pairs]
+        each = []
+        for q in posteriors:
+            pairs = rows[:, None].expand(-1, q.batch_shape[0], *rows.shape[1:])
+            each.append(q.log_prob(pairs).logsumexp(1))
         parts.append(torch.stack(each).logsumexp(0))
     return torch.cat(parts)
 

@@ -14,6 +14,7 @@ from zscape.measures.figure import NATS, Figure, mean
 from zscape.measures.likelihood import ACTIVE, BATCH, STREAM
 from zscape.model.bound import distortion
 from zscape.model.model import Model
+from zscape.probability.distributions.grids import Chosen
 
 SAME = 0.95  # |correlation| of two units above which one repeats the other
 
@@ -25,10 +26,16 @@ class Usage:
     Attributes:
         perplexity: exp of the entropy of the codes; K when all are used alike, 1 when one is.
         used: the share of the K codes that occur at all.
+        dead: how many of them do not.
+        size: K.
+        seen: how many codes were counted.
     """
 
     perplexity: Figure
     used: Figure
+    dead: Figure
+    size: int
+    seen: int
 
 
 @torch.inference_mode()
@@ -88,25 +95,54 @@ def duplicate_units(codes: Tensor, *, least: float = SAME) -> list[tuple[int, in
     return found
 
 
-def code_usage(codes: Tensor, size: int) -> Usage:
-    """The perplexity of integer codes and the share of the code book that occurs.
+def code_usage(codes: Tensor, size: int, *, name: str = "the codes") -> Usage:
+    """The perplexity of integer codes, and how much of the code book occurs.
 
-    Both are of the sample: with few codes of many, perplexity reads low.
+    All are of the sample: with few codes of many, perplexity reads low.
 
     Args:
         codes: whole numbers from 0 to `size` - 1, `[N, ...]`.
         size: K, how many codes there are.
+        name: of the book, in the figures.
 
     Source: van den Oord et al. 2017, arXiv:1711.00937 (perplexity as reported).
     """
-    shares = torch.bincount(codes.flatten().long(), minlength=size).double()
-    shares = shares / shares.sum()
+    counts = torch.bincount(codes.flatten().long(), minlength=size).double()
+    shares = counts / counts.sum()
     entropy = -(shares * shares.clamp(min=1e-300).log()).sum()
-    used = (shares > 0).double().mean()
+    used = (shares > 0).double()
+    of = "" if name == "the codes" else f" of {name}"
     return Usage(
-        Figure(f"perplexity of {size} codes", entropy.exp().item(), "codes", "estimate"),
-        Figure("share of the codes that are used", used.item(), "share", "estimate"),
+        Figure(f"perplexity of {size} codes{of}", entropy.exp().item(), "codes", "estimate"),
+        Figure(f"share of {name} that are used", used.mean().item(), "share", "estimate"),
+        Figure(f"dead codes of {size}{of}", float(size - used.sum()), "codes", "estimate"),
+        size,
+        codes.numel(),
     )
+
+
+@torch.inference_mode()
+def book_usage(model: Model, x: Tensor) -> tuple[Usage, ...]:
+    """How much of each code book is used over examples, level by level; none where none has one.
+
+    Args:
+        model: in evaluation mode.
+        x: prepared examples, `[N, *shape]`.
+    """
+    found: dict[tuple[str, int], list[Tensor]] = {}
+    sizes: dict[str, tuple[int, ...]] = {}
+    for part in _batches(x):
+        for latent in model.encode(part).latents:
+            if isinstance(latent.q, Chosen):
+                sizes[latent.name] = latent.q.quantiser.sizes
+                for book, indices in enumerate(latent.q.indices.unbind(-1)):
+                    found.setdefault((latent.name, book), []).append(indices)
+    usages = []
+    for (level, book), parts in found.items():
+        alone = len(found) == 1
+        name = "the codes" if alone else f"book {book + 1} of {len(sizes[level])}"
+        usages.append(code_usage(torch.cat(parts), sizes[level][book], name=name))
+    return tuple(usages)
 
 
 def dead_levels(rates: list[Figure]) -> Figure:

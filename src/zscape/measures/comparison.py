@@ -206,7 +206,7 @@ def _interval(figure: Figure, each: np.ndarray, how: str) -> Difference:
 
 def _quantile(freedom: float) -> float:
     """Student's t below which a share of (1 + level) / 2 lies."""
-    from scipy.special import ndtri, stdtrit  # type: ignore[import-untyped]
+    from scipy.special import ndtri, stdtrit
 
     share = (1 + LEVEL) / 2
     return float(ndtri(share) if math.isinf(freedom) else stdtrit(freedom, share))

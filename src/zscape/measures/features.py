@@ -15,6 +15,7 @@ from torch.nn.functional import adaptive_avg_pool2d, cross_entropy, max_pool2d
 from zscape.measures.pretrained import NAME, SIDE, Lite0, is_installed
 from zscape.measures.wide import Wide, widening
 from zscape.modalities.image import Image
+from zscape.modalities.labels import class_ids
 from zscape.space.space import Space, seeded
 
 CHUNK = 256
@@ -73,7 +74,8 @@ def choose_features(space: Space, labels: np.ndarray | None = None, *, seed: int
     known = space.labels if labels is None else labels
     if known is not None:
         places = _training_places(space)
-        ids = np.unique(np.asarray(known), return_inverse=True)[1][space.kept[places].numpy()]
+        ids = class_ids(known)[space.kept[places].numpy()]
+        places, ids = places[torch.from_numpy(ids >= 0)], class_ids(ids[ids >= 0])
         if len(ids) >= FEWEST_LABELLED and len(np.unique(ids)) > 1:
             x = space.modality.prepare(space.items[places])
             found = trained_features(x, torch.from_numpy(ids), seed=seed)

@@ -14,11 +14,12 @@ from torch.distributions import Distribution
 from zscape.errors import SpecError
 from zscape.measures.figure import BINARISED, DENSITY, NATS, Figure, mean, undefined
 from zscape.model.bound import (
+    bound_kind,
     distortion,
+    has_exact_rate,
     has_rate,
     log_weights,
     rate,
-    rate_per_unit,
     sum_rates,
 )
 from zscape.model.model import Model
@@ -65,7 +66,7 @@ def elbo(model: Model, x: Tensor, *, seed: int = 0) -> tuple[Figure, Figure, Fig
     if rates is None:
         return undefined("ELBO", unit, source), undefined("rate", NATS, source), kept
     return (
-        mean("ELBO", -spent - rates, unit, "bound", source),
+        mean("ELBO", -spent - rates, unit, bound_kind(trace), source),
         mean("rate", rates, NATS, rate_kind, source),
         kept,
     )
@@ -135,7 +136,7 @@ def rate_per_level(model: Model, x: Tensor, *, seed: int = 0) -> list[Figure]:
             if not has_rate(trace):
                 return []
             for latent in trace.latents:
-                closed &= rate_per_unit(latent) is not None
+                closed &= has_exact_rate(latent)
                 spent = rate(latent).expand(1, len(part))[0]
                 rates.setdefault(latent.name, []).append(spent)
     kind, source = "exact" if closed else "estimate", "Sonderby et al. 2016, section 3.2"
@@ -199,7 +200,7 @@ def importance_weighted(
             bounds.append(math.log(draws) - total)
             sizes.append((2 * total - squares).exp())
     return (
-        mean(name, torch.cat(bounds), _unit(trace.likelihood, x), "bound", source),
+        mean(name, torch.cat(bounds), _unit(trace.likelihood, x), bound_kind(trace), source),
         mean(size, torch.cat(sizes), "draws", "estimate", sizes_source),
     )
 
@@ -270,7 +271,7 @@ def _batches(x: Tensor, size: int) -> Iterator[Tensor]:
 
 def _kinds(trace: Trace) -> tuple[str, str]:
     """The kinds of the rate and of the distortion."""
-    closed = all(rate_per_unit(latent) is not None for latent in trace.latents)
+    closed = all(has_exact_rate(latent) for latent in trace.latents)
     return "exact" if closed else "estimate", "estimate" if has_rate(trace) else "exact"
 
 

@@ -12,10 +12,11 @@ import torch
 
 from zscape.errors import DataError, ShapeError, SpecError
 from zscape.measures.aggregate import draw_codes, moments_gap, mutual_information, two_sample_test
-from zscape.measures.collapse import code_gain, dead_levels, duplicate_units
+from zscape.measures.collapse import book_usage, code_gain, dead_levels, duplicate_units
 from zscape.measures.disentanglement.scores import disentanglement
 from zscape.measures.features import Features, choose_features
 from zscape.measures.figure import Figure
+from zscape.measures.levels import levels
 from zscape.measures.likelihood import (
     active_units,
     bits_per_dimension,
@@ -29,6 +30,7 @@ from zscape.measures.samples.quality import sample_quality
 from zscape.measures.sections import Report, Section
 from zscape.measures.smoothness import smoothness
 from zscape.measures.usefulness import usefulness
+from zscape.modalities.labels import code_labels
 from zscape.space.space import Space, encode_stored
 from zscape.space.units import MOST_MEASURED, measuring_items, measuring_places
 
@@ -56,7 +58,7 @@ def measure(
         space: a trained space.
         data: things to measure on, of the kind it was trained on; none: its own held-out ones.
         labels: a class for each of `data`, or for each example of the space where there is no
-            `data`; none: the classes that the space knows.
+            `data`, None where it is unknown; none: the classes that the space knows.
         factors: known factors of the same things, for disentanglement: a DataFrame, a mapping of
             columns, or an array `[N, F]`; none: the attributes that the space knows.
         draws: K of the importance-weighted NLL.
@@ -86,6 +88,7 @@ def measure(
     sections += [
         _samples(view, features, seed),
         _ways(view, features, seed),
+        _levels(view, features, seed),
         _uses(view, seed),
     ]
     if named:
@@ -115,12 +118,9 @@ def _view(space: Space, data: Any) -> Space:
 
 
 def _labelled(space: Space, labels: Any) -> Space:
-    values = np.asarray(labels)
-    _same_length("labels", len(values), space)
-    names, ids = np.unique(values, return_inverse=True)
-    return replace(
-        space, labels=ids.reshape(-1).astype(np.int64), label_names=tuple(map(str, names))
-    )
+    _same_length("labels", len(labels), space)
+    ids, names = code_labels(labels, len(labels))
+    return replace(space, labels=ids, label_names=names)
 
 
 def _factors(space: Space, factors: Any) -> dict[str, np.ndarray]:
@@ -148,10 +148,10 @@ def _likelihood(space: Space, x: torch.Tensor, draws: int, seed: int) -> Section
     bound = elbo(space.model, x, seed=seed)
     few = x[:: -(-len(x) // MOST_WEIGHED)]
     nll, size = importance_weighted(space.model, few, draws=draws, seed=seed)
-    levels = rate_per_level(space.model, x, seed=seed)
+    rates = rate_per_level(space.model, x, seed=seed)
     figures = [*bound, nll, size, bits_per_dimension(nll, int(np.prod(space.modality.shape)))]
-    if len(levels) > 1:
-        figures += [*levels, dead_levels(levels)]
+    if len(rates) > 1:
+        figures += [*rates, dead_levels(rates)]
     lead = (
         "How likely the model finds these things. The ELBO is a lower bound, minus rate minus "
         f"distortion; the importance-weighted NLL, over {len(few):,} of them, is the tighter bound."
@@ -180,6 +180,8 @@ def _code(space: Space, x: torch.Tensor, seed: int) -> Section:
             "exact",
         ),
     ]
+    for usage in book_usage(space.model, x):
+        figures += [usage.perplexity, usage.used, usage.dead]
     lead = (
         "Whether the code is used, and whether codes of data lie where the prior has them: told "
         "apart half of the time is best, more means that samples fall where no data is."
@@ -208,6 +210,15 @@ def _ways(space: Space, features: Features, seed: int) -> Section | None:
         "curves, one change of class, and a middle that is near real things."
     )
     return Section("interpolation", lead, smoothness(space, seed=seed, features=features))
+
+
+def _levels(space: Space, features: Features, seed: int) -> Section | None:
+    rows = levels(space, seed=seed, features=features)
+    lead = (
+        "What each level holds, the coarsest first: its nats, how far things move when it alone is "
+        "redrawn (1: as far as unlike things are apart), and what that does to their class."
+    )
+    return Section("levels", lead, rows) if rows else None
 
 
 def _uses(space: Space, seed: int) -> Section:

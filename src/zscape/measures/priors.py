@@ -6,7 +6,7 @@ from torch import Tensor
 
 from zscape.measures.assessment import figure_table
 from zscape.measures.features import Features, choose_features
-from zscape.measures.figure import NATS, Figure, mean, undefined
+from zscape.measures.figure import NATS, Figure, mean
 from zscape.measures.page import section, text
 from zscape.measures.row import Row
 from zscape.measures.samples.quality import sample_quality
@@ -100,7 +100,7 @@ def _rates(before: Space, after: Space, places: Tensor, seed: int) -> tuple[Row,
     rows = []
     for row, found in zip(("before", "after"), values, strict=True):
         first = mean(name, found, NATS, kind, SOURCE)
-        second: Figure = gain if row == "after" else undefined(gain.name, NATS, SOURCE)
+        second = gain if row == "after" else Figure(gain.name, None, NATS, kind, None, SOURCE)
         rows.append(Row(row, (first, second)))
     return tuple(rows)
 

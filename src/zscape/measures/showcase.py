@@ -15,6 +15,7 @@ from zscape.space.scatter import (
     LIGHT,
     MOST_CLASSES,
     class_colour,
+    class_counts,
     class_name,
     is_ring,
     scatter,
@@ -151,9 +152,8 @@ def map_part(space: Space) -> str:
 def _legend(space: Space, labels: np.ndarray | None) -> str:
     if labels is None:
         return ""
-    found, counts = np.unique(np.asarray(space.labels), return_counts=True)
-    entries = []
-    for index, count in list(zip(found.tolist(), counts.tolist(), strict=True))[:MOST_CLASSES]:
+    found, entries = class_counts(np.asarray(space.labels)), []
+    for index, count in found[:MOST_CLASSES]:
         colour = class_colour(index)
         fill = f"border: 3px solid {colour}" if is_ring(index) else f"background: {colour}"
         name = text(class_name(index, space.label_names))
@@ -219,7 +219,9 @@ def unlike_pairs(space: Space) -> list[tuple[int, int]]:
 
 
 def _differ(space: Space, a: int, b: int) -> bool:
-    return space.labels is None or bool(space.labels[a] != space.labels[b])
+    if space.labels is None:
+        return True
+    return bool(space.labels[a] != space.labels[b] and min(space.labels[a], space.labels[b]) >= 0)
 
 
 def _shown(space: Space, stored: Tensor) -> Pictures | Rows:

@@ -105,8 +105,8 @@ def smoothness(
             "64 pairs and 9 steps are usual."
         )
     chosen = choose_features(space, seed=seed) if features is None else features
-    real = _real_things(space, chosen)
-    if classify is None and space.labels is not None:
+    real = real_things(space, chosen)
+    if classify is None and real.labels is not None:
         classify = real.classify
     ends = _pairs(space, pairs, seed)
     flat = space.codes.flat[space.kept[ends]]
@@ -166,15 +166,15 @@ def traversal_smoothness(
 
 
 @dataclass(frozen=True, slots=True)
-class _Real:
-    """Real things to compare frames with.
+class Real:
+    """Real things to compare others with.
 
     Attributes:
         places: where they stand among the kept items, `[M]`.
         features: what they are compared in.
         hidden: their features, `[M, F]`.
         typical: the distance from one to the nearest other, the median over them.
-        labels: their classes, `[M]`, where known.
+        labels: their classes, `[M]`, below 0 where unknown; None: all are.
     """
 
     places: Tensor
@@ -197,23 +197,26 @@ class _Real:
     def classify(self, frames: Tensor) -> Tensor:
         """The commonest class of the nearest real things, `[N]`."""
         assert self.labels is not None
-        apart = squared_distances(self.features(frames).double(), self.hidden)
-        near = apart.topk(min(NEAREST, len(self.hidden)), largest=False).indices
-        return self.labels[near].mode(dim=1).values
+        known = self.labels >= 0
+        apart = squared_distances(self.features(frames).double(), self.hidden[known])
+        near = apart.topk(min(NEAREST, apart.shape[1]), largest=False).indices
+        return self.labels[known][near].mode(dim=1).values
 
 
-def _real_things(space: Space, features: Features) -> _Real:
+def real_things(space: Space, features: Features) -> Real:
+    """Kept items of a space, 2,048 at most, in features."""
     places = torch.arange(len(space.items))[:: -(-len(space.items) // MOST_REAL)]
     hidden = features(space.modality.prepare(space.items[places])).double()
     apart = squared_distances(hidden, hidden).fill_diagonal_(torch.inf)
     labels = None
     if space.labels is not None:
-        labels = torch.from_numpy(space.labels[space.kept[places].numpy()]).long()
-    return _Real(places, features, hidden, apart.amin(1).sqrt().median().item(), labels)
+        found = torch.from_numpy(space.labels[space.kept[places].numpy()]).long()
+        labels = found if (found >= 0).any() else None
+    return Real(places, features, hidden, apart.amin(1).sqrt().median().item(), labels)
 
 
 def _figures(
-    frames: Tensor, ends: Tensor, real: _Real, classify: Classify | None
+    frames: Tensor, ends: Tensor, real: Real, classify: Classify | None
 ) -> tuple[Figure, ...]:
     """The figures of ways `[P, T, *shape]`."""
     number, steps = frames.shape[:2]
@@ -286,6 +289,6 @@ def _pairs(space: Space, most: int, seed: int) -> Tensor:
     drawn = places[drawn[drawn[:, 0] != drawn[:, 1]]]
     if space.labels is not None:
         labels = torch.from_numpy(space.labels)[space.kept[drawn]]
-        unlike = drawn[labels[:, 0] != labels[:, 1]]
+        unlike = drawn[(labels[:, 0] != labels[:, 1]) & (labels >= 0).all(1)]
         drawn = unlike if len(unlike) else drawn
     return drawn[:most]

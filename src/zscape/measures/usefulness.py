@@ -18,6 +18,7 @@ from zscape.measures.halves import half_errors
 from zscape.measures.linear import components
 from zscape.measures.row import Row
 from zscape.modalities.image import Image
+from zscape.modalities.labels import class_ids
 from zscape.space.space import Space, encode_stored
 
 FEWEST_LABELLED = 10
@@ -244,14 +245,7 @@ def _class_ids(labels: Any, space: Space) -> np.ndarray:
     """Class ids of the kept items, `[M]`; -1 where unknown."""
     if labels is None:
         return np.full(len(space.kept), -1)
-    kept = np.asarray(labels)[space.kept.numpy()]
-    known = np.ones(len(kept), dtype=bool)
-    if np.issubdtype(kept.dtype, np.number):
-        known = kept >= 0  # NaN compares false
-    ids = np.full(len(kept), -1)
-    if known.any():
-        ids[known] = np.unique(kept[known], return_inverse=True)[1]
-    return ids
+    return class_ids(np.asarray(labels)[space.kept.numpy()])
 
 
 def _parts(space: Space, ids: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -2,10 +2,11 @@
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 from torch.nn.functional import one_hot
 
 from zscape.modalities.conditions import Conditions, Field
-from zscape.model.level import Level
+from zscape.model.level import Evidence, Level
 from zscape.model.start import Start
 
 
@@ -33,9 +34,10 @@ class Classes(Start):
 class Aside(Level):
     """A flat level whose prior alone sees the state: posterior and decoder are as without it."""
 
-    def join(self, state: Tensor, evidence: Tensor) -> Tensor:
-        """The evidence `[..., H]`."""
-        return evidence
+    def infer(self, state: Tensor, evidence: Evidence, p: Distribution) -> Distribution:
+        """The posterior of the evidence `[..., H]` alone."""
+        assert isinstance(evidence, Tensor), "a flat level has evidence of one place"
+        return self.posterior.forward(evidence)
 
     def absorb(self, state: Tensor, z: Tensor) -> Tensor:
         """The code `[..., D]`."""

@@ -4,7 +4,9 @@ from torch import Tensor
 from torch.distributions import kl_divergence
 
 from zscape.model.trace import Latent, Trace
-from zscape.probability.distributions import Delta, kl_per_unit
+from zscape.probability.diffusion import Carried
+from zscape.probability.distributions import Delta, Moved, kl_per_unit
+from zscape.probability.distributions.grids import Chosen
 
 
 def distortion(trace: Trace) -> Tensor:
@@ -35,9 +37,23 @@ def rate_per_unit(latent: Latent) -> Tensor | None:
     return None if latent.q is None else kl_per_unit(latent.q, latent.p)
 
 
+def has_exact_rate(latent: Latent) -> bool:
+    """Whether the rate needs no draw: it has a closed form, or codes are chosen without chance."""
+    return isinstance(latent.q, Chosen) or rate_per_unit(latent) is not None
+
+
 def has_rate(trace: Trace) -> bool:
     """Whether the rate is defined: false when a code is a point."""
     return not any(isinstance(latent.q, Delta) for latent in trace.latents)
+
+
+def bound_kind(trace: Trace) -> str:
+    """What an ELBO or an importance-weighted likelihood of this walk is.
+
+    "bound"; "estimate" where a prior's own density is one, as that of a diffusion.
+    """
+    priors = [p.base if isinstance(p, Moved) else p for p in (latent.p for latent in trace.latents)]
+    return "estimate" if any(isinstance(p, Carried) for p in priors) else "bound"
 
 
 def elbo(trace: Trace) -> Tensor:
@@ -59,6 +75,9 @@ def log_weights(trace: Trace) -> Tensor:
     """
     total = -distortion(trace)
     for latent in trace.latents:
+        if isinstance(latent.q, Chosen) and not latent.given:
+            total = total - rate(latent)  # by the indices themselves, which z must be read for
+            continue
         total = total + latent.p.log_prob(latent.z)
         if latent.q is not None and not latent.given:
             total = total - latent.q.log_prob(latent.z)

@@ -16,25 +16,33 @@ Choose = Callable[[Level, Distribution | None, Distribution], tuple[Tensor, bool
 
 
 class Decoder(Conditional):
-    """p(x | state): a network from the last state to a likelihood's context."""
+    """p(x | state): a network from the last state to a likelihood's context.
 
-    def __init__(self, network: nn.Module, likelihood: Conditional) -> None:
+    Args:
+        network: of a state `[N, *event]`.
+        likelihood: of x.
+        ndims: how many of the state's last dimensions form its event.
+    """
+
+    def __init__(self, network: nn.Module, likelihood: Conditional, *, ndims: int = 1) -> None:
         super().__init__()
         self.network = network
         self.likelihood = likelihood
+        self.ndims = ndims
 
     def forward(self, context: Tensor) -> Distribution:
-        """The likelihood of x, event `[*shape]`, given the state `[..., F]`."""
+        """The likelihood of x, event `[*shape]`, given the state `[..., *event]`."""
         # Sums over event dimensions lose nats in half precision.
         return self.likelihood.forward(self._features(context).float())
 
     def _features(self, context: Tensor) -> Tensor:
-        if context.ndim <= 2:
+        leading = context.shape[: context.ndim - self.ndims]
+        if len(leading) <= 1:
             features: Tensor = self.network(context)
             return features
         # A row for each draw of each example: once here is cheaper than in every layer.
-        rows: Tensor = self.network(context.flatten(0, -2))
-        return rows.unflatten(0, context.shape[:-1])
+        rows: Tensor = self.network(context.flatten(0, len(leading) - 1))
+        return rows.unflatten(0, leading)
 
 
 class Model(nn.Module):
@@ -87,10 +95,19 @@ class Model(nn.Module):
         n: int,
         context: Tensor | None = None,
         given: Mapping[str, Tensor] | None = None,
+        levels: int | None = None,
     ) -> Trace:
-        """Draws `n` codes from the prior, but for those `given`, `[n, ...]` by level name."""
+        """Draws `n` codes from the prior, but for those `given`, `[n, ...]` by level name.
+
+        Args:
+            n: how many.
+            context: what is known of each, `[n, F]`, nan where it is not; None: nothing is.
+            given: codes that are not drawn.
+            levels: how many are drawn, the coarsest first; the others stand at the centres of
+                their priors. None: all are.
+        """
         like = next(self.parameters()).new_zeros(n)
-        choose = self._chooser((n,), given or {})
+        choose = self._chooser((n,), given or {}, levels)
         return self._walk(context, like, choose, None)
 
     def encode(self, x: Tensor, context: Tensor | None = None) -> Trace:
@@ -110,13 +127,15 @@ class Model(nn.Module):
         for level in self.levels:
             assert isinstance(level, Level)
             p = level.prior.forward(state)
-            q = None if evidence is None else level.posterior.forward(level.join(state, evidence))
+            q = None if evidence is None else level.infer(state, evidence, p)
             z, given = choose(level, q, p)
             latents.append(Latent(level.name, z, q, p, given))
             state = level.absorb(state, z)
         return Trace(tuple(latents), self.decoder.forward(state), x, context)
 
-    def _chooser(self, lead: tuple[int, ...], given: Mapping[str, Tensor]) -> Choose:
+    def _chooser(
+        self, lead: tuple[int, ...], given: Mapping[str, Tensor], drawn: int | None = None
+    ) -> Choose:
         names = [str(level.name) for level in self.levels]
         for name in given:
             if name not in names:
@@ -125,7 +144,10 @@ class Model(nn.Module):
         def choose(level: Level, q: Distribution | None, p: Distribution) -> tuple[Tensor, bool]:
             if level.name in given:
                 return given[level.name].expand(*lead, *p.event_shape), True
-            return _draw(p if q is None else q, lead), False
+            source = p if q is None else q
+            if names.index(str(level.name)) >= (len(names) if drawn is None else drawn):
+                return center(source).expand(*lead, *source.event_shape), False
+            return _draw(source, lead), False
 
         return choose
 

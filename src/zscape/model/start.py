@@ -28,12 +28,59 @@ class Start(nn.Module, ABC):
 
 
 class Plain(Start):
-    """The context itself, or an empty state."""
+    """The context itself; nan where there is none.
 
-    def __init__(self) -> None:
+    Args:
+        known: the fields of a context; without any the state is empty.
+    """
+
+    def __init__(self, known: Conditions | None = None) -> None:
         super().__init__()
-        self.known = Conditions()
+        self.known = known or Conditions()
 
     def forward(self, context: Tensor | None, like: Tensor) -> Tensor:
-        """`[B, F]`, or `[B, 0]`."""
-        return like.new_zeros(len(like), 0, dtype=torch.float32) if context is None else context
+        """`[B, F]`."""
+        if context is not None:
+            return context
+        return like.new_full((len(like), self.known.width), torch.nan, dtype=torch.float32)
+
+
+class Told(Start):
+    """What a network makes of the context, of which training withholds parts at random.
+
+    So any part of a condition may be absent later. Each field is withheld from a share `drop` of
+    the examples, and as large a share is told nothing at all.
+    Source: Ho and Salimans 2022, algorithm 1 (all at once), arXiv:2207.12598.
+
+    Args:
+        known: the fields of a context.
+        network: a context `[..., F]`, nan where nothing is known, to a state `[..., features]`.
+        drop: the share, 0 to below 1.
+    """
+
+    owners: Tensor
+
+    def __init__(self, known: Conditions, network: nn.Module, *, drop: float) -> None:
+        super().__init__()
+        self.known = known
+        self.network = network
+        self.drop = drop
+        owners = [f for f, field in enumerate(known.fields) for _ in range(field.width)]
+        self.register_buffer("owners", torch.tensor(owners), persistent=False)
+
+    def forward(self, context: Tensor | None, like: Tensor) -> Tensor:
+        """`[B, features]`."""
+        if context is None:
+            shape = (len(like), self.known.width)
+            context = torch.full(shape, torch.nan, device=like.device)
+        if self.training and self.drop:
+            context = self._withheld(context)
+        # States are summed over and measured, which half precision would blur.
+        state: Tensor = self.network(context).float()
+        return state
+
+    def _withheld(self, context: Tensor) -> Tensor:
+        # One number an example more than there are fields: the last withholds all of them.
+        drawn = torch.rand(len(context), len(self.known) + 1, device=context.device) < self.drop
+        gone = (drawn[:, :-1] | drawn[:, -1:]).index_select(1, self.owners)
+        return context.masked_fill(gone, torch.nan)

@@ -11,11 +11,18 @@ from torch import Tensor, nn
 
 from zscape.errors import SpecError, unknown
 from zscape.networks.cells import Cells, LogCounts
-from zscape.networks.conv import conv_decoder, conv_encoder, residual_decoder, residual_encoder
+from zscape.networks.conv import (
+    conv_decoder,
+    conv_encoder,
+    map_decoder,
+    map_encoder,
+    residual_decoder,
+    residual_encoder,
+)
 from zscape.networks.coordinate import coordinate_decoder, coordinate_encoder
 from zscape.networks.mlp import mlp_decoder, mlp_encoder
 
-__all__ = ["Encoder", "decoder", "encoder"]
+__all__ = ["Encoder", "decoder", "encoder", "grid_decoder", "grid_encoder", "keeps_grid"]
 
 Shape = tuple[int, ...]
 Columns = tuple[tuple[str, int], ...]
@@ -24,15 +31,24 @@ Columns = tuple[tuple[str, int], ...]
 class Encoder(nn.Module):
     """Maps data `[..., *shape]` to hidden features `[..., features]`: a front, then a body.
 
-    Between them stand numbers of event shape `inner`.
+    Between them stand numbers of event shape `inner`. Features of a map `[F, *size]` are F.
     """
 
-    def __init__(self, front: nn.Module, body: nn.Module, *, inner: Shape, features: int) -> None:
+    def __init__(
+        self,
+        front: nn.Module,
+        body: nn.Module,
+        *,
+        inner: Shape,
+        features: int,
+        size: tuple[int, int] | None = None,
+    ) -> None:
         super().__init__()
         self.front = front
         self.body = body
         self.inner = inner
         self.features = features
+        self.size = size
 
     def forward(self, x: Tensor) -> Tensor:
         """Hidden features `[..., features]` of data `[..., *shape]`."""
@@ -77,6 +93,36 @@ def decoder(word: str, latent: int, features_shape: Shape) -> nn.Module:
     return _DECODERS[name](latent, features_shape, sizes)
 
 
+def keeps_grid(word: str) -> bool:
+    """Whether the network that a word names has a grid of places between picture and code.
+
+    Raises:
+        SpecError: an unknown word, or sizes that cannot be.
+    """
+    return _parse(word)[0] in _ON_GRIDS
+
+
+def grid_encoder(word: str, shape: Shape, *, counts: bool = False) -> Encoder:
+    """The encoder that a word names, stopped at a map: `[..., C, H, W]` to `[..., F, h, w]`.
+
+    Args:
+        word: 'conv' or 'residual'; several sizes after a colon are one halving each.
+        shape: of the pictures, `(C, H, W)`.
+        counts: the data are raw counts.
+    """
+    name, sizes = _parse(word)
+    _check_shape(name, shape)
+    body, (features, *size) = map_encoder(shape, sizes)
+    front = LogCounts() if counts else nn.Identity()
+    return Encoder(front, body, inner=shape, features=features, size=(size[0], size[1]))
+
+
+def grid_decoder(word: str, dimension: int, features_shape: Shape) -> nn.Module:
+    """The decoder of maps `[..., dimension, h, w]` that mirrors `grid_encoder`."""
+    _, sizes = _parse(word)
+    return map_decoder(dimension, features_shape, sizes)
+
+
 def _parse(word: str) -> tuple[str, Shape]:
     name, colon, listed = word.partition(":")
     if name not in _ENCODERS:
@@ -97,6 +143,8 @@ def _check_shape(name: str, shape: Shape) -> None:
             f"got shape {shape}. Use 'mlp' for rows."
         )
 
+
+_ON_GRIDS = ("conv", "residual")
 
 _ENCODERS: dict[str, Callable[[Shape, Shape], tuple[nn.Module, int]]] = {
     "mlp": mlp_encoder,

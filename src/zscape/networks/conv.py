@@ -53,6 +53,45 @@ def residual_decoder(latent: int, shape: Shape, widths: Shape) -> nn.Module:
     return _decoder(latent, shape, _residual_channels(shape, widths), num_blocks=1)
 
 
+def map_encoder(shape: Shape, widths: Shape) -> tuple[nn.Module, Shape]:
+    """A network `[..., C, H, W]` to a map `[..., F, h, w]`, and the map's shape.
+
+    Halvings as those of `residual_encoder`, down to a short side of 5 to 8, with two residual
+    blocks behind the last; several widths are one halving each, so that they choose the size.
+    """
+    channels = _map_channels(shape, widths)
+    layers: list[nn.Module] = [_ChannelsLast()]
+    for before, after in pairwise((shape[0], *channels)):
+        layers += [_halving(before, after), nn.SiLU()]
+    blocks = [_Residual(channels[-1]), _Residual(channels[-1]), nn.SiLU()]
+    body = _OverLeading(nn.Sequential(*layers, *blocks), event_dims=3)
+    return body, (channels[-1], *_sizes(shape, len(channels))[-1])
+
+
+def map_decoder(dimension: int, shape: Shape, widths: Shape) -> nn.Module:
+    """A network `[..., dimension, h, w]` to `[..., C, H, W]` that mirrors `map_encoder`."""
+    channels = _map_channels(shape, widths)
+    first = nn.Conv2d(dimension, channels[-1], 3, padding=1)
+    scale_weights(first, fan_in=9 * dimension)
+    layers: list[nn.Module] = [_ChannelsLast(), first]
+    layers += [_Residual(channels[-1]), _Residual(channels[-1])]
+    targets = zip(
+        pairwise((*reversed(channels), shape[0])),
+        reversed(_sizes(shape, len(channels))[:-1]),
+        strict=True,
+    )
+    for (before, after), size in targets:
+        layers += [nn.SiLU(), _doubling(before, after, size)]
+    return _OverLeading(nn.Sequential(*layers), event_dims=3)
+
+
+def _map_channels(shape: Shape, widths: Shape) -> Shape:
+    if len(widths) > 1:
+        return widths
+    halvings = _num_halvings(shape, smallest=8)
+    return _doubled((*widths, 32)[0], halvings)
+
+
 def _conv_channels(shape: Shape, widths: Shape) -> Shape:
     if len(widths) > 1:
         return widths
@@ -63,14 +102,17 @@ def _conv_channels(shape: Shape, widths: Shape) -> Shape:
 def _residual_channels(shape: Shape, widths: Shape) -> Shape:
     if len(widths) > 1:
         return widths
-    first = (*widths, 32)[0]
-    return tuple(min(first * 2**i, max(first, _WIDEST)) for i in range(_num_halvings(shape)))
+    return _doubled((*widths, 32)[0], _num_halvings(shape))
 
 
-def _num_halvings(shape: Shape) -> int:
-    """How many halvings bring the short side to 7 or less; one at least."""
+def _doubled(first: int, halvings: int) -> Shape:
+    return tuple(min(first * 2**i, max(first, _WIDEST)) for i in range(halvings))
+
+
+def _num_halvings(shape: Shape, *, smallest: int = _SMALLEST) -> int:
+    """How many halvings bring the short side to `smallest` or less; one at least."""
     short, halvings = min(shape[1:]), 0
-    while short > _SMALLEST or halvings == 0:
+    while short > smallest or halvings == 0:
         short, halvings = (short + 1) // 2, halvings + 1
     return halvings
 

@@ -12,37 +12,37 @@ KNOWN = 64  # width in which time and context are told to the blocks
 
 
 def denoiser(
-    shape: tuple[int, ...], *, context: int = 0, width: int = 256, depth: int = 3
+    shape: tuple[int, ...], *, known: int = 0, width: int = 256, depth: int = 3
 ) -> nn.Module:
-    """A network (z `[N, *shape]`, time `[N]`, context `[N, F]`) to velocities `[N, *shape]`.
+    """A network (z `[N, *shape]`, time `[N]`, known `[N, F]`) to velocities `[N, *shape]`.
 
     Vectors get residual layers of `width`, maps `[C, H, W]` residual 3x3 convolutions of at most
-    64 channels. Both know the time and the context in every block, and start at velocity 0.
+    64 channels. Both are told the time and what is known in every block, and start at velocity 0.
     About 0.5 M parameters at the defaults.
 
     Args:
         shape: of a code.
-        context: F, numbers known beside it; 0: none.
+        known: F, numbers that are known beside it; 0: none.
         width: of the layers.
         depth: blocks.
 
-    Source: Perez et al. 2018, eq. 2 (how time and context enter), arXiv:1709.07871.
+    Source: Perez et al. 2018, eq. 2 (how they are told), arXiv:1709.07871.
     """
     if len(shape) == 3:
-        return _Denoiser(shape, context, min(width, WIDEST_MAP), 2 * depth, on_map=True)
-    return _Denoiser((prod(shape),), context, width, depth, on_map=False)
+        return _Denoiser(shape, known, min(width, WIDEST_MAP), 2 * depth, on_map=True)
+    return _Denoiser((prod(shape),), known, width, depth, on_map=False)
 
 
 class _Denoiser(nn.Module):
     frequencies: Tensor
 
     def __init__(
-        self, shape: tuple[int, ...], context: int, width: int, depth: int, *, on_map: bool
+        self, shape: tuple[int, ...], known: int, width: int, depth: int, *, on_map: bool
     ) -> None:
         super().__init__()
         grown = torch.logspace(-1, 1.5, FREQUENCIES)
         self.register_buffer("frequencies", grown, persistent=False)
-        self.known = nn.Linear(2 * FREQUENCIES + context, KNOWN)
+        self.known = nn.Linear(2 * FREQUENCIES + known, KNOWN)
         self.first = _layer(shape[0], width, on_map=on_map)
         self.blocks = nn.ModuleList(_Block(width, on_map=on_map) for _ in range(depth))
         self.last = _layer(width, shape[0], on_map=on_map)
@@ -50,13 +50,13 @@ class _Denoiser(nn.Module):
         if self.last.bias is not None:
             nn.init.zeros_(self.last.bias)
 
-    def forward(self, z: Tensor, time: Tensor, context: Tensor | None = None) -> Tensor:
+    def forward(self, z: Tensor, time: Tensor, known: Tensor | None = None) -> Tensor:
         angles = time[:, None] * self.frequencies
-        told = [angles.sin(), angles.cos(), *([] if context is None else [context])]
-        known = silu(self.known(torch.cat(told, dim=1)))
+        told = [angles.sin(), angles.cos(), *([] if known is None else [known])]
+        beside = silu(self.known(torch.cat(told, dim=1)))
         hidden = self.first(z)
         for block in self.blocks:
-            hidden = block(hidden, known)
+            hidden = block(hidden, beside)
         velocity: Tensor = self.last(silu(hidden))
         return velocity
 

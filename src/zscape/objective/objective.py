@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from zscape.model.bound import distortion, log_weights
 from zscape.model.model import Model
@@ -68,13 +68,20 @@ class Objective(ABC):
         listeners: called with the figures of every validation, `validation_elbo` among them.
         memories: what it remembers from step to step, so that an interrupted run goes on exactly.
         steady: whether the loss depends on nothing but the trace, so that a step can be recorded.
+        critics: its terms that have an opponent, which learns in every step too.
+        ranks: whether its validation says which epoch was best; where not, the last one is kept.
+        labelled: least share of the examples of an epoch that carry the first thing a model is
+            told; those that do are repeated until they make it.
     """
 
     draws: int
+    labelled: float = 0.0
     turns: tuple[Turn, ...] = ()
     listeners: tuple[Callable[[Mapping[str, float]], None], ...] = ()
     memories: tuple[Memory, ...] = ()
     steady: bool = False
+    critics: tuple["Critic", ...] = ()
+    ranks: bool = True
 
     @abstractmethod
     def __call__(self, trace: Trace, step: int) -> Loss:
@@ -82,13 +89,34 @@ class Objective(ABC):
 
 
 class Term(ABC):
-    """One summand of an objective; `steady` as of an objective."""
+    """One summand of an objective; `steady` and `ranks` as of an objective."""
 
     steady: bool = True
+    ranks: bool = True
 
     @abstractmethod
     def __call__(self, trace: Trace, step: int) -> Part:
         """The term of a trace at a training step."""
+
+
+class Critic(Term):
+    """A term with an opponent: a network that learns against the model, a step in each of its own.
+
+    Neither trains the other: the term passes gradients through the network and gives it none, and
+    `critic_loss` gives none to the model. A run keeps the network in its checkpoints; a study does
+    without it.
+
+    Attributes:
+        network: the opponent.
+        name: of the part that reports its loss.
+    """
+
+    network: nn.Module
+    name: str = "critic"
+
+    @abstractmethod
+    def critic_loss(self, trace: Trace, step: int) -> Tensor:
+        """What the opponent is to minimise on a trace whose gradients were taken already."""
 
 
 class Sum(Objective):
@@ -99,6 +127,8 @@ class Sum(Objective):
         self.turns = turns
         self.draws = 1
         self.steady = all(term.steady for term in terms)
+        self.critics = tuple(term for term in terms if isinstance(term, Critic))
+        self.ranks = all(term.ranks for term in terms)
 
     def __call__(self, trace: Trace, step: int) -> Loss:
         """Adds the terms' costs; reports their values."""
@@ -108,12 +138,15 @@ class Sum(Objective):
 
 
 class Reconstruction(Term):
-    """The mean distortion, -log p(x | z), in nats."""
+    """weight * the mean distortion, -log p(x | z), in nats."""
+
+    def __init__(self, weight: float = 1.0) -> None:
+        self.weight = weight
 
     def __call__(self, trace: Trace, step: int) -> Part:
         """The mean over draws and batch."""
         value = distortion(trace).mean()
-        return Part("distortion", value, value)
+        return Part("distortion", value, value if self.weight == 1 else self.weight * value)
 
 
 class ImportanceWeighted(Objective):

@@ -15,8 +15,8 @@ class Rate(Term):
 
     Args:
         weight: beta; a number or a schedule (Higgins et al. 2017).
-        floor: free bits, in nats, below which a mean rate costs nothing more
-            (Kingma et al. 2016, eq. 15, arXiv:1606.04934).
+        floor: free bits, in nats, below which a mean rate costs nothing more; a number or a
+            schedule (Kingma et al. 2016, eq. 15, arXiv:1606.04934).
         per: whether the floor is of each "unit", which needs a prior that factorises, or of each
             "level" as a whole.
         capacity: a target C in nats; the cost is weight * |rate - C|
@@ -27,7 +27,7 @@ class Rate(Term):
         self,
         weight: float | Schedule = 1.0,
         *,
-        floor: float = 0.0,
+        floor: float | Schedule = 0.0,
         per: str = "unit",
         capacity: float | Schedule | None = None,
     ) -> None:
@@ -35,12 +35,13 @@ class Rate(Term):
         self.floor = floor
         self.per = per
         self.capacity = capacity
-        self.steady = not (callable(weight) or callable(capacity))
+        self.steady = not any(map(callable, (weight, floor, capacity)))
 
     def __call__(self, trace: Trace, step: int) -> Part:
         """The rate summed over levels, mean over draws and batch."""
-        if self.floor > 0:
-            value, cost = self._floored(trace)
+        floor = at(self.floor, step)
+        if floor > 0:
+            value, cost = self._floored(trace, floor)
         else:
             value = cost = sum_rates(trace).mean()
         if self.capacity is not None:
@@ -48,10 +49,10 @@ class Rate(Term):
         weight = at(self.weight, step)
         return Part("rate", value, cost if weight == 1 else weight * cost)
 
-    def _floored(self, trace: Trace) -> tuple[Tensor, Tensor]:
+    def _floored(self, trace: Trace, floor: float) -> tuple[Tensor, Tensor]:
         measured = _means_per_unit if self.per == "unit" else _means_per_level
         means = measured(trace)
-        return means.sum(), means.clamp(min=self.floor).sum()
+        return means.sum(), means.clamp(min=floor).sum()
 
 
 def _means_per_unit(trace: Trace) -> Tensor:

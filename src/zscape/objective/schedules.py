@@ -1,5 +1,6 @@
 """Schedules, `step -> float`: the value of a weight or a rate at a training step."""
 
+import math
 from collections.abc import Callable
 
 Schedule = Callable[[int], float]
@@ -37,5 +38,19 @@ def stepped(start: float, *, milestones: tuple[int, ...], factor: float) -> Sche
 
     def value(step: int) -> float:
         return float(start * factor ** sum(step >= milestone for milestone in milestones))
+
+    return value
+
+
+def cosine(top: float, *, steps: int, rise: float = 0.01) -> Schedule:
+    """Up to `top` in the first `rise` of the steps, then half a cosine down to 0, and 0 after it.
+
+    Source: Loshchilov and Hutter 2017, eq. 5 (without restarts), arXiv:1608.03983.
+    """
+    rising = max(int(rise * steps), 1)
+
+    def value(step: int) -> float:
+        share = min(max(step - rising, 0) / max(steps - rising, 1), 1.0)
+        return top * min((step + 1) / rising, 1.0) * 0.5 * (1 + math.cos(math.pi * share))
 
     return value

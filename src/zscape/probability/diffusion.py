@@ -1,7 +1,6 @@
-"""A prior that carries draws of a simple source to where codes lie, along a learned flow in time.
+"""A prior whose draws begin as those of a noisy mixture and are freed of the noise step by step.
 
-Rectified flow: the straight way from a draw of the source to a code is followed in time 0 to 1, and
-a network learns the mean velocity at each place and time. It knows no training loop.
+It knows no training loop: `matcher` is what it is fitted by.
 """
 
 from collections.abc import Callable
@@ -13,42 +12,46 @@ from torch.distributions import Distribution
 from zscape.probability.conditional import Conditional
 from zscape.probability.distributions import FullGaussianMixture
 from zscape.probability.distributions.shapes import Shape, at_least_float32
+from zscape.probability.priors import FullMixture
 
-EXACT = 8  # units up to which the divergence is computed, and above which it is estimated
-
-# (z [N, D], time [N]) to velocities [N, D]; rows of z are draws of the rows of the context.
-Velocity = Callable[[Tensor, Tensor], Tensor]
+EXACT = 3  # units up to which the divergence is computed, and above which it is estimated
+MOST_NOISE, LEAST_NOISE = 1.0, 0.02  # standard deviations, where those of the codes are about 1
+DENSITY_STEPS = 16  # at least, as a density shows the error of a step sooner than draws do
+BEND = 3.0  # how much longer the steps are at much noise than at little
 
 
 class Diffusion(Conditional):
-    """What a source follows once it was carried along a flow; a prior of vectors or flat maps.
+    """A mixture of Gaussians, corrected by a network that takes noise away.
 
-    Drawing costs `2 * steps` evaluations of the network. The log-density is that of the flow's
-    ordinary differential equation at the same steps, an estimate: its divergence is sampled above
-    8 units (Hutchinson), and the steps are finite. `matching` is what it is fitted by, a surrogate
-    of the rate. At its start, with a network of velocity 0, it is its source.
+    Of a mixture with noise the best denoiser has a closed form, and the flow that takes the noise
+    away again leaves the mixture itself. The network learns what the true denoiser of the codes
+    adds to that. So the prior begins as the mixture, and every nat that the network learns is a
+    gain; noise hides where codes and mixture differ, so little of it (one standard deviation) and
+    few steps suffice.
 
-    A source near the codes leaves less to be carried, so that few steps do. Given a mixture, each
-    code is paired with a draw of the component that it belongs to (see `matching`).
+    Drawing costs `2 * steps` evaluations of the network. The log-density is that of the flow, an
+    estimate: above 3 units its divergence is sampled, and the steps, 16 at least, are finite.
 
-    Source: Liu et al. 2022, eq. 1, arXiv:2209.03003; Lipman et al. 2022, eq. 14 and 23,
-    arXiv:2210.02747; log-density: Grathwohl et al. 2018, eq. 3 and 7, arXiv:1810.01367; guidance:
-    Ho and Salimans 2022, eq. 6, arXiv:2207.12598.
+    Source: Karras et al. 2022, eq. 1 and algorithm 1 (flow and Heun's method), eq. 7 (what a
+    network learns), arXiv:2206.00364; log-density: Song et al. 2021, eq. 39, arXiv:2011.13456, and
+    Grathwohl et al. 2018, eq. 7, arXiv:1810.01367; guidance: Ho and Salimans 2022, eq. 6,
+    arXiv:2207.12598.
 
     Args:
-        source: over vectors `[D]`; given the same context.
-        network: z `[N, *shape]`, time `[N]` and what is known `[N, features + 1]` (None where
-            `features` is 0) to velocities `[N, *shape]`.
+        source: the mixture, over vectors `[D]` of about unit variance; given the same context.
+        network: z `[N, *shape]`, time `[N]` and what is known `[N, K + features + 1]` to
+            corrections `[N, *shape]`. Known is how likely each of the K components is and, where
+            `features` is not 0, the context and whether it is known.
         shape: of a code as the network sees it; D numbers.
         features: size of the context; 0: it sees none.
         steps: of Heun's method, from 4 to 64.
         guidance: how strongly the context leads: 0 not at all, 1 as learned, more exaggerates.
-        dropout: share of the contexts that `matching` leaves out.
+        dropout: share of the contexts that are left out in fitting.
     """
 
     def __init__(
         self,
-        source: Conditional,
+        source: FullMixture,
         network: nn.Module,
         *,
         shape: tuple[int, ...],
@@ -65,69 +68,109 @@ class Diffusion(Conditional):
     def forward(self, context: Tensor) -> "Carried":
         """The distribution of the code given what is known, `[..., features]`.
 
-        A context of size 0 says nothing, and neither does any at guidance 0.
+        A context of size 0 or of zeros says nothing, and neither does any at guidance 0.
         """
-        if not self.features or not self.guidance:
-            context = context[..., :0]
-        return Carried(self.source.forward(context), self._velocity, context, self.steps)
+        context = context[..., : self.features if self.guidance else 0]
+        mixture = self.source.forward(at_least_float32(context))
+        # The source is fitted by itself, not through the flow, whose density needs gradients of z.
+        with torch.inference_mode(False), torch.no_grad():
+            denoiser = _Denoiser(mixture)
 
-    def matching(self, z: Tensor, context: Tensor) -> Tensor:
-        """|v(z_t, t) - (z - z_0)|^2 of codes `[N, D]`, mean over units, `[N]`: a surrogate.
+        def velocity(z: Tensor, time: Tensor, known: Tensor, logits: Tensor) -> Tensor:
+            noise, pace = _noise(time)
+            clean, chance = denoiser(z, noise, logits)
+            clean = clean + _scale(noise) * self._correction(z, time, noise, chance, known)
+            return (pace / noise)[:, None] * (z - clean)
 
-        z_t is on the straight way from z_0 to z, at a time that is drawn. z_0 is a draw of the
-        source; of a mixture, one of the component that z belongs to, drawn by its responsibility.
-        Over all z these draws follow the source again where its weights are the mean
-        responsibilities, as EM leaves them, and they lie nearer.
+        return Carried(mixture, velocity, context, self.steps)
+
+    def matcher(self) -> Callable[[Tensor, Tensor], Tensor]:
+        """The loss of posteriors `[N, 2 D]` with contexts `[N, features]`, `[N]`: a surrogate.
+
+        A posterior is the mean and standard deviation of each unit of a code, 0 for a point. With
+        z drawn from it and noise s e, |f(z + s e, s) - (E[z | z + s e] - d(z + s e, s)) / c(s)|^2,
+        mean over units: f is the network, d the denoiser of the mixture as it is now, c its scale.
+        The expectation, in place of z itself, takes out most of the variance of the gradients.
         """
-        context = context[..., : self.features]
-        start = self._paired(z, context)
-        time = torch.rand(len(z), device=z.device)
-        between = start + time[:, None] * (z - start)
-        known = None
-        if self.features:
-            told = torch.rand(len(z), device=z.device) >= self.dropout
-            known = _told(context, told.to(z.dtype))
-        found = self._network(between, time, known)
-        return (found - (z - start)).square().mean(1)
+        with torch.no_grad():
+            denoiser = _Denoiser(self.source.forward(self.source.loc.new_zeros(0)))
 
-    @torch.no_grad()
-    def _paired(self, z: Tensor, context: Tensor) -> Tensor:
-        source = self.source.forward(context)
-        if not isinstance(source, FullGaussianMixture):
-            return source.sample()
-        owners = source.logits.log_softmax(-1) + source.log_components(z)
-        return source.sample_of(torch.multinomial(owners.softmax(-1), 1)[:, 0])
+        def loss(posterior: Tensor, context: Tensor) -> Tensor:
+            with torch.no_grad():
+                mean, spread = posterior.chunk(2, dim=1)
+                time = torch.rand(len(mean), device=mean.device)
+                noise, _ = _noise(time)
+                width = (spread.square() + noise.square()[:, None]).sqrt()
+                noisy = mean + width * torch.randn_like(mean)
+                expected = mean + (spread / width).square() * (noisy - mean)
+                kept = torch.rand(len(mean), 1, device=mean.device) >= self.dropout
+                context = context[:, : self.features] * kept
+                clean, chance = denoiser(noisy, noise, self.source.forward(context).logits)
+                rest = (expected - clean) / _scale(noise)
+            found = self._network(noisy, time, noise, chance, context)
+            return (found - rest).square().mean(1)
 
-    def _velocity(self, z: Tensor, time: Tensor, context: Tensor) -> Tensor:
-        if not self.features:
-            return self._network(z, time, None)
-        if context.shape[-1] == 0:
-            return self._network(z, time, z.new_zeros(len(z), self.features + 1))
-        led = self._network(z, time, _told(context, (context != 0).any(-1).to(z.dtype)))
-        if self.guidance == 1:
+        return loss
+
+    def _correction(
+        self, z: Tensor, time: Tensor, noise: Tensor, chance: Tensor, context: Tensor
+    ) -> Tensor:
+        led = self._network(z, time, noise, chance, context)
+        if context.shape[-1] == 0 or self.guidance == 1:
             return led
-        free = self._network(z, time, z.new_zeros(len(z), self.features + 1))
+        free = self._network(z, time, noise, chance, context[:, :0])
         return free + self.guidance * (led - free)
 
-    def _network(self, z: Tensor, time: Tensor, known: Tensor | None) -> Tensor:
-        velocity: Tensor = self.network(z.reshape(-1, *self.shape), time, known)
-        return velocity.flatten(1).float()
+    def _network(
+        self, z: Tensor, time: Tensor, noise: Tensor, chance: Tensor, context: Tensor
+    ) -> Tensor:
+        if self.features:
+            context = context if context.shape[-1] else z.new_zeros(len(z), self.features)
+            known = (context != 0).any(1, keepdim=True).to(z.dtype)
+            chance = torch.cat([chance, context, known], dim=1)
+        seen = z / (1 + noise.square()).sqrt()[:, None]
+        found: Tensor = self.network(seen.reshape(-1, *self.shape), time, chance)
+        return found.flatten(1).float()
+
+
+class _Denoiser:
+    """E[z | z + noise] where z follows a mixture, in closed form, and whose component it may be.
+
+    Args:
+        mixture: of K components.
+    """
+
+    def __init__(self, mixture: FullGaussianMixture) -> None:
+        covariance = mixture.scale_tril @ mixture.scale_tril.mT
+        self.variance, self.axes = torch.linalg.eigh(covariance)  # [K, D], [K, D, D]
+        self.variance = self.variance.clamp(min=0)
+        self.loc = torch.einsum("kd,kde->ke", mixture.loc, self.axes)
+
+    def __call__(self, z: Tensor, noise: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """`[N, D]` and `[N, K]` from noisy codes `[N, D]`, noise `[N]`, log-weights `[N, K]`."""
+        number, size = self.loc.shape
+        flat = self.axes.transpose(0, 1).reshape(size, number * size)
+        apart = (z @ flat).unflatten(1, (number, size)) - self.loc
+        total = self.variance + noise.square()[:, None, None]
+        odds = logits - 0.5 * (apart.square() / total + total.log()).sum(-1)
+        chance, clean = odds.softmax(-1), self.loc + apart * (self.variance / total)
+        return (chance[..., None] * clean).flatten(1) @ flat.T, chance
 
 
 class Carried(Distribution):
-    """What a source follows after its draws were carried along velocities from time 0 to 1.
+    """What a noisy mixture follows after its draws were carried along velocities from 0 to 1.
 
     Args:
-        source: over vectors `[D]`.
-        velocity: (z `[N, D]`, time `[N]`, context `[N, F]`) to `[N, D]`.
+        source: without its noise, over vectors `[D]`.
+        velocity: (z `[N, D]`, time `[N]`, context `[N, F]`, log-weights `[N, K]`) to `[N, D]`.
         context: `[..., F]`, of the source's batch.
         steps: of Heun's method.
     """
 
     def __init__(
         self,
-        source: Distribution,
-        velocity: Callable[[Tensor, Tensor, Tensor], Tensor],
+        source: FullGaussianMixture,
+        velocity: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor],
         context: Tensor,
         steps: int,
     ) -> None:
@@ -138,7 +181,8 @@ class Carried(Distribution):
     @torch.no_grad()
     def sample(self, sample_shape: Shape = ()) -> Tensor:
         """A draw `[*sample_shape, ..., D]`."""
-        z = self.source.sample(Size(sample_shape))
+        z = self.source.sample(sample_shape)
+        z = z + MOST_NOISE * torch.randn_like(z)
         field = self._field(z.shape[:-1])
         rows, step = z.reshape(-1, z.shape[-1]), 1 / self.steps
         for n in range(self.steps):
@@ -151,46 +195,63 @@ class Carried(Distribution):
         """The log-density in nats, an estimate: back along the flow, with its divergence."""
         lead = torch.broadcast_shapes(value.shape[:-1], self.batch_shape)
         rows = value.expand(*lead, -1).reshape(-1, value.shape[-1])
-        field, graph = self._field(lead), torch.is_grad_enabled()
+        graph = torch.is_grad_enabled()
         # Gradients give the divergence, whatever the caller wants of them.
         with torch.inference_mode(False), torch.enable_grad():
+            field = self._field(lead)
             z, gained = rows.clone(), rows.new_zeros(len(rows))
-            step = 1 / self.steps
-            for n in range(self.steps, 0, -1):
+            steps = max(self.steps, DENSITY_STEPS)
+            step = 1 / steps
+            for n in range(steps, 0, -1):
                 slope, spread = _diverging(field, z, n * step, graph=graph)
                 behind, more = _diverging(field, z - step * slope, (n - 1) * step, graph=graph)
                 z = z - step * (slope + behind) / 2
                 gained = gained + step * (spread + more) / 2
                 if not graph:
                     z, gained = z.detach(), gained.detach()
-            found: Tensor = self.source.log_prob(z.reshape(*lead, -1)) - gained.reshape(lead)
+            noisy = _with_noise(self.source, MOST_NOISE)
+            found: Tensor = noisy.log_prob(z.reshape(*lead, -1)) - gained.reshape(lead)
         return found if graph else found.detach()
 
     def expand(self, batch_shape: Shape, _instance: object = None) -> "Carried":
         """The same distribution with leading dims `batch_shape`."""
-        source = self.source.expand(Size(batch_shape))
+        source = self.source.expand(batch_shape)
         context = self.context.expand(*batch_shape, -1)
         return Carried(source, self.velocity, context, self.steps)
 
     def _field(self, lead: Size) -> Callable[[Tensor, float], Tensor]:
         context = self.context.expand(*lead, -1).reshape(lead.numel(), -1)
+        logits = self.source.logits.expand(*lead, -1).reshape(lead.numel(), -1)
 
         def field(rows: Tensor, time: float) -> Tensor:
-            return self.velocity(rows, rows.new_full((len(rows),), time), context)
+            return self.velocity(rows, rows.new_full((len(rows),), time), context, logits)
 
         return field
 
 
-def _told(context: Tensor, known: Tensor) -> Tensor:
-    """Contexts `[N, F]` and whether they are known, `[N, F + 1]`."""
-    known = known[:, None]
-    return torch.cat([context * known, known], dim=1)
+def _noise(time: Tensor) -> tuple[Tensor, Tensor]:
+    """The noise at times from 0 (the most) to 1 (the least), and its derivative by time."""
+    most, least = MOST_NOISE ** (1 / BEND), LEAST_NOISE ** (1 / BEND)
+    root = most + time * (least - most)
+    return root**BEND, BEND * root ** (BEND - 1) * (least - most)
+
+
+def _scale(noise: Tensor) -> Tensor:
+    """How far a denoiser of codes of unit variance can be wrong at a noise, `[N, 1]`."""
+    return (noise / (1 + noise.square()).sqrt())[:, None]
+
+
+def _with_noise(mixture: FullGaussianMixture, noise: float) -> FullGaussianMixture:
+    covariance = mixture.scale_tril @ mixture.scale_tril.mT
+    eye = torch.eye(covariance.shape[-1], dtype=covariance.dtype, device=covariance.device)
+    root = torch.linalg.cholesky(covariance + noise**2 * eye)
+    return FullGaussianMixture(mixture.logits, mixture.loc, root)
 
 
 def _diverging(
     field: Callable[[Tensor, float], Tensor], z: Tensor, time: float, *, graph: bool
 ) -> tuple[Tensor, Tensor]:
-    """Velocities `[N, D]` and their divergence `[N]`, exact up to 8 units, else sampled."""
+    """Velocities `[N, D]` and their divergence `[N]`, exact up to 3 units, else sampled."""
     z = z if z.requires_grad else z.requires_grad_()
     velocity = field(z, time)
     if not velocity.requires_grad:

@@ -12,8 +12,8 @@ from zscape.probability.distributions.mixtures import FullGaussianMixture
 CHUNK = 4096
 MOST_STARTING = 20_000  # points that the start looks at
 LLOYD = 8  # steps of k-means before EM
-ROUNDS = 60  # of EM at most
-LEAST_GAIN = 1e-3  # nats a point, below which EM ends
+ROUNDS = 40  # of EM at most
+LEAST_GAIN = 2e-3  # nats a point, below which EM ends
 
 # Of points [n, D]: the share that each component has in each [n, K], and log-likelihoods [n].
 Expect = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -31,7 +31,7 @@ def fit_mixture(
     Args:
         points: `[N, D]`, standardised.
         components: K; half as many as points at most.
-        rounds: of EM at most; it ends where a round gains less than 1e-3 nats a point.
+        rounds: of EM at most; it ends where a round gains less than 2e-3 nats a point.
         strength: of the regularisation, in points a unit.
         seed: of the start.
 

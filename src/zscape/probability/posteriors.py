@@ -1,21 +1,23 @@
 """Conditionals that say where the code of something observed lies."""
 
-from functools import partial
+from collections.abc import Callable
 
 import torch
+import zuko
 from torch import Tensor, nn
-from zuko.distributions import NormalizingFlow
-from zuko.flows import NICE
-from zuko.transforms import MonotonicAffineTransform
+from torch.distributions import AffineTransform
+from zuko.transforms import ComposedTransform
 
+from zscape.probability import flows
 from zscape.probability.conditional import Conditional
-from zscape.probability.distributions import Delta, DiagonalGaussian
-from zscape.probability.distributions.shapes import at_least_float32, soft_log_scale
-from zscape.probability.flows import in_full_precision
-
-_SMALLEST_SLOPE = (
-    0.05  # of a coupling layer; the slopes of all layers multiply, the base has its own
+from zscape.probability.distributions import (
+    Bent,
+    Delta,
+    DiagonalGaussian,
+    OneHot,
+    StandardGaussian,
 )
+from zscape.probability.distributions.shapes import at_least_float32, soft_log_scale
 
 
 class Point(Conditional):
@@ -53,6 +55,26 @@ class Gaussian(Conditional):
         """The distribution of the code given a context `[..., features]`."""
         loc, log_variance = at_least_float32(self.linear(context)).chunk(2, dim=-1)
         return DiagonalGaussian(loc, soft_log_scale(log_variance))
+
+
+class Classes(Conditional):
+    """A class whose logits are linear in the context, or the one that its last number tells.
+
+    In training K draws at once are the K classes in turn, so that a sum over them has no noise.
+
+    Args:
+        features: size of the context without what is told.
+        classes: K.
+    """
+
+    def __init__(self, features: int, classes: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(features, classes)
+
+    def forward(self, context: Tensor) -> OneHot:
+        """The distribution of the class given a context `[..., features + 1]`."""
+        features, told = context[..., :-1], context[..., -1]
+        return OneHot(self.linear(features), told, in_turn=self.training)
 
 
 class NormalisedGaussian(Conditional):
@@ -107,17 +129,47 @@ class Flow(Conditional):
         hidden: tuple[int, ...] = (64, 64),
     ) -> None:
         super().__init__()
-        flow = NICE(
-            latent,
-            features,
-            transforms=transforms,
-            hidden_features=hidden,
-            univariate=partial(MonotonicAffineTransform, slope=_SMALLEST_SLOPE),
-        )
         self.base = Gaussian(features, latent)
-        self.transform = in_full_precision(flow).transform
+        flow = flows.coupling(latent, features, transforms=transforms, hidden=hidden)
+        self.transform = flow.transform
 
-    def forward(self, context: Tensor) -> NormalizingFlow:
+    def forward(self, context: Tensor) -> Bent:
         """The distribution of the code given a context `[..., features]`."""
         context = at_least_float32(context)
-        return NormalizingFlow(self.transform(context), self.base(context))
+        return Bent(self.base(context), self.transform(context).inv)
+
+
+class BentGaussian(Conditional):
+    """A diagonal Gaussian whose standard noise is bent first: z = mean + scale * push(noise).
+
+    Only the way from noise to codes is walked to draw and to measure its own draws, so that a push
+    may be one that is dear to invert. It begins as the Gaussian. The rate has no closed form and is
+    estimated from the draws.
+
+    Args:
+        features: size of the context.
+        latent: size of the code.
+        push: from (latent, told) to the flow whose transform bends the noise, one of `flows`.
+        told: how many numbers, linear in the context, the push sees.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        latent: int,
+        *,
+        push: Callable[[int, int], zuko.flows.Flow],
+        told: int = 64,
+    ) -> None:
+        super().__init__()
+        self.base = Gaussian(features, latent)
+        self.tell = nn.Linear(features, told)
+        self.push = push(latent, told).transform
+
+    def forward(self, context: Tensor) -> Bent:
+        """The distribution of the code given a context `[..., features]`."""
+        base = self.base.forward(context)
+        told = at_least_float32(self.tell(context))
+        place = AffineTransform(base.loc, base.scale, event_dim=1)
+        noise = StandardGaussian(torch.zeros_like(base.loc))
+        return Bent(noise, ComposedTransform(self.push(told), place))

@@ -4,21 +4,22 @@ A Gaussian that depends on the state is `posteriors.Gaussian` itself.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
-from zuko.distributions import NormalizingFlow
-from zuko.flows import NSF
 
+from zscape.probability import flows
 from zscape.probability.conditional import Conditional
 from zscape.probability.distributions import (
+    Bent,
     FullGaussianMixture,
     GaussianMixture,
     Moved,
+    OneHot,
     StandardGaussian,
 )
 from zscape.probability.distributions.shapes import at_least_float32, soft_log_scale
-from zscape.probability.flows import in_full_precision
 from zscape.probability.posteriors import Gaussian
 
 
@@ -38,6 +39,24 @@ class Standard(Conditional):
     def forward(self, context: Tensor) -> StandardGaussian:
         """The same distribution for every state `[..., features]`."""
         return StandardGaussian(self.zeros.expand(*context.shape[:-1], -1))
+
+
+class Classes(Conditional):
+    """Every class as likely as any other, but for the one that the state tells.
+
+    Args:
+        classes: K.
+    """
+
+    zeros: Tensor
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.register_buffer("zeros", torch.zeros(classes), persistent=False)
+
+    def forward(self, context: Tensor) -> OneHot:
+        """The distribution of the class given a state `[..., 1]`, nan where nothing is told."""
+        return OneHot(self.zeros.expand(*context.shape[:-1], -1), context[..., 0])
 
 
 class Mixture(Conditional):
@@ -100,18 +119,20 @@ class Vamp(Conditional):
 
 
 class Flow(Conditional):
-    """A spline flow from N(0, 1), which may see the state.
+    """N(0, 1) bent by a spline flow, or by an affine one, that may see the state.
 
-    With `passes=2` each layer is a coupling: drawing costs two passes of its network. Codes beyond
-    +-5 are left as they are by the splines.
-    Source: Durkan et al. 2019, arXiv:1906.04032; Huang et al. 2017, arXiv:1611.05013 (flow prior).
+    Measuring costs one pass of each layer's network. With `passes=2` each spline layer is a
+    coupling: drawing costs two passes. Codes beyond +-5 are left as they are by the splines.
+    Source: Durkan et al. 2019, arXiv:1906.04032; Chen et al. 2017, arXiv:1611.02731 (flow prior).
 
     Args:
         latent: size of the code.
         features: size of the state that it sees; 0 sees none.
         transforms: how many layers.
         hidden: widths of the network in each layer.
-        passes: 2 is coupling; `latent` is autoregressive, closer and slower to draw from.
+        passes: of a spline layer, 2 is coupling; `latent` is autoregressive, closer and slower to
+            draw from.
+        kind: "spline" or "coupling", whose layers are affine.
     """
 
     def __init__(
@@ -122,17 +143,18 @@ class Flow(Conditional):
         transforms: int = 3,
         hidden: tuple[int, ...] = (64, 64),
         passes: int = 2,
+        kind: str = "spline",
     ) -> None:
         super().__init__()
         self.features = features
-        flow = NSF(latent, features, transforms=transforms, hidden_features=hidden, passes=passes)
-        self.flow = in_full_precision(flow)
+        build = partial(flows.spline, passes=passes) if kind == "spline" else flows.coupling
+        self.flow = build(latent, features, transforms=transforms, hidden=hidden)
 
-    def forward(self, context: Tensor) -> NormalizingFlow:
+    def forward(self, context: Tensor) -> Bent:
         """The distribution of the code given a state `[..., features]`."""
-        if self.features:
-            return self.flow(at_least_float32(context))
-        return self.flow(None).expand(context.shape[:-1])
+        noise = StandardGaussian(self.flow.base.loc.expand(*context.shape[:-1], -1))
+        seen = at_least_float32(context) if self.features else None
+        return Bent(noise, self.flow.transform(seen).inv)
 
 
 class FullMixture(Conditional):

@@ -4,6 +4,10 @@ from collections.abc import Callable
 
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
+from zscape.recipes.adversarial import aae, factor_vae, vae_gan
+from zscape.recipes.conditional import conditional_vae
+from zscape.recipes.discrete import fsq_vae, rvq_vae, vq_vae
+from zscape.recipes.filling import fill_vae
 from zscape.recipes.flat import (
     ae,
     annealed_vae,
@@ -19,28 +23,41 @@ from zscape.recipes.flat import (
     wae,
 )
 from zscape.recipes.ica import ica_vae
+from zscape.recipes.ladder import ladder_vae
 from zscape.recipes.pixels import pixel_vae
 from zscape.recipes.priors import flow_vae, mixture_vae, vamp_vae
+from zscape.recipes.semi import m2_vae, shift_vae
 
 __all__ = [
     "RECIPES",
     "Recipe",
+    "aae",
     "ae",
     "annealed_vae",
     "beta_vae",
     "capacity_vae",
+    "conditional_vae",
     "cyclical_vae",
     "dip_vae",
+    "factor_vae",
+    "fill_vae",
     "flow_vae",
     "free_bits_vae",
+    "fsq_vae",
     "ica_vae",
     "info_vae",
     "iwae",
+    "ladder_vae",
+    "m2_vae",
     "mixture_vae",
     "pixel_vae",
+    "rvq_vae",
+    "shift_vae",
     "tc_vae",
     "vae",
+    "vae_gan",
     "vamp_vae",
+    "vq_vae",
     "wae",
 ]
 
@@ -66,5 +83,16 @@ RECIPES: dict[str, Recipe] = {
         mixture_vae,
         ica_vae,
         pixel_vae,
+        ladder_vae,
+        vq_vae,
+        rvq_vae,
+        fsq_vae,
+        factor_vae,
+        aae,
+        vae_gan,
+        m2_vae,
+        conditional_vae,
+        fill_vae,
+        shift_vae,
     )
 }

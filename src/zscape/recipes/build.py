@@ -7,6 +7,7 @@ from zscape.errors import SpecError, unknown
 from zscape.modalities.modality import Modality
 from zscape.model.level import Flat
 from zscape.model.model import Decoder, Model
+from zscape.model.start import Start
 from zscape.networks import Encoder, decoder, encoder
 from zscape.probability import posteriors, priors
 from zscape.probability.conditional import Conditional
@@ -45,6 +46,8 @@ def flat(
     posterior: Callable[[int, int], Conditional] = posteriors.Gaussian,
     prior: Prior = standard,
     head: Callable[[str, Modality], Conditional] = plain_head,
+    start: Start | None = None,
+    state: int = 0,
 ) -> Model:
     """A model of one level `z`, shaped by the data.
 
@@ -56,19 +59,38 @@ def flat(
         posterior: from (features, latent).
         prior: from (encoder, posterior, latent).
         head: from the word of a likelihood and the data to that likelihood.
+        start: what the walk starts from; None: nothing.
+        state: features of the state that it gives.
 
     Raises:
         SpecError: an option that cannot be, or a likelihood of other values than these.
     """
     latent = int(at_least("latent", latent, 1, start="16"))
-    word = _likelihood_word(data, likelihood)
-    network = data.network if network == "auto" else network
-    said = head(word, data)
-    front = encoder(network, data.shape, columns=data.columns, counts=word in _COUNTS)
-    q = posterior(front.features, latent)
+    front, said, network = ends(data, likelihood, network, head=head)
+    q = posterior(front.features + state, latent)
     level = Flat("z", prior=prior(front, q, latent), posterior=q)
     features = cast(tuple[int, ...], said.features)
-    return Model(front, [level], Decoder(decoder(network, latent, features), said))
+    body = decoder(network, state + latent, features)
+    return Model(front, [level], Decoder(body, said), start)
+
+
+def ends(
+    data: Modality,
+    likelihood: str,
+    network: str,
+    *,
+    head: Callable[[str, Modality], Conditional] = plain_head,
+) -> tuple[Encoder, Conditional, str]:
+    """The encoder and the likelihood of data, and the word of the network.
+
+    Raises:
+        SpecError: an option that cannot be, or a likelihood of other values than these.
+    """
+    word = likelihood_word(data, likelihood)
+    network = data.network if network == "auto" else network
+    said = head(word, data)
+    front = encoder(network, data.shape, columns=data.columns, counts=is_of_counts(word))
+    return front, said, network
 
 
 def one_of(option: str, word: str, choices: Mapping[str, T]) -> T:
@@ -95,7 +117,13 @@ def between(name: str, value: float, low: float, high: float) -> float:
     return value
 
 
-def _likelihood_word(data: Modality, word: str) -> str:
+def is_of_counts(word: str) -> bool:
+    """Whether the data of a likelihood are counts, which are encoded by their logarithm."""
+    return word in _COUNTS
+
+
+def likelihood_word(data: Modality, word: str) -> str:
+    """The word of a likelihood for these data, "auto" resolved, or the error that lists them."""
     if word == "auto":
         return data.likelihood
     for family in (_COUNTS, _REALS, _UNIT):

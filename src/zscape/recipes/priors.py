@@ -3,6 +3,10 @@
 Options that all recipes share are told in `flat`.
 """
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -12,9 +16,10 @@ from zscape.model.model import Model
 from zscape.networks import Encoder
 from zscape.objective.objective import Objective, Reconstruction, Sum, Turn
 from zscape.objective.rate import Rate
-from zscape.probability import posteriors, priors
+from zscape.probability import flows, posteriors, priors
 from zscape.probability.conditional import Conditional
-from zscape.recipes.build import at_least, flat, one_of, standard
+from zscape.recipes.build import Prior, at_least, flat, one_of, standard
+from zscape.recipes.remedies import costed
 
 
 def flow_vae(
@@ -24,37 +29,46 @@ def flow_vae(
     transforms: int = 2,
     posterior: str = "flow",
     prior: str = "flow",
+    prior_transforms: int = 0,
+    components: int = 100,
+    warmup: int = 0,
     likelihood: str = "auto",
     network: str = "auto",
 ) -> tuple[Model, Objective]:
-    """VAE with normalizing flows of `transforms` steps as posterior, prior or both.
+    """VAE with a normalizing flow of `transforms` steps as posterior, as prior or as both.
 
     Args:
         data: of the things to be modelled.
-        transforms: layers of each flow.
-        posterior: "flow" or "gaussian".
-        prior: "flow" or "standard".
+        transforms: layers of a flow; of planar ones take about 10.
+        posterior: "coupling" ("flow" is the same), "planar", "iaf", "spline" or "gaussian".
+        prior: "spline" ("flow" is the same), "coupling", "vamp", "mixture" or "standard".
+        prior_transforms: layers of the prior's flow; 0: as many as `transforms`.
+        components: of a "vamp" or "mixture" prior.
+        warmup: steps in which the rate's cost grows from 0, against early collapse.
 
-    Source: Rezende and Mohamed 2015, eq. 15, arXiv:1505.05770; Chen et al. 2017, arXiv:1611.02731.
+    Source: Rezende and Mohamed 2015, eq. 15, arXiv:1505.05770; Kingma et al. 2016, algorithm 1,
+    arXiv:1606.04934; Durkan et al. 2019, arXiv:1906.04032; Chen et al. 2017, arXiv:1611.02731.
     """
     steps = int(at_least("transforms", transforms, 1))
-
-    def flow_posterior(features: int, latent: int) -> Conditional:
-        return posteriors.Flow(features, latent, transforms=steps)
-
-    def flow_prior(encoder: Encoder, posterior: Conditional, latent: int) -> Conditional:
-        return priors.Flow(latent, transforms=steps)
-
-    choices = {"flow": flow_posterior, "gaussian": posteriors.Gaussian}
+    count = int(at_least("components", components, 1))
+    prior_steps = int(at_least("prior_transforms", prior_transforms, 0)) or steps
+    chosen: dict[str, Prior] = {
+        "flow": partial(_flow_prior, kind="spline", transforms=prior_steps),
+        "spline": partial(_flow_prior, kind="spline", transforms=prior_steps),
+        "coupling": partial(_flow_prior, kind="coupling", transforms=prior_steps),
+        "vamp": partial(_vamp, components=count),
+        "mixture": partial(_mixture, components=count),
+        "standard": standard,
+    }
     model = flat(
         data,
         latent,
         likelihood,
         network,
-        posterior=one_of("posterior", posterior, choices),
-        prior=one_of("prior", prior, {"flow": flow_prior, "standard": standard}),
+        posterior=one_of("posterior", posterior, _posteriors(steps)),
+        prior=one_of("prior", prior, chosen),
     )
-    return model, Sum(Reconstruction(), Rate())
+    return model, costed(model, beta=1.0, warmup=warmup)
 
 
 def vamp_vae(
@@ -74,13 +88,7 @@ def vamp_vae(
     Source: Tomczak and Welling 2018, eq. 9, arXiv:1705.07120.
     """
     count = int(at_least("components", components, 1))
-
-    def vamp(encoder: Encoder, posterior: Conditional, latent: int) -> Conditional:
-        assert isinstance(posterior, posteriors.Gaussian)
-        # Pseudo-inputs stand behind the front, where mixed columns have become numbers.
-        return priors.Vamp(encoder.body, posterior, shape=encoder.inner, components=count)
-
-    model = flat(data, latent, likelihood, network, prior=vamp)
+    model = flat(data, latent, likelihood, network, prior=partial(_vamp, components=count))
     return model, Sum(Reconstruction(), Rate())
 
 
@@ -109,14 +117,49 @@ def mixture_vae(
         int(at_least("refit_at", refit_at, 0)),
     )
 
-    def mixture(encoder: Encoder, posterior: Conditional, latent: int) -> Conditional:
-        return priors.Mixture(latent, components=count)
-
-    model = flat(data, latent, likelihood, network, prior=mixture)
+    model = flat(data, latent, likelihood, network, prior=partial(_mixture, components=count))
     if begin:
         _standardise(_prior(model))
     turns = (Turn(begin, _fit_prior_alone),) if begin else ()
     return model, Sum(Reconstruction(), Rate(), turns=turns)
+
+
+def _posteriors(transforms: int) -> dict[str, Callable[[int, int], Conditional]]:
+    def bent(push: flows.Build, **options: Any) -> Callable[[int, int], Conditional]:
+        push = partial(push, transforms=transforms, **options)
+        return partial(posteriors.BentGaussian, push=push)
+
+    slowly: dict[str, Any] = {"hidden": (128, 128), "pace": 0.1}
+    coupled = partial(posteriors.Flow, transforms=transforms)
+    return {
+        "flow": coupled,
+        "coupling": coupled,
+        "planar": bent(flows.planar),
+        "iaf": bent(flows.autoregressive, **slowly),
+        "spline": bent(flows.spline, **slowly),
+        "gaussian": posteriors.Gaussian,
+    }
+
+
+def _flow_prior(
+    encoder: Encoder, posterior: Conditional, latent: int, *, kind: str, transforms: int
+) -> Conditional:
+    return priors.Flow(latent, transforms=transforms, kind=kind)
+
+
+def _mixture(
+    encoder: Encoder, posterior: Conditional, latent: int, *, components: int
+) -> Conditional:
+    return priors.Mixture(latent, components=components)
+
+
+def _vamp(encoder: Encoder, posterior: Conditional, latent: int, *, components: int) -> Conditional:
+    # Of a flow, the Gaussian that it bends: inverting a flow for each component costs too much.
+    bends = isinstance(posterior, posteriors.Flow | posteriors.BentGaussian)
+    plain = posterior.base if bends else posterior
+    assert isinstance(plain, posteriors.Gaussian)
+    # Pseudo-inputs stand behind the front, where mixed columns have become numbers.
+    return priors.Vamp(encoder.body, plain, shape=encoder.inner, components=components)
 
 
 def _prior(model: Model) -> priors.Mixture:

@@ -15,16 +15,19 @@ from zscape.probability.diffusion import Diffusion
 from zscape.probability.distributions import FullGaussianMixture
 from zscape.probability.expectation import ROUNDS, fit_mixture
 from zscape.probability.fitting import Loss, minimise
+from zscape.probability.tokens import Tokens
 from zscape.space.slot import Slot, build_prior
 from zscape.space.space import CHUNK, Space, seeded
 
 STREAM = 0x9E1F  # its draws are not those of anybody else's small seed
 MOST_EXPECTED = 60_000  # codes that EM looks at
 ABSENT = -1e4  # log-weight of another class's component
-COMPONENTS, BY_CLASS = (1, 2, 4, 8, 16, 32, 64, 100), (1, 2, 4, 8, 16)
-UPDATES = {"flow": 2_000, "diffusion": 6_000, "diagonal": 1_000, "vamp": 300}
-PACE = {"flow": 2e-3, "diffusion": 2e-3, "diagonal": 1e-2, "vamp": 1e-2}
+COMPONENTS, BY_CLASS = (1, 3, 10, 25, 50, 100), (1, 2, 5, 10, 20)
+SOURCES = COMPONENTS[:-1]  # a step of a diffusion costs as much as its components are many
+UPDATES = {"flow": 2_000, "diffusion": 4_000, "diagonal": 1_000, "vamp": 300, "tokens": 1_000}
+PACE = {"flow": 2e-3, "diffusion": 1e-3, "diagonal": 1e-2, "vamp": 1e-2, "tokens": 3e-3}
 BATCH = 512
+BATCHES = {"tokens": 64}
 SOURCE_SHARE = 0.2  # of the work on a diffusion, until its source is fitted
 
 
@@ -58,6 +61,9 @@ class Task:
         places: where the fitted items stand among the kept ones.
         z: codes that are fitted, `[N, D]`.
         known: the class of each, one-hot `[N, F]`; F is 0 where none is asked for.
+        posteriors: means and standard deviations that the codes were drawn from, `[N', 2 D]`, in
+            the order of the codes; the codes, and deviations 0, where those are no Gaussians.
+        picking_posteriors: likewise of the codes that pick.
         picking: codes that pick, `[M, D]`.
         picking_known: likewise.
         shift: what was taken from all codes, `[*event]`.
@@ -71,6 +77,8 @@ class Task:
     places: Tensor
     z: Tensor
     known: Tensor
+    posteriors: Tensor
+    picking_posteriors: Tensor
     picking: Tensor
     picking_known: Tensor
     shift: Tensor
@@ -90,9 +98,15 @@ def best(attempts: Iterable[Attempt]) -> Attempt:
     return min(done, key=lambda attempt: attempt.nats)
 
 
-def fit_mixtures(task: Task, slot: Slot) -> Iterator[Attempt]:
-    """Ever more components until the codes that pick say twice that it was enough."""
-    usual, lowest, worse = BY_CLASS if slot.classes else COMPONENTS, np.inf, 0
+def fit_mixtures(task: Task, slot: Slot, usual: tuple[int, ...] = COMPONENTS) -> Iterator[Attempt]:
+    """Ever more components until the codes that pick say twice that it was enough.
+
+    Args:
+        task: what is fitted.
+        slot: of the prior.
+        usual: how many are tried, where none are asked for and none are by classes.
+    """
+    usual, lowest, worse = BY_CLASS if slot.classes else usual, np.inf, 0
     tried = (task.components,) if task.components else usual
     for number, components in enumerate(tried):
         for attempt in _fit_mixture(task, slot, components):
@@ -138,12 +152,14 @@ def _joined(
 
 
 def _fit_diagonal(task: Task, slot: Slot) -> Iterator[Attempt]:
-    slot = replace(slot, components=task.components or 50)
+    slot = replace(slot, components=min(task.components or 50, len(task.z) // 2))
     prior = _fresh(task, slot)
     assert isinstance(prior, priors.Standardised) and isinstance(prior.inner, priors.Mixture)
+    *_, start = fit_mixture(task.z[:MOST_EXPECTED], slot.components, rounds=3, seed=task.seed)
     with torch.no_grad():
-        prior.inner.loc.copy_(_some(task.z, slot.components, task.seed))
-        prior.inner.log_variance.fill_(math.log(0.25))
+        prior.inner.logits.copy_(start.logits)
+        prior.inner.loc.copy_(start.loc)
+        prior.inner.log_variance.copy_(start.scale_tril.square().sum(-1).log())
     words = f"mixture of {slot.components} diagonal Gaussians"
     yield from _descended(task, slot, prior, prior.inner, words)
 
@@ -179,7 +195,7 @@ def fit_diffusion(task: Task, slot: Slot, source: Attempt | None = None) -> Iter
     """
     if source is None:
         found = []
-        for attempt in fit_mixtures(task, replace(slot, kind="mixture")):
+        for attempt in fit_mixtures(task, replace(slot, kind="mixture"), SOURCES):
             found.append(attempt)
             yield replace(attempt, prior=None, share=SOURCE_SHARE * attempt.share)
         source = best(found)
@@ -190,8 +206,39 @@ def fit_diffusion(task: Task, slot: Slot, source: Attempt | None = None) -> Iter
     assert isinstance(source.prior, priors.Standardised)
     prior.inner.source.load_state_dict(source.prior.inner.state_dict())
     inner = prior.inner
-    for attempt in _descended(task, slot, prior, inner.network, "diffusion", inner.matching):
+    points = task.posteriors, task.known[: len(task.posteriors)]
+    for attempt in _minimised(
+        task,
+        slot,
+        prior,
+        inner.network,
+        "diffusion",
+        inner.matcher(),
+        points,
+        task.picking_posteriors,
+    ):
         yield replace(attempt, share=SOURCE_SHARE + (1 - SOURCE_SHARE) * attempt.share)
+
+
+def fit_tokens(task: Task, slot: Slot) -> Iterator[Attempt]:
+    """A causal transformer of the grid's codes, by their exact rate."""
+    with seeded(STREAM + task.seed):
+        prior = _fresh(task, slot)
+    assert isinstance(prior, Tokens)
+    (quantiser,) = prior.borrowed
+    # Nothing is drawn from such a posterior, so its draws repeat those of the first.
+    z, known = task.z[: len(task.places)], task.known[: len(task.places)]
+
+    def read(codes: Tensor) -> Tensor:
+        return quantiser.read(quantiser.layout.rows(task.outside(codes))).flatten(1)
+
+    def nats(tokens: Tensor, told: Tensor) -> Tensor:
+        indices = tokens.unflatten(1, (-1, len(quantiser.sizes)))
+        return -prior.forward(told).log_prob_of(indices)
+
+    yield from _minimised(
+        task, slot, prior, prior, "tokens", nats, (read(z), known), read(task.picking)
+    )
 
 
 def _descended(
@@ -200,9 +247,8 @@ def _descended(
     prior: Conditional,
     fitted: nn.Module,
     words: str,
-    loss: Loss | None = None,
 ) -> Iterator[Attempt]:
-    """The fitting of a prior by gradients of `loss`, or else of -log p(z)."""
+    """The fitting of a prior by gradients of -log p(z)."""
     moved = (lambda z: z) if isinstance(prior, priors.Standardised) else task.outside
     inner = prior.inner if isinstance(prior, priors.Standardised) else prior
 
@@ -210,15 +256,29 @@ def _descended(
         found: Tensor = -inner.forward(known).log_prob(moved(z))
         return found
 
+    points = task.z, task.known
+    yield from _minimised(task, slot, prior, fitted, words, nats, points, task.picking)
+
+
+def _minimised(
+    task: Task,
+    slot: Slot,
+    prior: Conditional,
+    fitted: nn.Module,
+    words: str,
+    loss: Loss,
+    points: tuple[Tensor, Tensor],
+    picking: Tensor,
+) -> Iterator[Attempt]:
     steps = task.updates or UPDATES[slot.kind]
     with seeded(STREAM + task.seed), torch.enable_grad():
         records = minimise(
             fitted,
-            loss or nats,
-            (task.z, task.known),
-            held=(task.picking, task.picking_known),
+            loss,
+            points,
+            held=(picking, task.picking_known),
             steps=steps,
-            batch=BATCH,
+            batch=BATCHES.get(slot.kind, BATCH),
             learning_rate=PACE[slot.kind],
             seed=task.seed,
         )
@@ -259,4 +319,5 @@ FITS: dict[str, Callable[[Task, Slot], Iterator[Attempt]]] = {
     "vamp": _fit_vamp,
     "flow": fit_flow,
     "diffusion": fit_diffusion,
+    "tokens": fit_tokens,
 }

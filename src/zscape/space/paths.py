@@ -13,6 +13,7 @@ from torch import Tensor
 
 from zscape.errors import SpecError, unknown
 from zscape.model.codes import Codes, concatenate
+from zscape.space.levels import level_named, units_of
 from zscape.space.space import Space, codes_of
 from zscape.space.units import informative_units, spread
 
@@ -89,7 +90,8 @@ def interpolate_codes(
     if level is not None:
         end = Codes({**start.tensors, level: end[level]})
     t = torch.linspace(0, 1, steps)
-    return Codes({name: between(start[name], end[name], t) for name in start.tensors})
+    ways = {n: between(z.flatten(1), end[n].flatten(1), t) for n, z in start.tensors.items()}
+    return Codes({n: way.reshape(steps, *start[n].shape[1:]) for n, way in ways.items()})
 
 
 def walk(
@@ -134,6 +136,7 @@ def traverse(
     item: Any = None,
     *,
     units: Sequence[int] | None = None,
+    level: int | str | None = None,
     steps: int = 9,
     span: float = 3.0,
 ) -> Traversal:
@@ -147,18 +150,25 @@ def traverse(
         item: an index into the space's data, a code, or a thing; none: the kept example nearest
             to the mean of all codes (with many units the mean itself is unlike any thing).
         units: units of the flat code; none: the most informative ones, at most 10.
+        level: of which the units are, by name or number (1 the coarsest); none: of any.
         steps: how many things per unit; the middle one of an odd number is the item itself.
         span: how far to go, in standard deviations.
 
     Raises:
-        SpecError: fewer than 2 steps, or a unit that the code does not have.
+        SpecError: fewer than 2 steps, a level that there is not, or a unit that it does not have.
 
     Source: Higgins et al. 2017, figure 1, openreview Sy2fzU9gl (around a seed, over +-3).
     """
     _require_steps(steps)
     code = codes_of(space, central_item(space) if item is None else item)
-    chosen = informative_units(space, MOST_UNITS) if units is None else list(units)
-    _require_units(chosen, code.flat.shape[1])
+    within = range(code.flat.shape[1])
+    if level is not None:
+        within = units_of(space, level_named(space, level))
+    ranked = informative_units(space) if units is None else []
+    chosen = (
+        [unit for unit in ranked if unit in within][:MOST_UNITS] if units is None else list(units)
+    )
+    _require_units(chosen, within)
     offsets = torch.linspace(-span, span, steps)
     codes = traverse_codes(space, code, units=chosen, offsets=offsets)
     return Traversal(tuple(chosen), tuple(offsets.tolist()), codes, space.decode(codes))
@@ -239,10 +249,10 @@ def _require_steps(steps: int) -> None:
         raise SpecError(f"steps must be at least 2, got {steps}. 9 is a usual number.")
 
 
-def _require_units(units: Sequence[int], size: int) -> None:
+def _require_units(units: Sequence[int], within: range) -> None:
     for unit in units:
-        if not 0 <= unit < size:
+        if unit not in within:
             raise SpecError(
-                f"A unit must be between 0 and {size - 1}, got {unit}. "
+                f"A unit must be between {within.start} and {within.stop - 1}, got {unit}. "
                 "Leave units out to take the most informative ones."
             )

@@ -13,9 +13,10 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from zscape.errors import DataError, SpecError
-from zscape.probability.distributions import Delta
+from zscape.probability.distributions import Delta, DiagonalGaussian
 from zscape.space.candidates import (
     FITS,
+    SOURCES,
     STREAM,
     Attempt,
     Task,
@@ -25,14 +26,23 @@ from zscape.space.candidates import (
     fit_mixtures,
 )
 from zscape.space.scatter import class_name
-from zscape.space.slot import Slot, checked, code_shape, top, with_prior
+from zscape.space.slot import (
+    TOKENS,
+    Slot,
+    checked,
+    code_shape,
+    quantiser_of,
+    suited,
+    top,
+    with_prior,
+)
 from zscape.space.space import CHUNK, Space, seeded
 
 AUTO = "auto"
 MOST_DRAWS = 200_000  # codes that are fitted
 FEWEST, FEWEST_HELD = 20, 40  # examples, and held-out ones, below which a part of all picks
 MOST_PICKING = 5_000
-MOST_CLASSES = 100
+MOST_CLASSES, FEWEST_OF_A_CLASS = 100, 2
 
 
 def refit_prior(
@@ -53,9 +63,10 @@ def refit_prior(
     of one of them need no retraining (`sample_class`).
 
     Args:
-        space: a trained space whose top level has a real-valued code.
+        space: a trained space whose top level has a real-valued code, or a grid of codes.
         prior: "mixture", "diagonal" (a mixture of diagonal Gaussians), "vamp", "flow",
-            "diffusion", or "auto": the mixture, flow or diffusion with the lowest rate.
+            "diffusion", or "auto": the mixture, flow or diffusion with the lowest rate. Of a grid
+            of codes: "tokens", a causal transformer, which "auto" takes too.
         by: "label", or an attribute with few values: every class gets components of its own.
         components: Gaussians (by classes: of each), or pseudo-inputs; 0: picked by the rate.
         steps: of a diffusion's sampler, 4 to 64.
@@ -71,9 +82,11 @@ def refit_prior(
     Welling 2018, eq. 5 (the best prior is the aggregate posterior), arXiv:1705.07120.
     """
     asked = {"by": by, "components": components, "steps": steps, "guidance": guidance}
-    done = best(refitting(space, prior, updates=updates, seed=seed, **asked))  # type: ignore[arg-type]
-    assert done.prior is not None
-    return replace(space, model=with_prior(space.model, done.slot, done.prior))
+    with torch.random.fork_rng(devices=[]):
+        found = refitting(space, prior, updates=updates, seed=seed, **asked)  # type: ignore[arg-type]
+        done = best(found)
+        assert done.prior is not None
+        return replace(space, model=with_prior(space.model, done.slot, done.prior))
 
 
 def refitting(
@@ -88,9 +101,12 @@ def refitting(
     seed: int = 0,
 ) -> Iterator[Attempt]:
     """Fits the candidates of `refit_prior` one after the other, and yields how far they are."""
-    slot = Slot("mixture", max(components, 1), by, (), steps, float(guidance))
+    if prior == AUTO and quantiser_of(space.model) is not None:
+        prior = TOKENS
+    slot = Slot("mixture", components or 1, by, (), steps, float(guidance))
     for kind in (prior,) if prior != AUTO else ():
         checked(replace(slot, kind=kind))
+    suited(space.model, "mixture" if prior == AUTO else prior)
     names, ids = _classes(space, by)
     slot = replace(slot, classes=names)
     if prior != AUTO:
@@ -105,7 +121,8 @@ def refitting(
         yield attempt
     if not names and task.z.shape[1] > 1:
         yield from fit_flow(task, replace(slot, kind="flow"))
-    yield from fit_diffusion(task, replace(slot, kind="diffusion"), best(mixtures))
+    sources = [m for m in mixtures if names or components or m.slot.components <= max(SOURCES)]
+    yield from fit_diffusion(task, replace(slot, kind="diffusion"), best(sources))
 
 
 def parts(space: Space, *, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
@@ -138,7 +155,6 @@ def parts(space: Space, *, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
     return fitting, apart[:half].sort().values, apart[half:].sort().values
 
 
-@torch.inference_mode()
 def draws_of(
     space: Space, places: Tensor, draws: int, *, seed: int
 ) -> tuple[Tensor, Tensor | None]:
@@ -153,17 +169,27 @@ def draws_of(
     Returns:
         The second is None where a code is a point, which has no density.
     """
-    codes, densities, level = [], [], top(space.model)
+    return _inferred(space, places, draws, seed)[:2]
+
+
+@torch.inference_mode()
+def _inferred(
+    space: Space, places: Tensor, draws: int, seed: int
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """As `draws_of`, and means and standard deviations `[2, N, *event]`, or None."""
+    codes, densities, shapes, level = [], [], [], top(space.model)
     with seeded(STREAM + seed):
         for part in places.split(CHUNK):
             x = space.modality.prepare(space.items[part])
             state = space.model.start(None, x)
-            q = level.posterior.forward(level.join(state, space.model.encoder(x)))
-            z = q.sample((draws,))
-            codes.append(z)
-            densities.append(None if isinstance(q, Delta) else q.log_prob(z))
+            q = level.infer(state, space.model.encoder(x), level.prior.forward(state))
+            codes.append(q.sample((draws,)))
+            densities.append(None if isinstance(q, Delta) else q.log_prob(codes[-1]))
+            if isinstance(q, DiagonalGaussian):
+                shapes.append(torch.stack([q.mean, q.stddev]))
     known = [density for density in densities if density is not None]
-    return torch.cat(codes, dim=1), torch.cat(known, dim=1) if known else None
+    whole = torch.cat(shapes, dim=1) if shapes else None
+    return torch.cat(codes, dim=1), torch.cat(known, dim=1) if known else None, whole
 
 
 def _task(
@@ -172,18 +198,25 @@ def _task(
     code_shape(space.model)
     fitting, picking, _ = parts(space, seed=seed)
     draws = max(MOST_DRAWS // len(fitting), 1)
-    z, _ = draws_of(space, fitting, min(draws, 8), seed=seed)
-    apart, _ = draws_of(space, picking[:MOST_PICKING], 1, seed=seed + 1)
+    z, _, shapes = _inferred(space, fitting, min(draws, 8), seed)
+    apart, _, apart_shapes = _inferred(space, picking[:MOST_PICKING], 1, seed + 1)
     z, event = z.flatten(0, 1).clone(), z.shape[2:]
     shift, scale = z.mean(0), z.std(0).clamp(min=1e-4)
     copies = len(z) // len(fitting)
-    known = one_hot(torch.from_numpy(ids), max(classes, 1)).float()[:, :classes]
+    known = _one_hot(ids, classes)
+    if classes and known[space.kept[fitting]].sum(0).min() < FEWEST_OF_A_CLASS:
+        raise DataError(
+            f"Every class must have at least {FEWEST_OF_A_CLASS} examples to fit, and one has "
+            "fewer. Refit without classes, or leave the rare ones out of the data."
+        )
     return Task(
         space=space,
         places=fitting,
         z=((z - shift) / scale).flatten(1),
         known=known[space.kept[fitting]].repeat(copies, 1),
         picking=((apart[0].clone() - shift) / scale).flatten(1),
+        posteriors=_posteriors(z, shapes, shift, scale),
+        picking_posteriors=_posteriors(apart[0], apart_shapes, shift, scale),
         picking_known=known[space.kept[picking[:MOST_PICKING]]],
         shift=shift.reshape(event),
         scale=scale.reshape(event),
@@ -193,27 +226,39 @@ def _task(
     )
 
 
+def _posteriors(codes: Tensor, shapes: Tensor | None, shift: Tensor, scale: Tensor) -> Tensor:
+    """Standardised means and deviations side by side, `[N, 2 D]`; of points without any."""
+    mean, spread = (codes, torch.zeros_like(codes)) if shapes is None else shapes.clone()
+    return torch.cat([((mean - shift) / scale).flatten(1), (spread / scale).flatten(1)], dim=1)
+
+
 def _classes(space: Space, by: str) -> tuple[tuple[str, ...], np.ndarray]:
-    """Names of classes, and the class of each example of the space, `[N]`."""
+    """Names of classes, and the class of each example of the space, `[N]`, -1 where unknown."""
     if not by:
         return (), np.zeros(len(space.codes), dtype=np.int64)
-    if by == "label" and space.labels is not None:
-        values, ids = np.unique(space.labels, return_inverse=True)
-        names = tuple(class_name(int(v), space.label_names) for v in values)
-    elif by in space.attributes:
-        values, ids = np.unique(space.attributes[by], return_inverse=True)
-        names = tuple(
-            f"{v:g}" if np.issubdtype(values.dtype, np.number) else str(v) for v in values
-        )
-    else:
-        known = [*(["label"] if space.labels is not None else []), *space.attributes]
+    columns = (
+        {} if space.labels is None else {"label": np.where(space.labels < 0, np.nan, space.labels)}
+    )
+    columns |= {name: np.asarray(c, np.float64) for name, c in space.attributes.items()}
+    if by not in columns:
         raise SpecError(
-            f"by must name what is known of the data ({', '.join(known) or 'nothing'}), "
+            f"by must name what is known of the data ({', '.join(columns) or 'nothing'}), "
             f"got {by!r}. Leave it out, or train with labels."
         )
-    if not 2 <= len(names) <= MOST_CLASSES:
+    is_known = np.isfinite(columns[by])
+    values = np.unique(columns[by][is_known])
+    if not 2 <= len(values) <= MOST_CLASSES:
         raise SpecError(
-            f"by must name something of 2 to {MOST_CLASSES} values, got {by!r} of {len(names)}. "
+            f"by must name something of 2 to {MOST_CLASSES} values, got {by!r} of {len(values)}. "
             "Choose another."
         )
-    return names, ids.astype(np.int64)
+    named = by == "label" and space.labels is not None
+    names = (class_name(int(v), space.label_names) if named else f"{v:g}" for v in values)
+    return tuple(names), np.where(is_known, np.searchsorted(values, columns[by]), -1)
+
+
+def _one_hot(ids: np.ndarray, classes: int) -> Tensor:
+    """`[N, K]` of class numbers, zeros where one is -1; K is 0 where there are no classes."""
+    numbers = torch.from_numpy(ids)
+    known = one_hot(numbers.clamp(min=0), max(classes, 1)).float() * (numbers >= 0)[:, None]
+    return known[:, :classes]

@@ -57,7 +57,7 @@ def scatter(
 
     Args:
         points: `[N, 2]`.
-        labels: class of each point, `[N]`, or None.
+        labels: class of each point, `[N]`, below 0 where unknown; or None.
         names: the name of each class.
         size: pixels that the map is wide; it is as high as the points need.
         legend: whether names and counts stand at the right.
@@ -78,8 +78,8 @@ def scatter(
 
 
 def class_colour(index: int) -> str:
-    """The colour of a class, `#rrggbb`; grey from the 21st on."""
-    return COLOURS[index % len(COLOURS)] if index < MOST_CLASSES else LIGHT.faint
+    """The colour of a class, `#rrggbb`; grey from the 21st on, and where it is unknown."""
+    return COLOURS[index % len(COLOURS)] if 0 <= index < MOST_CLASSES else LIGHT.faint
 
 
 def is_ring(index: int) -> bool:
@@ -89,8 +89,17 @@ def is_ring(index: int) -> bool:
 
 def class_name(index: int, names: Sequence[str]) -> str:
     """The name of a class, in one short line."""
+    if index < 0:
+        return "unknown"
     name = printable(names[index]) if 0 <= index < len(names) else str(index)
     return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
+
+
+def class_counts(labels: np.ndarray) -> list[tuple[int, int]]:
+    """Each class with how many there are of it; the unknown come last."""
+    found, counts = np.unique(labels, return_counts=True)
+    pairs = [(int(k), int(n)) for k, n in zip(found, counts, strict=True)]
+    return sorted(pairs, key=lambda pair: pair[0] < 0)
 
 
 def _places(points: np.ndarray, size: int) -> tuple[np.ndarray, int]:
@@ -112,8 +121,9 @@ def _draw_points(
 ) -> None:
     radius = float(np.clip(150 / len(places) ** 0.5, 1.8, 6.0)) * FINER
     classes = np.zeros(len(places), dtype=int) if labels is None else labels
-    # In one fixed random order, so that no class covers the others.
-    for n in np.random.default_rng(0).permutation(len(places)):
+    # In one fixed random order, so that no class covers the others; the unknown lie below all.
+    order = np.random.default_rng(0).permutation(len(places))
+    for n in order[np.argsort(classes[order] >= 0, kind="stable")]:
         (x, y), index = places[n], int(classes[n])
         colour, box = class_colour(index), (x - radius, y - radius, x + radius, y + radius)
         if is_ring(index):
@@ -130,7 +140,7 @@ def _name_classes(
     paper: Paper,
 ) -> None:
     font = ImageFont.load_default(size=20)
-    for index in np.unique(labels)[:MOST_CLASSES]:
+    for index in np.unique(labels[labels >= 0])[:MOST_CLASSES]:
         middle = np.median(places[labels == index], axis=0)
         pen.text(
             tuple(middle),
@@ -145,8 +155,7 @@ def _name_classes(
 
 def _legend(labels: np.ndarray, names: Sequence[str], paper: Paper, size: int) -> Image.Image:
     font, line = ImageFont.load_default(size=17), 30
-    found, counts = np.unique(labels, return_counts=True)
-    shown = [(int(k), int(n)) for k, n in zip(found, counts, strict=True)][: (size - 20) // line]
+    shown = class_counts(labels)[: (size - 20) // line]
     rows = [(index, class_name(index, names), f"{count:,}") for index, count in shown]
     name_width = max(font.getlength(name) for _, name, _ in rows)
     count_width = max(font.getlength(count) for _, _, count in rows)

@@ -16,15 +16,20 @@ from zscape.model.aside import Aside, Classes
 from zscape.model.level import Flat, Level
 from zscape.model.model import Model
 from zscape.networks import Encoder
+from zscape.networks.causal import Causal
 from zscape.networks.denoiser import denoiser
 from zscape.probability import posteriors, priors
 from zscape.probability.conditional import Conditional
 from zscape.probability.diffusion import Diffusion
+from zscape.probability.quantised import Quantised
+from zscape.probability.quantisers import Quantiser
+from zscape.probability.tokens import Tokens
 
 MOST_COMPONENTS, MOST_STEPS, MOST_GUIDANCE = 10_000, 64, 20.0
 FEWEST_STEPS = 4
 WIDTH, DEPTH = 256, 3  # of the network of a diffusion
 TRANSFORMS, HIDDEN = 4, (128, 128)  # of a flow
+TOKENS = "tokens"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,7 @@ class Slot:
     """What stands in the slot of the top level's prior: plain values that make it again.
 
     Attributes:
-        kind: "mixture", "diagonal", "vamp", "flow" or "diffusion".
+        kind: "mixture", "diagonal", "vamp", "flow", "diffusion", or "tokens" for grids of codes.
         components: Gaussians of a mixture or of a diffusion's source; pseudo-inputs of a vamp.
         by: what its classes are of, "label" or the name of an attribute; "": it knows none.
         classes: their names; more than one component of each.
@@ -63,13 +68,13 @@ def slot_from(record: Mapping[str, object]) -> Slot:
     for name, value in record.items():
         if name not in kinds or type(value) is not kinds[name]:
             raise SpecError(f"A prior must have {', '.join(kinds)}, got {name} = {value!r:.40}.")
-    values = {"classes": ()} | dict(record)
-    classes = values["classes"]
-    assert isinstance(classes, list | tuple)
-    if not all(isinstance(name, str) for name in classes):
-        raise SpecError("The classes of a prior must be names, got something else.")
-    slot = Slot(**(values | {"classes": tuple(classes)}))  # type: ignore[arg-type]
-    return checked(slot)
+    classes = record.get("classes", [])
+    assert isinstance(classes, list)
+    if "kind" not in record or not all(isinstance(name, str) for name in classes):
+        raise SpecError(
+            f"A prior must have a kind, and classes that are names, got {classes!r:.40}."
+        )
+    return checked(Slot(**({**record, "classes": tuple(classes)})))  # type: ignore[arg-type]
 
 
 def checked(slot: Slot) -> Slot:
@@ -79,7 +84,7 @@ def checked(slot: Slot) -> Slot:
         SpecError: there cannot.
     """
     one_of_the_kinds(slot.kind)
-    if not 1 <= slot.components <= MOST_COMPONENTS and slot.kind != "flow":
+    if not 1 <= slot.components <= MOST_COMPONENTS and slot.kind not in ("flow", "tokens"):
         raise SpecError(
             f"components must be between 1 and {MOST_COMPONENTS:,}, got {slot.components}. "
             "Leave it out to have it picked."
@@ -94,10 +99,10 @@ def checked(slot: Slot) -> Slot:
             f"guidance must be between 0 and {MOST_GUIDANCE:g}, got {slot.guidance}. "
             "1 is what was learned."
         )
-    if slot.classes and slot.kind not in ("mixture", "diffusion"):
+    if slot.classes and slot.kind not in ("mixture", "diffusion", "tokens"):
         raise SpecError(
-            f"A prior by classes must be a mixture or a diffusion, got {slot.kind!r}. "
-            "Choose one of the two."
+            f"A prior by classes must be a mixture, a diffusion or of tokens, got {slot.kind!r}. "
+            "Choose one of these."
         )
     return slot
 
@@ -119,7 +124,33 @@ def build_prior(model: Model, slot: Slot) -> Conditional:
     Raises:
         SpecError: the model has no place for it.
     """
+    suited(model, slot.kind)
     return BUILDERS[slot.kind](model, slot, code_shape(model))
+
+
+def quantiser_of(model: Model) -> Quantiser | None:
+    """What chooses the codes of the top level; None where they are no grid of codes."""
+    posterior = top(model).posterior
+    return posterior.quantiser if isinstance(posterior, Quantised) else None
+
+
+def suited(model: Model, kind: str) -> None:
+    """Nothing, when a prior of this kind can describe the codes of the top level.
+
+    Raises:
+        SpecError: it cannot.
+    """
+    on_grid = quantiser_of(model) is not None
+    if on_grid and kind != TOKENS:
+        raise SpecError(
+            f"The prior of a grid of codes must be of tokens, got {kind!r}, which is for "
+            "real-valued codes. Use --prior tokens."
+        )
+    if kind == TOKENS and not on_grid:
+        raise SpecError(
+            "A prior of tokens must have a grid of codes, and this model's code is real-valued. "
+            "Use a mixture, or train with vq_vae, rvq_vae or fsq_vae."
+        )
 
 
 def install(model: Model, slot: Slot, prior: Conditional | None = None) -> None:
@@ -156,6 +187,7 @@ def slot_words(slot: Slot) -> str:
         "diagonal": f"mixture of {slot.components:,} diagonal Gaussians",
         "vamp": f"mean posterior of {slot.components:,} pseudo-inputs",
         "flow": "spline flow",
+        "tokens": "causal transformer of tokens",
         "diffusion": f"diffusion in {slot.steps} steps from a mixture of {slot.components:,}",
     }[slot.kind]
     return f"{words}, by {slot.by} ({len(slot.classes)} classes)" if slot.classes else words
@@ -170,7 +202,7 @@ def with_prior(model: Model, slot: Slot, prior: Conditional) -> Model:
         prior: fitted to the codes of its top level.
     """
     copy = deepcopy(model)
-    if isinstance(prior, priors.Vamp):  # it borrows from the model that it stands in
+    if isinstance(prior, priors.Vamp | Tokens):  # it borrows from the model that it stands in
         own = build_prior(copy, slot)
         own.load_state_dict(prior.state_dict())
         prior = own
@@ -246,9 +278,10 @@ def _vamp(model: Model, slot: Slot, shape: tuple[int, ...]) -> Conditional:
 
 def _diffusion(model: Model, slot: Slot, shape: tuple[int, ...]) -> Conditional:
     known = len(slot.classes)
+    told = slot.components + (known + 1 if known else 0)
     inner = Diffusion(
         _full(slot, shape),
-        denoiser(shape, context=known + 1 if known else 0, width=WIDTH, depth=DEPTH),
+        denoiser(shape, known=told, width=WIDTH, depth=DEPTH),
         shape=shape,
         features=known,
         steps=slot.steps,
@@ -257,12 +290,21 @@ def _diffusion(model: Model, slot: Slot, shape: tuple[int, ...]) -> Conditional:
     return priors.Standardised(inner, shape)
 
 
-# A prior of discrete codes (a causal transformer of tokens) is one more line here, and one in
-# `refitting.FITS`; `code_shape` then lets it have levels that choose among classes.
+def _tokens(model: Model, slot: Slot, shape: tuple[int, ...]) -> Conditional:
+    quantiser = quantiser_of(model)
+    assert quantiser is not None
+    books, known = len(quantiser.sizes), len(slot.classes)
+    network = Causal(
+        quantiser.layout.positions * books, quantiser.sizes[0], books=books, context=known
+    )
+    return Tokens(network, quantiser, features=known)
+
+
 BUILDERS: dict[str, Callable[[Model, Slot, tuple[int, ...]], Conditional]] = {
     "mixture": _mixture,
     "diagonal": _diagonal,
     "vamp": _vamp,
     "flow": _flow,
     "diffusion": _diffusion,
+    TOKENS: _tokens,
 }

@@ -13,12 +13,14 @@ import torch
 from torch import Tensor
 
 from zscape.errors import DataError, ShapeError, SpecError
+from zscape.modalities.conditions import Conditions
 from zscape.modalities.modality import Modality
 from zscape.model.codes import Codes, concatenate
 from zscape.model.model import Model
-from zscape.model.trace import Trace
 
 CHUNK = 512  # examples through the model at a time
+
+Where = Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -31,7 +33,7 @@ class Space:
         codes: posterior centres of its data, N of them.
         items: stored examples that were kept to be shown, `[M, *shape]`, M <= N.
         kept: which example each item is, `[M]`, rising.
-        labels: class of each example, `[N]`, or None.
+        labels: class of each example, `[N]`, -1 where unknown; or None.
         label_names: name of each class.
         attributes: further known columns of the data, each `[N]`.
         held_out: which items only measured and never trained, bool `[M]`; None where unknown.
@@ -52,30 +54,48 @@ class Space:
         units = self.codes.flat.shape[1]
         return f"Space({len(self.codes):,} codes of {units} units; {self.modality})"
 
-    def encode(self, things: Any) -> Codes:
+    @property
+    def known(self) -> Conditions:
+        """What may be asked by `where`: nothing, unless the recipe was told of it."""
+        return self.model.start.known
+
+    def encode(self, things: Any, *, where: Where = None) -> Codes:
         """The posterior centres of things: deterministic, one code per thing.
+
+        Args:
+            things: of the person's own kind.
+            where: what is known of them, as of `sample`; the codes then hold the rest.
 
         Raises:
             ShapeError: things of another size than those it was trained on.
             DataError: values that these things cannot have.
+            SpecError: the space was not told of such conditions.
         """
-        return encode_stored(self.model, self.modality, self.modality.encode(things))
+        stored = self.modality.encode(things)
+        return encode_stored(self.model, self.modality, stored, self.context(len(stored), where))
 
-    def decode(self, codes: Codes | Tensor | np.ndarray) -> Any:
+    def decode(self, codes: Codes | Tensor | np.ndarray, *, where: Where = None) -> Any:
         """What codes stand for, as the person's own kind of thing: the likelihood's mean.
 
         Args:
             codes: codes, or their flat view `[N, D]`.
+            where: under what conditions, as of `sample`.
         """
-        return self.modality.decode(self.decode_tensor(codes))
+        return self.modality.decode(self.decode_tensor(codes, where=where))
 
-    def decode_tensor(self, codes: Codes | Tensor | np.ndarray) -> Tensor:
+    def decode_tensor(self, codes: Codes | Tensor | np.ndarray, *, where: Where = None) -> Tensor:
         """What codes stand for, as the tensor that a model sees, `[N, *shape]`."""
         given = codes if isinstance(codes, Codes) else self.codes.like(_flat_tensor(codes))
-        return in_chunks(lambda part: self._generate(part).likelihood.mean, given)
+        context = self.context(len(given), where)
+        return in_chunks(lambda rows: self._means(given[rows], _rows(context, rows)), len(given))
 
     def sample(
-        self, n: int = 16, *, seed: int | None = None, where: Mapping[str, Any] | None = None
+        self,
+        n: int = 16,
+        *,
+        where: Where = None,
+        seed: int | None = None,
+        levels: int | None = None,
     ) -> Any:
         """New things: codes from the prior, decoded.
 
@@ -83,27 +103,58 @@ class Space:
 
         Args:
             n: how many.
+            where: what they must be: a value by the name of its condition, for all or a list of
+                `n`, as `{"label": "3", "age": 40}`; whatever is left out may be anything.
             seed: repeats the same things; none: other things at every call.
-            where: what is to be so, as `{"label": "3"}`, of what the model is told.
+            levels: how many are drawn, the coarsest first; the finer ones stand at the centres of
+                their priors, which gives smooth things. None: all are drawn.
 
         Raises:
-            SpecError: n below 1, or something that the model is not told.
+            SpecError: n below 1, levels that there are not, conditions the space was not told of,
+                or a class that it does not know.
         """
-        return self.modality.decode(self.sample_tensor(n, seed=seed, where=where))
+        return self.modality.decode(self.sample_tensor(n, where=where, seed=seed, levels=levels))
 
     @torch.inference_mode()
     def sample_tensor(
-        self, n: int = 16, *, seed: int | None = None, where: Mapping[str, Any] | None = None
+        self,
+        n: int = 16,
+        *,
+        where: Where = None,
+        seed: int | None = None,
+        levels: int | None = None,
     ) -> Tensor:
         """New things as the tensor that a model sees, `[n, *shape]`."""
         if n < 1:
             raise SpecError(f"n must be at least 1, got {n}. 16 is a usual number of samples.")
-        context = self.model.start.known.context(n, where) if where else None
+        count = len(self.codes.tensors)
+        if levels is not None and not 1 <= levels <= count:
+            raise SpecError(
+                f"levels must be from 1 to {count}, the levels of this study, got {levels}. "
+                "Leave it out to draw all of them."
+            )
+        context = self.context(n, where)
         with seeded(seed):
-            drawn = self.model.generate(n, context).likelihood
+            drawn = self.model.generate(n, context, levels=levels).likelihood
             rows = len(self.modality.shape) == 1
             x: Tensor = drawn.sample() if rows else drawn.mean
         return x
+
+    def context(self, n: int, where: Where) -> Tensor | None:
+        """What is asked as a model is told it, `[n, F]`; None: nothing is.
+
+        Raises:
+            SpecError: the space was not told of such conditions, or does not know that class.
+        """
+        if not where:
+            return None
+        if not self.known.fields:
+            raise SpecError(
+                f"A space must have been told of conditions to be asked for {', '.join(where)}, "
+                "and this one was not. Train the recipe conditional_vae on data with labels, "
+                "attributes or captions."
+            )
+        return self.known.context(n, where)
 
     def item(self, index: int) -> Tensor:
         """The stored example of that index, `[1, *shape]`.
@@ -133,8 +184,9 @@ class Space:
         return index
 
     @torch.inference_mode()
-    def _generate(self, codes: Codes) -> Trace:
-        return self.model.generate(len(codes), given=dict(codes.tensors))
+    def _means(self, codes: Codes, context: Tensor | None) -> Tensor:
+        trace = self.model.generate(len(codes), context, given=dict(codes.tensors))
+        return trace.likelihood.mean
 
 
 def reconstruct(space: Space, things: Any) -> Any:
@@ -166,19 +218,26 @@ def codes_of(space: Space, thing: Any) -> Codes:
 
 
 @torch.inference_mode()
-def encode_stored(model: Model, modality: Modality, stored: Tensor) -> Codes:
-    """The posterior centres of stored examples `[N, *shape]`."""
+def encode_stored(
+    model: Model, modality: Modality, stored: Tensor, context: Tensor | None = None
+) -> Codes:
+    """The posterior centres of stored examples `[N, *shape]`, of which `[N, F]` is known."""
     parts = []
-    for part in stored.split(CHUNK):
-        trace = model.encode(modality.prepare(part))
+    for start in range(0, len(stored), CHUNK):
+        rows = slice(start, start + CHUNK)
+        trace = model.encode(modality.prepare(stored[rows]), _rows(context, rows))
         parts.append(Codes({latent.name: latent.z for latent in trace.latents}))
     return concatenate(parts)
 
 
-def in_chunks(function: Callable[[Codes], Tensor], codes: Codes) -> Tensor:
-    """`function` of codes, a chunk at a time, `[N, ...]`."""
-    starts = range(0, len(codes), CHUNK)
-    return torch.cat([function(codes[start : start + CHUNK]) for start in starts])
+def in_chunks(function: Callable[[slice], Tensor], count: int) -> Tensor:
+    """`function` of the rows of `count` things, a chunk at a time, `[count, ...]`."""
+    starts = range(0, count, CHUNK)
+    return torch.cat([function(slice(start, start + CHUNK)) for start in starts])
+
+
+def _rows(context: Tensor | None, rows: slice) -> Tensor | None:
+    return None if context is None else context[rows]
 
 
 @contextmanager

@@ -113,9 +113,9 @@ def last_checkpoint(study: Path) -> Start | None:
     return None
 
 
-def checkpoint_bytes(model: nn.Module) -> int:
-    """About how large a checkpoint of a model's run becomes."""
-    weights = sum(tensor.nbytes for tensor in model.state_dict().values())
+def checkpoint_bytes(*modules: nn.Module) -> int:
+    """About how large a checkpoint of the run of a model, and of its opponents, becomes."""
+    weights = sum(tensor.nbytes for m in modules for tensor in m.state_dict().values())
     return 6 * weights  # weights, their average, the best and the last good, and two moments
 
 

@@ -5,7 +5,7 @@ Where data comes from, and how it is read, stands in `intake`; how it looks in t
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ from torch import Tensor
 from zscape.errors import DataError, SpecError, unknown
 from zscape.modalities.array import find_array
 from zscape.modalities.extras import is_frame
-from zscape.modalities.found import Found, counted, listed, place, quote
+from zscape.modalities.found import Found, counted, listed, quote
 from zscape.modalities.image import find_image, looks_like_pictures
+from zscape.modalities.labels import code_labels
 from zscape.modalities.modality import Modality
 from zscape.modalities.table import find_table
 from zscape.study.intake.arrays import load_array
@@ -47,7 +48,7 @@ class Data:
     Attributes:
         modality: how the things look; fitted to them.
         x: the things as stored, `[N, *shape]`, uint8 where values allow.
-        labels: class ids `[N]` (int64) into `label_names`, or None.
+        labels: class ids `[N]` (int64) into `label_names`, -1 where unknown; or None.
         label_names: the names of the classes.
         attributes: further numbers by name, `[N]` each.
         names: file names relative to the folder, or empty.
@@ -59,6 +60,7 @@ class Data:
         shards: all examples, where they do not fit memory; x, labels and attributes are then
             those of a sample, up to 100,000 of them, evenly spaced.
         rows: the number of each sampled example among all, `[N]`; None where x is all.
+        texts: captions and other texts by name, N each, empty where there is none.
     """
 
     modality: Modality
@@ -73,10 +75,17 @@ class Data:
     origin: Mapping[str, Any] = field(default_factory=dict)
     shards: Shards | None = None
     rows: Tensor | None = None
+    texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def look(
-    data: Any, *, labels: Any = None, label: str = "", size: int | None = None, strict: bool = False
+    data: Any,
+    *,
+    labels: Any = None,
+    label: str = "",
+    captions: Sequence[str] | None = None,
+    size: int | None = None,
+    strict: bool = False,
 ) -> Data:
     """Looks at data and says what was found; nothing is trained and nothing is written.
 
@@ -85,8 +94,9 @@ def look(
             .jsonl, .parquet, .npy or .npz file; the name of built-in data (`digits`, `mnist5k`,
             or 20,000 `sprites`, or `lines`); `hf:NAME` from the Hugging Face hub; an array,
             tensor, DataFrame, list, World or torch dataset.
-        labels: one class per example, of any type.
+        labels: one class per example, of any type; None or NaN where it is unknown.
         label: the column of a table that holds the class; it is not modelled.
+        captions: one short text per example, empty where there is none; for recipes that are told.
         size: the height and width that pictures from files are brought to, or drawn at.
         strict: refuse a folder in which any picture or shard cannot be read.
 
@@ -107,8 +117,20 @@ def look(
         if labels is not None:
             raw = replace(raw, labels=labels, label_names=())
         seen = _told(found, raw)
-    origin = _origin(data, label=label, size=size, strict=strict) if labels is None else {}
+    if captions is not None:
+        seen = replace(seen, texts={"caption": _captions(captions, seen)})
+    held = labels is not None or captions is not None
+    origin = {} if held else _origin(data, label=label, size=size, strict=strict)
     return replace(seen, origin=origin)
+
+
+def _captions(captions: Sequence[str], data: Data) -> tuple[str, ...]:
+    if data.shards is not None or len(captions) != len(data.x):
+        raise DataError(
+            f"Captions must be one per example in memory, {len(data.x):,} here; got "
+            f"{len(captions):,}. Pass a list of that length."
+        )
+    return tuple(map(str, captions))
 
 
 def _look_at_shards(
@@ -158,6 +180,7 @@ def _told(found: Found, raw: Raw) -> Data:
         notes=(headline, *raw.notes, *found.notes, *warnings, *_duplicates(found.x)),
         skipped=raw.skipped,
         source=raw.source,
+        texts={name: tuple(texts) for name, texts in raw.texts.items()},
     )
 
 
@@ -187,12 +210,28 @@ def things_like(modality: Modality, data: Any, *, label: str = "") -> tuple[Any,
         DataError: data that cannot be read.
         SpecError: the name of built-in data that does not exist.
     """
-    sides = modality.shape[1:]
-    size = sides[0] if len(sides) == 2 and sides[0] == sides[1] and _is_folder(data) else None
-    raw = _labelled(_open(data, size=size, strict=False, label=label), label)
+    raw = raw_like(modality, data, label=label)
     if not raw.label_names or raw.labels is None:
         return raw.things, raw.labels
-    return raw.things, [raw.label_names[int(label)] for label in raw.labels]
+    names = raw.label_names
+    return raw.things, [names[int(label)] if label >= 0 else None for label in raw.labels]
+
+
+def raw_like(modality: Modality, data: Any, *, label: str = "") -> Raw:
+    """Things of a kind that is known, as they came, with whatever came beside them.
+
+    Args:
+        modality: what the things must be; pictures from a folder are brought to its size.
+        data: as for `look`.
+        label: the column of a table that holds the class.
+
+    Raises:
+        DataError: data that cannot be read.
+        SpecError: the name of built-in data that does not exist.
+    """
+    sides = modality.shape[1:]
+    size = sides[0] if len(sides) == 2 and sides[0] == sides[1] and _is_folder(data) else None
+    return _labelled(_open(data, size=size, strict=False, label=label), label)
 
 
 def _origin(data: Any, **options: Any) -> dict[str, Any]:
@@ -287,62 +326,25 @@ def _find(raw: Raw) -> Found:
 
 
 def _coded(raw: Raw, number: int) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    """Labels of any type as class ids in the sorted order of the classes, and their names."""
-    if raw.labels is None:
-        return None, ()
-    labels = _label_array(raw.labels)
-    if labels.shape != (number,):
-        raise DataError(
-            f"Labels must be one per example, {number:,} here; got shape {labels.shape}. "
-            "Pass a list of that length."
-        )
-    if raw.label_names:
-        return labels.astype(np.int64), raw.label_names
-    missing = np.array([_is_missing(label) for label in labels.tolist()])
-    if missing.any():
-        raise DataError(
-            f"Labels must be known for every example, got {int(missing.sum()):,} missing, first in "
-            f"{place(int(np.argmax(missing)))}. Leave these examples out or name a class for them."
-        )
-    names = [_label_name(label) for label in labels.tolist()]
-    if labels.dtype.kind in "biuf":
-        values, ids = np.unique(labels, return_inverse=True)
-        return ids.astype(np.int64), tuple(_label_name(value) for value in values.tolist())
-    order = {name: i for i, name in enumerate(sorted(set(names)))}
-    return np.array([order[name] for name in names]), tuple(order)
-
-
-def _label_array(labels: Any) -> np.ndarray:
-    if isinstance(labels, Tensor):
-        return labels.cpu().numpy()
-    values = list(labels)
-    if all(isinstance(value, (bool, int, float, np.number, np.bool_)) for value in values):
-        return np.asarray(labels if isinstance(labels, np.ndarray) else values)
-    array = np.empty(len(values), dtype=object)
-    array[:] = values
-    return array
-
-
-def _is_missing(label: Any) -> bool:
-    # pandas' NA is neither true nor false, so it is told by its own name.
-    return label is None or str(label) == "<NA>" or label != label
-
-
-def _label_name(value: Any) -> str:
-    whole = isinstance(value, float) and value.is_integer()
-    return str(int(value) if whole else value)
+    return (None, ()) if raw.labels is None else code_labels(raw.labels, number, raw.label_names)
 
 
 def _label_words(ids: np.ndarray) -> str:
-    sizes = np.bincount(ids)
+    known = ids[ids >= 0]
+    sizes = np.bincount(known)
     each = f"{sizes[0]:,}" if sizes.min() == sizes.max() else f"{sizes.min():,} to {sizes.max():,}"
-    return f"{counted(len(sizes), 'label')} ({each} of each)"
+    words = f"{counted(len(sizes), 'label')} ({each} of each)"
+    return words if len(known) == len(ids) else f"{words}, {len(known):,} of {len(ids):,} labelled"
 
 
 def _small_classes(ids: np.ndarray, label_names: tuple[str, ...]) -> list[str]:
-    sizes = np.bincount(ids, minlength=len(label_names))
+    known = ids[ids >= 0]
+    sizes = np.bincount(known, minlength=len(label_names))
     few = np.flatnonzero(sizes < SMALL_CLASS)
     small = [f"{quote(label_names[k])} ({sizes[k]})" for k in few]
+    if len(known) < len(ids):
+        alone = len(np.unique(known)) == 1
+        return ["warning: all examples with a label are of one class"] if alone else []
     if not small:
         return []
     verb = "has" if len(small) == 1 else "have"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from zscape.errors import DataError, SpecError
@@ -57,6 +58,17 @@ def stored_item(space: Space, name: str) -> Tensor:
     """
     thing = item(space, name)
     return space.item(thing) if isinstance(thing, int) else space.modality.encode(thing)[:1]
+
+
+def mask_file(space: Space, path: Path) -> Tensor:
+    """What a picture file hides, bool `[C, H, W]`: where it is brighter than middle grey.
+
+    Raises:
+        DataError: no picture, or a study of other things.
+    """
+    pixels = torch.from_numpy(_picture(space, path, kind_of(path)).copy())
+    bright = pixels > 127
+    return (bright if bright.ndim == 2 else bright.any(-1)).expand(space.modality.shape)
 
 
 def write_things(path: Path, space: Space, x: Tensor) -> None:

@@ -1,15 +1,17 @@
 """What is known beside data, and recipes that are told it: those with a second argument."""
 
+import hashlib
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from zscape.errors import SpecError
 from zscape.modalities import Modality
-from zscape.modalities.conditions import Conditions, Field, find_conditions
+from zscape.modalities.conditions import Conditions, find_conditions
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
 from zscape.recipes import Recipe
@@ -60,24 +62,17 @@ def context_of(data: Data, names: Sequence[str]) -> Tensor | None:
         )
     known, context = _found(data)
     assert context is not None
-    return context[:, [known.column(name) for name in names]]
+    return context[:, known.columns(names)]
 
 
-def record_of(known: Conditions) -> dict[str, Any]:
-    """Fields as plain values."""
-    return {"fields": [asdict(field) for field in known.fields]}
-
-
-def known_from(record: Mapping[str, Any]) -> Conditions:
-    """Fields from plain values.
-
-    Raises:
-        TypeError: the record is of another make.
-    """
-    fields = [dict(field) for field in record.get("fields", [])]
-    return Conditions(tuple(Field(**field | {"names": tuple(field["names"])}) for field in fields))
+def record_of(data: Data) -> dict[str, Any]:
+    """What is known of data as plain values, and the sha256 of what each example is told."""
+    known, context = _found(data)
+    content = b"" if context is None else np.ascontiguousarray(context.numpy()).tobytes()
+    digest = hashlib.sha256(content).hexdigest()
+    return {"fields": [asdict(field) for field in known.fields], "sha256": digest}
 
 
 def _found(data: Data) -> tuple[Conditions, Tensor | None]:
     label = str(data.origin.get("label", "label"))
-    return find_conditions(data.labels, data.label_names, data.attributes, label=label)
+    return find_conditions(data.labels, data.label_names, data.attributes, data.texts, label=label)

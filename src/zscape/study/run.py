@@ -1,7 +1,7 @@
 """From data to a trained space in one call, with or without a folder."""
 
 import signal
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from zscape.study.display import announce, displayed
 from zscape.study.figures import report_page
 from zscape.study.intake.sources import BUILT_IN
 from zscape.study.journal import Journal, with_its_log, written_log
-from zscape.study.known import build, conditions_of
+from zscape.study.known import build, conditions_of, is_told, record_of
 from zscape.study.spec import find_recipe, options, settle
 from zscape.study.storage.claims import MISFITS, no_larger_than
 from zscape.study.storage.failpoints import reach
@@ -44,6 +44,7 @@ def fit(
     out: str | Path | None = None,
     labels: Any = None,
     label: str = "",
+    captions: Sequence[str] | None = None,
     **settings: Any,
 ) -> Space:
     """Trains a recipe on data and returns the space; with `out`, a study folder too.
@@ -54,8 +55,10 @@ def fit(
         data: whatever `look` takes: a path, a built-in name, an array, a DataFrame, a data set.
         recipe: a recipe's name, or a function of the same kind.
         out: a new folder for the study; None keeps everything in memory.
-        labels: one class per example; for colours and splits, never trained on.
+        labels: one class per example, None where it is unknown; for colours, splits and the
+            recipes that are told, no other trains on them.
         label: the column of a table that holds the class.
+        captions: one short text per example, for recipes that are told of it.
         **settings: options of the recipe (`latent=16`) and of training (`epochs=100`,
             `learning_rate=1e-3`, `seed=0`; see `begin`).
 
@@ -63,7 +66,8 @@ def fit(
         DataError: data that cannot be used.
         SpecError: a setting that cannot be.
     """
-    seen = data if isinstance(data, Data) else look(data, labels=labels, label=label)
+    told = {"labels": labels, "label": label, "captions": captions}
+    seen = data if isinstance(data, Data) else look(data, **told)
     announce(seen.notes)
     if out is not None:
         study = prepare(seen, recipe=recipe, out=out, **settings)
@@ -159,7 +163,7 @@ def foresee(study: Study) -> list[str]:
     training, chosen = study.asked["training"], study.asked["options"]
     model, objective = _seeded_build(study.recipe, study.data, chosen, training["seed"])
     # Each tensor becomes bytes, and then all of them one file, before it is written.
-    written = 2 * checkpoint_bytes(model)
+    written = 2 * checkpoint_bytes(model, *(critic.network for critic in objective.critics))
     return foreseen(model, objective, study.data, written=written, **training)
 
 
@@ -252,7 +256,7 @@ def _begun(study: Study, data: Data, group: Group) -> Run:
         return _taken_up(study, data, group, study.start)
     run = _built(study, data, group)
     if not group.rank:
-        each = checkpoint_bytes(run.model)
+        each = checkpoint_bytes(run.model, run.stepper.opponents)
         require_disk(study.path, int(ROOM * (each + min(data.x.nbytes, KEPT_BYTES))))
     return run
 
@@ -327,13 +331,21 @@ def _looked_again(study: Study, data: Any) -> Data:
             raise DataError(
                 f"{error} Where the data lie elsewhere now: zscape train DATA --resume {study.path}"
             ) from error
-    if fingerprint(data) != about.get("sha256"):
+    if fingerprint(data) != about.get("sha256") or not _tells_the_same(study, data):
         raise StudyError(
             f"A study that goes on must have the data it was begun with, {about['num_examples']:,} "
             f"examples of {about['source']}, and got {len(data.x):,} of {data.source} that are not "
             "the same. Pass the same data, or train a new study."
         )
     return data
+
+
+def _tells_the_same(study: Study, data: Data) -> bool:
+    """Whether a recipe that is told of its examples would be told the same."""
+    if not is_told(study.recipe):
+        return True
+    known = study.asked.get("known")
+    return isinstance(known, dict) and known.get("sha256") == record_of(data)["sha256"]
 
 
 def open(path: str | Path, *, recipe: Recipe | None = None) -> Space:

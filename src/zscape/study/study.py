@@ -27,10 +27,11 @@ from zscape.space.space import Space
 from zscape.study.checkpoints import Start
 from zscape.study.data import Data, fingerprint
 from zscape.study.journal import LOG
-from zscape.study.known import build, conditions_of, is_told, known_from, record_of
+from zscape.study.known import build, is_told, record_of
 from zscape.study.spec import our_recipe, settle
 from zscape.study.storage.claims import (
     MISFITS,
+    conditions_from,
     modality_from,
     no_larger_than,
     require_codes,
@@ -110,7 +111,7 @@ class Study:
             "data": _data_record(data, folder),
         }
         if is_told(recipe):
-            asked["known"] = record_of(conditions_of(data))
+            asked["known"] = record_of(data)
         return cls(folder, asked, data.modality, recipe, data)
 
     def create(self) -> "Study":
@@ -152,7 +153,7 @@ class Study:
 
     def build(self) -> tuple[Model, Objective]:
         """The model and objective as asked, with fresh weights; a refitted prior in its slot."""
-        known = known_from(self.asked.get("known", {}))
+        known = conditions_from(self.asked.get("known", {}), SPEC)
         chosen = settle(self.recipe, self.asked["options"])
         model, objective = build(self.recipe, self.modality, known, chosen)
         if "prior" in self.asked:
@@ -189,7 +190,8 @@ class Study:
         model = self._model()
         data = self.asked["data"]
         items, names = self._tensors(ITEMS), tuple(data.get("label_names", ()))
-        codes = require_codes(self._tensors(CODES), data.get("num_examples"), CODES)
+        levels = [str(level.name) for level in model.levels]
+        codes = require_codes(self._tensors(CODES), data.get("num_examples"), levels, CODES)
         require_items(items, self.modality, len(codes), len(names), ITEMS)
         known = {name: tensor.numpy() for name, tensor in items.items()}
         kept, labels = items["kept"], known.get("labels")

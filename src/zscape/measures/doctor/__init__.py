@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from zscape.errors import SpecError
-from zscape.measures.doctor import code_rules, fit_rules
+from zscape.measures.doctor import book_rules, code_rules, fit_rules
 from zscape.measures.doctor.findings import SEVERITIES, Diagnosis, Finding, Remedy
 from zscape.measures.doctor.vitals import Vitals, measure
 from zscape.space.space import Space
@@ -17,6 +17,7 @@ __all__ = ["Diagnosis", "Finding", "Remedy", "diagnose"]
 # Of equal severity the earlier one is told first.
 RULES: tuple[Callable[[Vitals], Finding | None], ...] = (
     code_rules.collapse,
+    book_rules.unused_codes,
     code_rules.partial_collapse,
     code_rules.high_beta,
     code_rules.low_beta,
@@ -33,6 +34,14 @@ RULES: tuple[Callable[[Vitals], Finding | None], ...] = (
     fit_rules.constant_dimensions,
     fit_rules.hardly_trained,
     code_rules.undefined_rate,
+)
+
+# A grid is read as a whole: that two of its places agree, or one never changes, is no fault.
+OF_UNITS = (
+    code_rules.partial_collapse,
+    code_rules.duplicates,
+    code_rules.dead_units,
+    code_rules.few_latents,
 )
 
 
@@ -59,6 +68,7 @@ def diagnose(
             "zs.diagnose(zs.open(path))."
         )
     vitals = measure(space, log=log, asked=asked)
-    found = [finding for rule in RULES if (finding := rule(vitals)) is not None]
+    rules = [rule for rule in RULES if not (vitals.books and rule in OF_UNITS)]
+    found = [finding for rule in rules if (finding := rule(vitals)) is not None]
     ordered = sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
     return Diagnosis(tuple(ordered), vitals.figures())

@@ -30,7 +30,8 @@ class Remedy:
     @property
     def flag(self) -> str:
         """What to type, such as `--beta 1`."""
-        return f"--{self.option.replace('_', '-')} {short(self.value)}"
+        name = f"--{self.option.replace('_', '-')}"
+        return name if self.value is True else f"{name} {short(self.value)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,13 +38,18 @@ def prior_gap(v: Vitals) -> Finding | None:
         "codes of the data, so the decoder has never seen what samples are made of.",
         (v.told, width, *((v.divergence,) if v.divergence.value is not None else ())),
         _shape_of_codes(v, ratio),
-        tuple(r for r in options if r.value != v.recipe),
+        () if v.books else tuple(r for r in options if r.value != v.recipe),
     )
 
 
 def _shape_of_codes(v: Vitals, ratio: float) -> str:
     if v.held.rate.value is None:
         return "an autoencoder holds its codes to no prior."
+    if v.books:
+        return (
+            "the prior takes every code for as likely, whatever stands beside it. Fit one to the "
+            "codes: zscape refit-prior STUDY --prior tokens."
+        )
     if ratio < 0.5:
         return "the codes fill a small part of the prior, which draws mostly from the rest."
     if ratio > 2:

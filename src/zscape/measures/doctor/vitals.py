@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from zscape.measures.aggregate import Draws, draw_codes, mutual_information, two_sample_test
-from zscape.measures.collapse import code_gain
+from zscape.measures.collapse import Usage, book_usage, code_gain
 from zscape.measures.doctor.fidelity import Fidelity, fidelity
 from zscape.measures.figure import Figure
 from zscape.measures.likelihood import ACTIVE, active_units, elbo, kl_per_dimension
@@ -50,6 +50,7 @@ class Vitals:
         draws: of the aggregate posterior, of all these examples, and of the prior.
         told: how well the two are told apart.
         fidelity: how much of the data comes back, beside PCA.
+        books: how much of each code book is used; empty where the code is no grid of codes.
     """
 
     space: Space
@@ -70,6 +71,7 @@ class Vitals:
     draws: Draws
     told: Figure
     fidelity: Fidelity
+    books: tuple[Usage, ...] = ()
 
     @property
     def latent(self) -> int:
@@ -115,6 +117,7 @@ class Vitals:
             self.divergence,
             self.told,
             *self.fidelity.figures(),
+            *(figure for book in self.books for figure in (book.perplexity, book.dead)),
         )
 
 
@@ -157,6 +160,7 @@ def measure(
         draws=draws,
         told=two_sample_test(draws.codes, draws.prior),
         fidelity=fidelity(space, x, trained_x if len(trained_x) else x),
+        books=book_usage(model, torch.cat([x, trained_x])),
     )
 
 

@@ -13,6 +13,7 @@ from zscape.measures.linear import components
 from zscape.measures.row import Row
 from zscape.measures.samples.distances import frechet, kernel_distance, neighbourhood
 from zscape.modalities.image import Image
+from zscape.probability.distributions.grids import Grid
 from zscape.space.space import Space, seeded
 from zscape.space.units import measuring_places
 
@@ -107,7 +108,9 @@ def _standard_samples(space: Space, n: int) -> Tensor:
     choices = {
         latent.name
         for latent in space.model.generate(1).latents
-        if latent.p.has_enumerate_support or not latent.z.is_floating_point()
+        if latent.p.has_enumerate_support
+        or isinstance(latent.p, Grid)
+        or not latent.z.is_floating_point()
     }
     given = {
         name: torch.randn(n, *codes.shape[1:])

@@ -3,7 +3,10 @@
 They follow torch's contract; whatever follows it too (a zuko flow) may stand in their place.
 """
 
+from zscape.probability.distributions.bent import Bent
 from zscape.probability.distributions.binary import Bernoulli, ContinuousBernoulli
+from zscape.probability.distributions.classes import OneHot
+from zscape.probability.distributions.completed import Completed
 from zscape.probability.distributions.counts import (
     Multinomial,
     NegativeBinomial,
@@ -26,8 +29,10 @@ from zscape.probability.distributions.mixtures import FullGaussianMixture, Moved
 from zscape.probability.distributions.rows import Categorical, Row
 
 __all__ = [
+    "Bent",
     "Bernoulli",
     "Categorical",
+    "Completed",
     "ContinuousBernoulli",
     "Delta",
     "DiagonalGaussian",
@@ -38,6 +43,7 @@ __all__ = [
     "Moved",
     "Multinomial",
     "NegativeBinomial",
+    "OneHot",
     "OptimalGaussian",
     "Poisson",
     "Row",

@@ -114,8 +114,11 @@ class ContinuousBernoulli(Distribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The log-density in nats, summed over the event."""
-        density = (value - 0.5) * self.logits - self._log_normaliser()
-        return sum_event(density, len(self._event_shape))
+        return sum_event(self.log_prob_per_unit(value), len(self._event_shape))
+
+    def log_prob_per_unit(self, value: Tensor) -> Tensor:
+        """The log-density in nats of each unit, `[..., *event]`."""
+        return (value - 0.5) * self.logits - self._log_normaliser()
 
     def expand(self, batch_shape: Shape, _instance: object = None) -> "ContinuousBernoulli":
         """The same distribution with leading dims `batch_shape`, as a view."""

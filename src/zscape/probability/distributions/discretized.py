@@ -46,8 +46,11 @@ class DiscretizedLogistic(Distribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The log-probability in nats, summed over the event."""
-        mass = _log_mass(value, self.loc, self.log_scale, self.levels)
-        return sum_event(mass, len(self._event_shape))
+        return sum_event(self.log_prob_per_unit(value), len(self._event_shape))
+
+    def log_prob_per_unit(self, value: Tensor) -> Tensor:
+        """The log-probability in nats of each unit, `[..., *event]`."""
+        return _log_mass(value, self.loc, self.log_scale, self.levels)
 
     def expand(self, batch_shape: Shape, _instance: object = None) -> "DiscretizedLogistic":
         """The same distribution with leading dims `batch_shape`; parameters become views."""

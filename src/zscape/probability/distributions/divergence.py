@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, register_kl
-from zuko.distributions import NormalizingFlow
 
+from zscape.probability.distributions.bent import Bent
 from zscape.probability.distributions.gaussians import DiagonalGaussian, StandardGaussian
 from zscape.probability.distributions.shapes import sum_event
 
@@ -12,25 +12,23 @@ from zscape.probability.distributions.shapes import sum_event
 def kl_per_unit(q: Distribution, p: Distribution) -> Tensor | None:
     """KL(q || p) of each unit in nats, `[..., D]`, exact; None where no closed form is known.
 
+    The units of maps lie flat, in the order of their codes' flat view.
     Source: Kingma and Welling 2013, appendix B, arXiv:1312.6114.
     """
     if isinstance(q, DiagonalGaussian) and isinstance(p, StandardGaussian):
         return 0.5 * (_twice_plus_one_to_standard(q) - 1)
     if isinstance(q, DiagonalGaussian) and isinstance(p, DiagonalGaussian):
-        return 0.5 * (_twice_plus_one(q, p) - 1)
+        return 0.5 * (_twice_plus_one(q, p).flatten(-len(q.event_shape)) - 1)
     return None
 
 
 def center(distribution: Distribution) -> Tensor:
     """The deterministic representative `[..., *event]` used for encoding and decoding.
 
-    It is the mean where there is one; for a zuko flow it is the mean of the base pushed through
-    the transform, which is a median-like point and not the mean.
+    It is the mean where there is one; for a flow it is the mean of its noise, bent, which is a
+    median-like point and not the mean.
     """
-    if isinstance(distribution, NormalizingFlow):
-        base: Tensor = distribution.transform.inv(distribution.base.mean)
-        return base
-    return distribution.mean
+    return distribution.middle if isinstance(distribution, Bent) else distribution.mean
 
 
 # In each unit 2 KL + 1, so that the constants are taken once per example and not per unit.

@@ -212,15 +212,15 @@ class GaussianMixture(Distribution):
 
     Args:
         logits: unnormalised log-weights `[..., K]`.
-        loc: means `[..., K, D]`.
-        log_scale: logarithms of the standard deviations `[..., K, D]`.
+        loc: means `[..., K, D]`, or `[K, D]` where all share them, which is far cheaper.
+        log_scale: logarithms of the standard deviations, of the same shape.
     """
 
     def __init__(self, logits: Tensor, loc: Tensor, log_scale: Tensor) -> None:
         self.logits = logits
         self.loc = loc
         self.log_scale = log_scale
-        super().__init__(loc.shape[:-2], loc.shape[-1:], validate_args=False)
+        super().__init__(logits.shape[:-1], loc.shape[-1:], validate_args=False)
 
     @property
     def mean(self) -> Tensor:
@@ -248,16 +248,32 @@ class GaussianMixture(Distribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The log-density in nats, summed over the event."""
-        components = DiagonalGaussian(self.loc, self.log_scale).log_prob(value[..., None, :])
+        shared = self.loc.ndim == 2 and value.device.type != "mps"  # which has no float64
+        components = (
+            self._log_prob_of_shared(value)
+            if shared
+            else DiagonalGaussian(self.loc, self.log_scale).log_prob(value[..., None, :])
+        )
         return (self.logits.log_softmax(-1) + components).logsumexp(-1)
 
     def expand(self, batch_shape: Shape, _instance: object = None) -> "GaussianMixture":
         """The same mixture with leading dims `batch_shape`; parameters become views."""
-        return GaussianMixture(
-            expand_batch(self.logits, batch_shape, 1),
-            expand_batch(self.loc, batch_shape, 2),
-            expand_batch(self.log_scale, batch_shape, 2),
-        )
+        logits = expand_batch(self.logits, batch_shape, 1)
+        if self.loc.ndim == 2:
+            return GaussianMixture(logits, self.loc, self.log_scale)
+        loc, log_scale = (expand_batch(t, batch_shape, 2) for t in (self.loc, self.log_scale))
+        return GaussianMixture(logits, loc, log_scale)
+
+    def _log_prob_of_shared(self, value: Tensor) -> Tensor:
+        """Of each component, `[..., K]`: the squares written out, as two products of matrices.
+
+        In float64, since the parts nearly cancel where a scale is small.
+        """
+        x, loc, log_scale = (t.double() for t in (value, self.loc, self.log_scale))
+        precision = (-2 * log_scale).exp()
+        constant = (loc.square() * precision).sum(-1) + 2 * log_scale.sum(-1)
+        squares = x.square() @ precision.T - 2 * x @ (loc * precision).T + constant
+        return (-0.5 * squares).to(value.dtype) - _HALF_LOG_TWO_PI * self._event_shape[-1]
 
 
 class Delta(Distribution):

@@ -114,7 +114,7 @@ class Row(Distribution):
         """The log-probability in nats of the cells that are present, summed over columns."""
         return self._grouped_log_prob(value).sum(-1)
 
-    def log_prob_columns(self, value: Tensor) -> Tensor:
+    def log_prob_per_unit(self, value: Tensor) -> Tensor:
         """The log-probability in nats of each column, `[..., C]`; 0 where the cell is missing."""
         return self._grouped_log_prob(value).index_select(-1, self.order.back)
 

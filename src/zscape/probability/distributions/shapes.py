@@ -36,9 +36,9 @@ def soft_clamp(x: Tensor, low: float, high: float) -> Tensor:
     return high - softplus((high - low) - below)
 
 
-def soft_log_scale(log_variance: Tensor) -> Tensor:
-    """Half the log-variance, bent smoothly into (-15, 15): finite KL, densities and gradients.
+def soft_log_scale(log_variance: Tensor, bound: float = 15.0) -> Tensor:
+    """Half the log-variance, bent smoothly into (-bound, bound): finite KL, densities, gradients.
 
-    A tanh: two operations fewer than `soft_clamp` in every step, for a bend of 2 % at +-7.
+    A tanh: two operations fewer than `soft_clamp` in every step, for a bend of 2 % at half of it.
     """
-    return (log_variance / 30).tanh() * 15
+    return (log_variance / (2 * bound)).tanh() * bound

@@ -1,7 +1,7 @@
 """A table of attributes that lies beside a folder of pictures, matched to them by file name."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from zscape.errors import DataError, unknown
-from zscape.modalities.columns import quoted
 from zscape.modalities.found import counted, listed, printable, quote
 from zscape.study.intake.tables import load_table
 
@@ -19,22 +18,26 @@ LABEL_COLUMNS = ("label", "labels", "class", "y", "target")
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What a table says of pictures: `labels` one each or None, `attributes` `[N]` by name."""
+    """What a table says of pictures: `labels` one each or None, the rest one each by name.
+
+    `attributes` are numbers, NaN where there is none, `texts` empty there.
+    """
 
     labels: list[Any] | None = None
     attributes: Mapping[str, np.ndarray] = field(default_factory=dict)
+    texts: Mapping[str, Sequence[str]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
 def beside(folder: Path, names: tuple[str, ...], *, label: str | None = "") -> Beside:
     """Reads attributes.csv, labels.csv or metadata.csv in a folder, whichever is there first.
 
-    One column holds file names; columns of numbers become attributes (NaN for pictures without a
-    row). The column `label` becomes the labels: if empty one called label, class, y or target,
-    if None no column.
+    One column holds file names; columns of numbers become attributes and others texts (NaN, or
+    empty, for pictures without a row). The column `label` becomes the labels: if empty one called
+    label, class, y or target, if None no column. Pictures without one have no label.
 
     Raises:
-        DataError: a picture twice in the table, or without a label.
+        DataError: a picture twice in the table.
         SpecError: `label` is not a column.
     """
     path = next((folder / name for name in FILES if (folder / name).is_file()), None)
@@ -51,17 +54,18 @@ def beside(folder: Path, names: tuple[str, ...], *, label: str | None = "") -> B
         raise unknown("column", label, [str(name) for name in others])
     usual = (name for name in others if str(name).lower() in LABEL_COLUMNS)
     chosen = label or (next(usual, None) if label == "" else None)
-    labels = None if chosen is None else _labels(frame[chosen], rows, names, path.name)
-    attributes, text = dict[str, np.ndarray](), list[str]()
+    labels = None if chosen is None else _labels(frame[chosen], rows)
+    attributes, texts = dict[str, np.ndarray](), dict[str, list[str]]()
     for name in others:
         if name == chosen:
             continue
         numbers = _numbers(frame[name], rows)
         if numbers is None:
-            text.append(quoted(name))
+            texts[str(name)] = _texts(frame[name], rows)
         else:
             attributes[str(name)] = numbers
-    return Beside(labels, attributes, tuple(_notes(path.name, attributes, text, rows, len(frame))))
+    notes = _notes(path.name, attributes, texts, rows, len(frame))
+    return Beside(labels, attributes, texts, tuple(notes))
 
 
 def _matched(frame: Any, names: tuple[str, ...]) -> tuple[Any, np.ndarray]:
@@ -91,18 +95,10 @@ def _stem(name: str) -> str:
     return name.rsplit("/", 1)[-1].rsplit(".", 1)[0]
 
 
-def _labels(cells: Any, rows: np.ndarray, names: tuple[str, ...], source: str) -> list[Any]:
-    known = ~cells.isna().to_numpy()
-    without = [names[i] for i, row in enumerate(rows) if row < 0 or not known[row]]
-    if without:
-        raise DataError(
-            f"Every picture must have a label in {source}, got none for "
-            f"{counted(len(without), 'picture')}: "
-            f"{listed([quote(name) for name in without], most=3)}. Add them, or remove "
-            "the column."
-        )
-    values = cells.tolist()
-    return [values[row] for row in rows]
+def _labels(cells: Any, rows: np.ndarray) -> list[Any]:
+    """The label of each picture, None where its cell is empty or it has no row."""
+    known, values = ~cells.isna().to_numpy(), cells.tolist()
+    return [values[row] if row >= 0 and known[row] else None for row in rows]
 
 
 def _numbers(cells: Any, rows: np.ndarray) -> np.ndarray | None:
@@ -113,15 +109,25 @@ def _numbers(cells: Any, rows: np.ndarray) -> np.ndarray | None:
     return np.where(rows >= 0, numbers[rows], np.nan)
 
 
+def _texts(cells: Any, rows: np.ndarray) -> list[str]:
+    words = [str(cell) for cell in cells.where(cells.notna(), "").tolist()]
+    return [words[row] if row >= 0 else "" for row in rows]
+
+
 def _notes(
-    source: str, attributes: Mapping[str, Any], text: list[str], rows: np.ndarray, length: int
+    source: str,
+    attributes: Mapping[str, Any],
+    texts: Mapping[str, Any],
+    rows: np.ndarray,
+    length: int,
 ) -> list[str]:
     notes = []
     if attributes:
         names = listed([printable(name) for name in attributes])
         notes.append(f"{counted(len(attributes), 'attribute')} from {source}: {names}")
-    if text:
-        notes.append(f"{source}: {listed(text)} not numbers, so left alone")
+    if texts:
+        names = listed([printable(name) for name in texts])
+        notes.append(f"{counted(len(texts), 'text')} from {source}: {names}")
     without = int((rows < 0).sum())
     if without:
         notes.append(f"warning: {source} has no row for {counted(without, 'picture')}")

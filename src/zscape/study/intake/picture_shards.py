@@ -276,7 +276,7 @@ def _told(path: Path, found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _beside(all_told: Iterator[dict[str, Any]]) -> tuple[list[Any] | None, dict[str, np.ndarray]]:
-    """Labels if every picture has one, and attributes, NaN where a picture lacks them."""
+    """Labels and attributes, None and NaN where a picture lacks them; no labels: None."""
     kept = list(all_told)
     labels = [told.get(".cls", "").strip() for told in kept]
     numbers: dict[str, np.ndarray] = {}
@@ -285,9 +285,9 @@ def _beside(all_told: Iterator[dict[str, Any]]) -> tuple[list[Any] | None, dict[
         for name, value in known.items() if isinstance(known, dict) else ():
             if isinstance(value, (int, float)) and abs(value) <= np.finfo(np.float64).max:
                 numbers.setdefault(name, np.full(len(kept), np.nan))[row] = value
-    return (_ids(labels) if all(labels) else None), numbers
+    return (_ids(labels) if any(labels) else None), numbers
 
 
 def _ids(labels: list[str]) -> list[Any]:
-    whole = all(label.isascii() and label.isdigit() for label in labels)
-    return [int(label) for label in labels] if whole else list(labels)
+    whole = all(label.isascii() and label.isdigit() for label in labels if label)
+    return [(int(label) if whole else label) if label else None for label in labels]

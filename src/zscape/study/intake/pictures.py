@@ -70,6 +70,7 @@ def load_folder(
         source=as_name(folder.resolve().name),
         labels=extra.labels if labels is None else labels,
         attributes=extra.attributes,
+        texts=extra.texts,
         names=names,
         notes=tuple(notes),
         skipped=found.skipped,

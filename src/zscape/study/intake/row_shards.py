@@ -180,7 +180,7 @@ def survey_rows(files: list[Path], *, source: str, strict: bool = False, label: 
     frame = _table([kept for _, kept in seen.sampled]).to_pandas()
     labels = frame.pop(label).tolist() if label else None
     if label:
-        _require_labelled(seen.facts.pop(label))
+        seen.facts.pop(label)
     found = _found(frame, seen)
     table = found.modality
     assert isinstance(table, Table)
@@ -251,14 +251,6 @@ def _with_missing(note: str, facts: dict[str, Facts]) -> str:
     if name is None or not facts[name].missing:
         return bare
     return f"{bare}, {counted(facts[name].missing, 'missing', 'missing')}"
-
-
-def _require_labelled(facts: Facts) -> None:
-    if facts.missing:
-        raise DataError(
-            f"Labels must be known for every example, got {facts.missing:,} missing in the column "
-            f"{quoted(facts.name)}. Leave these rows out or name a class for them."
-        )
 
 
 def _refuse_infinite(path: Path, wrong: dict[str, tuple[int, int]]) -> None:

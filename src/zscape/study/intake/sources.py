@@ -17,6 +17,7 @@ from zscape.modalities.found import place, printable
 from zscape.modalities.table import as_frame
 from zscape.study.intake.scan import fitted
 from zscape.study.intake.sizes import target_size
+from zscape.worlds.captions import describe
 from zscape.worlds.lines import lines
 from zscape.worlds.sprites import sprites
 from zscape.worlds.world import World, unpack
@@ -31,7 +32,7 @@ class Raw:
     """Things as they came, before anything is known about them.
 
     `things` is an array `[N, ...]` or a DataFrame; `labels` are raw values, one per thing, or
-    ids into `label_names` if there are any.
+    ids into `label_names` if there are any; `texts` are N by name, empty where there is none.
     """
 
     things: Any
@@ -39,6 +40,7 @@ class Raw:
     labels: Any = None
     label_names: tuple[str, ...] = ()
     attributes: Mapping[str, np.ndarray] = field(default_factory=dict)
+    texts: Mapping[str, Sequence[str]] = field(default_factory=dict)
     names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
@@ -219,8 +221,9 @@ def _sprites(size: int | None) -> Raw:
     chosen = np.random.default_rng(0).choice(NUM_SPRITES, SPRITES_DRAWN, replace=False)
     world = sprites(size or 64, indices=np.sort(chosen), packed=False)
     raw = _from_world(world, "sprites")
-    note = f"drawn at random from the {NUM_SPRITES:,} of the dSprites grid"
-    return replace(raw, label_names=("square", "ellipse", "heart"), notes=(note,))
+    note = f"drawn at random from the {NUM_SPRITES:,} of the dSprites grid, with captions"
+    names, texts = ("square", "ellipse", "heart"), {"caption": describe(world.values)}
+    return replace(raw, label_names=names, notes=(note,), texts=texts)
 
 
 def _lines(size: int | None) -> Raw:

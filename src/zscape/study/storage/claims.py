@@ -3,7 +3,7 @@
 A checksum tells damage; a folder that somebody made can be whole and still make no sense.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from math import prod
@@ -19,6 +19,8 @@ from zscape.errors import StudyError
 from zscape.modalities import MODALITIES, Array, Image, Modality, Table
 from zscape.modalities.array import LIKELIHOODS as KINDS
 from zscape.modalities.columns import MODELLED, Column
+from zscape.modalities.conditions import Conditions, Field
+from zscape.modalities.words import LONGEST
 from zscape.model.codes import Codes
 
 MOST_NUMBERS = 2**31  # of one example
@@ -118,6 +120,28 @@ def modality_from(record: Mapping[str, Any], name: str) -> Modality:
     return made
 
 
+def conditions_from(record: Any, name: str) -> Conditions:
+    """What a recipe was told of, from plain values.
+
+    Raises:
+        StudyError: the record is not as written.
+    """
+    try:
+        told = [dict(field) for field in dict(record).get("fields", [])]
+        lists = ({k: tuple(v) for k, v in f.items() if isinstance(v, list)} for f in told)
+        made = [Field(**(f | listed)) for f, listed in zip(told, lists, strict=True)]
+        for field in made:
+            _require_typed(field)
+            _require_field(field)
+        if len({field.name for field in made}) < len(made):
+            raise ValueError("a name twice")
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
+        raise _misfit(
+            f"What is known in {name} must be as zscape wrote it, and is not ({error!s:.80})."
+        ) from error
+    return Conditions(tuple(made))
+
+
 @contextmanager
 def no_larger_than(size: int) -> Iterator[None]:
     """While a model is built, refuses parameters that could not come from a file of that size.
@@ -156,8 +180,12 @@ def require_same_types(
             raise _misfit(f"{key!r:.60} in {name} must be {wanted[key].dtype}, got {tensor.dtype}.")
 
 
-def require_codes(tensors: Mapping[str, Tensor], count: object, name: str) -> Codes:
-    """Codes of as many examples as the spec says.
+def require_codes(
+    tensors: Mapping[str, Tensor], count: object, levels: Sequence[str], name: str
+) -> Codes:
+    """Codes of as many examples as the spec says, of these levels and in their order.
+
+    A file does not keep the order in which its tensors were given.
 
     Raises:
         StudyError: they are none.
@@ -168,7 +196,9 @@ def require_codes(tensors: Mapping[str, Tensor], count: object, name: str) -> Co
         raise _misfit(f"{name} must hold codes of the {count} examples of study.toml.")
     if not all(t.dtype == torch.float32 and t.isfinite().all() for t in tensors.values()):
         raise _misfit(f"{name} must hold finite numbers in single precision.")
-    return Codes(tensors)
+    if sorted(tensors) != sorted(levels):
+        raise _misfit(f"{name} must hold codes of the levels {', '.join(levels):.200}.")
+    return Codes({level: tensors[level] for level in levels})
 
 
 def require_items(
@@ -215,7 +245,7 @@ def _rising(kept: Tensor, count: int) -> bool:
 def _are_labels(labels: Tensor, count: int, classes: int) -> bool:
     if labels.dtype != torch.int64 or labels.shape != (count,):
         return False
-    return 0 <= int(labels.min()) and int(labels.max()) < classes
+    return -1 <= int(labels.min()) and int(labels.max()) < classes
 
 
 def _require_typed(record: Any) -> None:
@@ -256,6 +286,13 @@ def _require_sound(made: Modality) -> None:
     if isinstance(made, Table):
         for column in made.described:
             _require_column(column)
+
+
+def _require_field(field: Field) -> None:
+    if not field.scale > 0 or (field.names and field.words):
+        raise ValueError(f"the field {field.name!r:.40}")
+    if not 1 <= field.width <= (LONGEST if field.words else 1):
+        raise ValueError(f"a field of {field.width} columns")
 
 
 def _require_column(column: Column) -> None:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 ALIGNED = 16  # numbers: matrix products want their weights at a multiple of 64 bytes
 LARGE = 2**16  # numbers, from which a weight's own passes over memory outweigh its calls
-BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+BETAS, EPSILON = (0.9, 0.999), 1e-8
 
 
 class Adam:
@@ -20,12 +20,22 @@ class Adam:
 
     Args:
         groups: of parameters; those without gradients and empty groups are left alone.
+        weight_decay: share of each weight that a step takes away, times the learning rate
+            (Loshchilov and Hutter 2019, algorithm 2, arXiv:1711.05101); 0: none.
+        betas: decay of the means and of the squares.
 
     Attributes:
         weights: buffers and large weights, one after the other.
     """
 
-    def __init__(self, groups: Iterable[Iterable[nn.Parameter]]) -> None:
+    def __init__(
+        self,
+        groups: Iterable[Iterable[nn.Parameter]],
+        *,
+        weight_decay: float = 0.0,
+        betas: tuple[float, float] = BETAS,
+    ) -> None:
+        self.weight_decay, self.betas = weight_decay, betas
         self.weights: list[Tensor] = []
         self._large: list[nn.Parameter | None] = []  # None where a buffer stands
         self._pooled: list[list[nn.Parameter]] = []
@@ -74,7 +84,8 @@ class Adam:
         steps = self.steps[:until]
         torch._foreach_add_(steps, 1.0)
         # The kernel behind torch.optim.Adam(fused=True), without its checks of every tensor.
-        torch._fused_adam_(
+        fused = torch._fused_adamw_ if self.weight_decay else torch._fused_adam_
+        fused(
             self.weights[:until],
             self.gradients[:until],
             self.means[:until],
@@ -84,10 +95,10 @@ class Adam:
             grad_scale=excess,
             found_inf=refused,
             amsgrad=False,
-            beta1=BETA1,
-            beta2=BETA2,
+            beta1=self.betas[0],
+            beta2=self.betas[1],
             lr=learning_rate,
-            weight_decay=0.0,
+            weight_decay=self.weight_decay,
             eps=EPSILON,
             maximize=False,
         )

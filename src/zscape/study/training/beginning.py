@@ -10,6 +10,7 @@ from zscape.errors import SpecError, unknown
 from zscape.model.batch import Batch
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
+from zscape.objective.schedules import Schedule, cosine
 from zscape.study.data import Data
 from zscape.study.known import context_of
 from zscape.study.spec import settle
@@ -18,12 +19,13 @@ from zscape.study.training.memory import TRACED, footprint, free_on, require_mem
 from zscape.study.training.processes import ALONE, Group
 from zscape.study.training.progress import Progress
 from zscape.study.training.running import Run
-from zscape.study.training.split import split
+from zscape.study.training.split import repeated, split
 from zscape.study.training.stepping import autocast
 from zscape.study.training.streaming import Stream
 
 LARGEST_BATCH, SMALLEST_BATCH, STEPS = 128, 8, 10
 WIDE = 2**17  # weights of a linear layer, from which its products outweigh the casts
+SCHEDULES = ("constant", "cosine")
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
@@ -55,6 +57,8 @@ def begin(
     epochs: int = 100,
     batch_size: int = 0,
     learning_rate: float = 1e-3,
+    schedule: str = "constant",
+    weight_decay: float = 0.0,
     patience: int = 10,
     ema: float = 0.999,
     encoder_steps: int = 0,
@@ -74,6 +78,10 @@ def begin(
         epochs: passes over the data at most.
         batch_size: examples a step; 0: 128, fewer of small data (ten steps an epoch).
         learning_rate: Adam's.
+        schedule: "constant", or "cosine": the rate rises in the first hundredth of the planned
+            steps and then falls to 0 at their end, which pays in long runs that end as planned.
+        weight_decay: share of each weight that a step takes away, times the learning rate; 0.01
+            holds large networks back from learning small data by heart.
         patience: epochs without a better validation ELBO before the end; 0 never stops early.
         ema: decay of the average of weights; 0 keeps the plain weights.
         encoder_steps: of the encoder alone before each step of everything, in the first epochs,
@@ -85,14 +93,16 @@ def begin(
         seed: of the split, the order, and the noise.
     """
     training, measuring = split(len(data.x), share=validation, seed=seed, labels=data.labels)
-    where = _place(device, group)
-    context = _context(model, data, where)
+    context = _context(model, data, where := _place(device, group))
+    training = repeated(training, context, objective.labelled)
+    feed = _feed(data, training, measuring, context, where, size=batch_size, seed=seed, group=group)
     return Run(
         model,
         objective,
-        _feed(data, training, measuring, context, where, size=batch_size, seed=seed, group=group),
+        feed,
         epochs=epochs,
-        learning_rate=learning_rate,
+        learning_rate=_rate(learning_rate, schedule, epochs * len(feed)),
+        weight_decay=weight_decay,
         validation=_held(data, measuring, context, where),
         patience=patience,
         ema=ema,
@@ -123,6 +133,8 @@ def foreseen(
     precision = resolve_precision(training["precision"], model, where)
     held = round(training["validation"] * len(data.x))
     x = data.modality.prepare(data.x[: TRACED[-1]].to(where))
+    for critic in objective.critics:
+        critic.network.to(where)
     context = _context(model, data, where)
     needed = footprint(
         model.to(where),
@@ -136,6 +148,10 @@ def foreseen(
     free = free_on(where)
     warning = require_memory(needed, free)
     return [needed.told(free), *([f"warning: {warning}"] if warning else [])]
+
+
+def _rate(top: float, schedule: str, steps: int) -> float | Schedule:
+    return cosine(top, steps=steps) if schedule == "cosine" else top
 
 
 def _batch(asked: int, count: int) -> int:
@@ -216,6 +232,12 @@ def settle_training(given: Mapping[str, Any]) -> dict[str, Any]:
                 f"{name} must be at least {value}, got {settled[name]}. "
                 "Leave it out for the default."
             )
+    if settled["schedule"] not in SCHEDULES:
+        raise unknown("schedule", settled["schedule"], list(SCHEDULES))
+    if not 0 <= settled["weight_decay"] < 1:
+        raise SpecError(
+            f"weight_decay must be from 0 to below 1, got {settled['weight_decay']}. 0.01 is usual."
+        )
     rate, share, ema = (settled[name] for name in ("learning_rate", "validation", "ema"))
     if not 0 < rate < 1:
         raise SpecError(

@@ -23,6 +23,7 @@ def fit(
     validation: Iterable[Tensor | Batch] | None = None,
     patience: int = 10,
     ema: float = 0.999,
+    weight_decay: float = 0.0,
     encoder_steps: int = 0,
     compile: bool = False,
     precision: str = "float32",
@@ -33,6 +34,7 @@ def fit(
     Every pass over `batches` is an epoch with a record at its end. There the validation ELBO of
     the averaged weights is measured (the objective itself where the rate is undefined), and the
     best weights so far are kept; training ends after `patience` epochs without a better one.
+    An objective that does not rank epochs is trained through all of them, and the last is kept.
 
     A turn of the objective changes the model, after which optimiser, average, best and patience
     begin anew: a best from before it belongs to another model. No run stops early before the last.
@@ -50,6 +52,7 @@ def fit(
         validation: batches to measure on; none: all epochs are run and the last weights kept.
         patience: epochs without improvement before the end; 0 never stops early.
         ema: decay of the exponential moving average of weights; 0 keeps the plain weights.
+        weight_decay: share of each weight that a step takes away, times the learning rate.
         encoder_steps: steps of the encoder alone before each step of everything, in the first
             epochs, while the code still learns to say more; 0: none.
         compile: the networks, by PyTorch's compiler, which pays in long runs.
@@ -68,6 +71,7 @@ def fit(
         validation=validation,
         patience=patience,
         ema=ema,
+        weight_decay=weight_decay,
         encoder_steps=encoder_steps,
         compile=compile,
         precision=precision,

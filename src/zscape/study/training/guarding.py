@@ -37,7 +37,7 @@ class Guard:
         self.seen = 0
         self.told = 0
 
-    def judge(self, figures: Tensor, norm: Tensor) -> tuple[Tensor, Tensor]:
+    def judge(self, figures: Tensor, norm: Tensor, *others: Tensor) -> tuple[Tensor, Tensor]:
         """1 where the step must not be made, else 0; and what to divide its gradient by.
 
         Both are scalars on the device.
@@ -45,8 +45,9 @@ class Guard:
         Args:
             figures: the loss and its parts, `[P]`.
             norm: of the gradient.
+            *others: norms that must be finite, and have no say in what is huge.
         """
-        total = figures.sum() + norm
+        total = sum(others, figures.sum() + norm)
         # What is not finite differs from itself, or its difference from itself is no number.
         wrong = total - total != 0
         bad, excess = wrong.float(), (norm / self.limit).clamp(min=1.0)
@@ -111,13 +112,15 @@ def first_bad(model: Model, objective: Objective, batch: Batch, step: int) -> st
         if not list(module.children())
     ]
     try:
-        loss = objective(model(batch.x, batch.context, draws=objective.draws), step)
+        trace = model(batch.x, batch.context, draws=objective.draws)
+        loss = objective(trace, step)
+        parts = {**loss.parts, **{c.name: c.critic_loss(trace, step) for c in objective.critics}}
     finally:
         for hook in hooks:
             hook.remove()
     if found:
         return f"the output of {found[0]}"
-    for name, value in loss.parts.items():
+    for name, value in parts.items():
         if not math.isfinite(value.item()):
             return f"the {name}"
     return _first_bad_gradient(model, loss)

@@ -22,7 +22,7 @@ TRACED = (4, 8)  # examples of the two batches that are tried
 MEASURED = 512  # examples that a validation measures at once
 SURE = 1.3  # the estimate is within 30 % of the peak, so beyond this a run cannot fit
 # Copies of the weights, all of them in float32: gradients, two moments, average and best; and two
-# that a run can go back to, while one takes the other's place.
+# that a run can go back to, while one takes the other's place. Critics have no average and no best.
 COPIES = 5 + 2
 
 
@@ -94,8 +94,9 @@ def footprint(
     # One batch is cut while the one before is still held.
     feed = 2 * batch * sum(t[0].numel() * t.element_size() for t in examples.tensors)
     step = max(_grown(steps, sizes, batch) + feed, _grown(looks, sizes, MEASURED), written)
-    weights = sum(p.numel() * p.element_size() for p in model.parameters())
-    return Footprint(COPIES * weights, data, step, _resident())
+    weights = COPIES * _bytes(model)
+    weights += sum((COPIES - 2) * _bytes(critic.network) for critic in objective.critics)
+    return Footprint(weights, data, step, _resident())
 
 
 def require_memory(needed: Footprint, free: int) -> str:
@@ -177,24 +178,29 @@ def _course(
     model: Model, objective: Objective, batch: Batch, autocast: AbstractContextManager[object]
 ) -> list[int]:
     """Bytes that live in a step on a batch, besides weights and gradients, at every new tensor."""
-    with _Held([*model.parameters(), *model.buffers()]) as held:
+    modules = [model, *(critic.network for critic in objective.critics)]
+    with _Held([tensor for module in modules for tensor in _tensors(module)]) as held:
         with autocast:
             trace = model(batch.x, batch.context, draws=objective.draws)
         total = objective(trace, 0).total
-        del trace
         if total.requires_grad:
+            if not objective.critics:
+                del trace
             total.backward()
+            for critic in objective.critics:
+                critic.critic_loss(trace, 0).backward()
     return held.course
 
 
 @contextmanager
 def _untouched(model: nn.Module, objective: Objective) -> Iterator[None]:
     """Puts a model's buffers and mode, and what its objective remembers, back at the end."""
+    modules = nn.ModuleList([model, *(critic.network for critic in objective.critics)])
     training = model.training
-    buffers = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
+    buffers = [(buffer, buffer.detach().clone()) for buffer in modules.buffers()]
     memories = [(memory, dict(memory.state_dict())) for memory in objective.memories]
     model.train()
-    for parameter in model.parameters():
+    for parameter in modules.parameters():
         if parameter.requires_grad:  # to be added to, as in training
             parameter.grad = torch.zeros_like(parameter)
     try:
@@ -203,11 +209,20 @@ def _untouched(model: nn.Module, objective: Objective) -> Iterator[None]:
         with torch.no_grad():
             for buffer, before in buffers:
                 buffer.copy_(before)
-        for parameter in model.parameters():
+        for parameter in modules.parameters():
             parameter.grad = None
         for memory, known in memories:
             memory.load_state_dict(known)
         model.train(training)
+
+
+def _tensors(module: nn.Module) -> Iterator[Tensor]:
+    yield from module.parameters()
+    yield from module.buffers()
+
+
+def _bytes(module: nn.Module) -> int:
+    return sum(p.numel() * p.element_size() for p in module.parameters())
 
 
 def _resident() -> int:

@@ -40,6 +40,7 @@ class Run:
         validation: batches to measure on.
         patience: epochs.
         ema: decay.
+        weight_decay: of Adam.
         encoder_steps: of the encoder alone.
         compile: of the networks.
         precision: of the networks.
@@ -58,6 +59,7 @@ class Run:
         validation: Iterable[Tensor | Batch] | None,
         patience: int,
         ema: float,
+        weight_decay: float = 0.0,
         encoder_steps: int,
         compile: bool = False,
         precision: str,
@@ -72,6 +74,7 @@ class Run:
             objective,
             learning_rate=learning_rate,
             ema=ema,
+            weight_decay=weight_decay,
             encoder_steps=encoder_steps,
             compile=compile,
             precision=precision,
@@ -80,13 +83,11 @@ class Run:
             group=group,
         )
         self.step, self.epoch, self.batch = 0, 1, 0  # batches of this epoch that were seen
-        self.turns = list(objective.turns)
-        self.best, self.waited = math.inf, 0
+        self.turns, self.best, self.waited = list(objective.turns), math.inf, 0
         self.sum, self.counted = torch.zeros((), device=device), 0
         self.means: dict[str, float] = {}
         self.refusals: list[tuple[int, int]] = []  # (step, how many) of the last 1,000 steps
-        self.returns, self.start = 0, time.monotonic()  # how often the run went back
-        self.good = self._copied()
+        self.returns, self.start, self.good = 0, time.monotonic(), self._copied()
 
     @property
     def over(self) -> bool:
@@ -165,8 +166,10 @@ class Run:
         self.good = State(good, plain["good"])
 
     def _here(self) -> State:
-        """Weights, what the objective remembers, and the place in the data."""
+        """Weights, those of opponents, what the objective remembers, the place in the data."""
         tensors = {f"model.{name}": t for name, t in self.model.state_dict().items()}
+        opponents = self.stepper.opponents.state_dict()
+        tensors |= {f"opponents.{name}": tensor for name, tensor in opponents.items()}
         memories: list[dict[str, Any]] = []
         for index, memory in enumerate(self.objective.memories):
             known = memory.state_dict()
@@ -193,6 +196,7 @@ class Run:
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(name not in plain["frozen"])
         self.model.load_state_dict(within("model", tensors))
+        self.stepper.opponents.load_state_dict(within("opponents", tensors))
         for turn in turns[:done]:
             turn.restore(self.model)
         for index, memory in enumerate(self.objective.memories):
@@ -256,10 +260,11 @@ class Run:
         # Unlike processors round unlike; all processes must decide the same.
         figures = torch.tensor(list(measured.values()), dtype=torch.float64)
         measured = dict(zip(measured, self.group.from_first(figures).tolist(), strict=True))
-        self.waited += 1
-        if measured["validation_loss"] < self.best:
-            self.best, self.waited = measured["validation_loss"], 0
-            average.remember()
+        if self.objective.ranks:
+            self.waited += 1
+            if measured["validation_loss"] < self.best:
+                self.best, self.waited = measured["validation_loss"], 0
+                average.remember()
         for listen in self.objective.listeners:
             listen(measured)
         return measured

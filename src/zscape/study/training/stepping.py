@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from zscape.errors import MemoryLimitError, SpecError
 from zscape.model.batch import Batch
 from zscape.model.model import Model
+from zscape.model.trace import Trace
 from zscape.objective.objective import Objective
 from zscape.objective.schedules import Schedule, at
 from zscape.study.storage.failpoints import reach, struck
@@ -27,6 +28,7 @@ from zscape.study.training.lagging import EncoderFirst
 from zscape.study.training.processes import ALONE, Group
 
 MOST_PARTS = 16  # of a batch: four halvings
+OPPOSING = (0.5, 0.999)  # betas of an opponent's Adam: against who moves, old gradients mislead
 
 
 class Stepper:
@@ -37,6 +39,7 @@ class Stepper:
         objective: what to minimise.
         learning_rate: Adam's; a number or a schedule of the step.
         ema: decay of the average of weights.
+        weight_decay: as of `Adam`.
         encoder_steps: of the encoder alone before each step of everything.
         precision: "float32" or "bfloat16".
         device: where to train.
@@ -52,6 +55,7 @@ class Stepper:
         *,
         learning_rate: float | Schedule,
         ema: float,
+        weight_decay: float = 0.0,
         encoder_steps: int,
         precision: str,
         device: str,
@@ -62,8 +66,10 @@ class Stepper:
         keep_freed_memory()
         self.model = model
         self.objective = objective
+        self.opponents = nn.ModuleList(critic.network for critic in objective.critics)
         self.learning_rate = learning_rate
         self.ema = ema
+        self.weight_decay = weight_decay
         self.autocast = autocast(precision, device)
         self.device = device
         self.on_cuda = torch.device(device).type == "cuda"
@@ -82,12 +88,14 @@ class Stepper:
 
     def start_anew(self) -> None:
         """A fresh optimiser, average and guard for the model as it is."""
-        self.model.to(self.device).train()
-        self.group.share_first([*self.model.parameters(), *self.model.buffers()])
-        self.adam = Adam(self.lagging.groups(self.model))
+        for module in (self.model, self.opponents):
+            module.to(self.device).train()
+            self.group.share_first([*module.parameters(), *module.buffers()])
+        self.adam = Adam(self.lagging.groups(self.model), weight_decay=self.weight_decay)
+        self.opposing = [Adam([net.parameters()], betas=OPPOSING) for net in self.opponents]
         self.average = Average(self.model, decay=self.ema, live=self.adam.weights)
         self.guard = Guard(self.device)
-        self.statistics = _statistics(self.model)
+        self.statistics = [*_statistics(self.model), *_statistics(self.opponents)]
         self.made = 0
         # Where calls are replayed the rate of a step must be read from the device.
         self.rate = torch.zeros((), device=self.device) if self._can_record() else None
@@ -141,8 +149,11 @@ class Stepper:
             yield
 
     def tensors(self) -> dict[str, Tensor]:
-        """Optimiser, average and guard by name; the weights are the model's."""
-        moments = {f"adam.{name}": tensor for name, tensor in self.adam.tensors().items()}
+        """Optimisers, average and guard by name; the weights are the model's and opponents'."""
+        adams = {"adam": self.adam, **{f"adams.{i}": a for i, a in enumerate(self.opposing)}}
+        moments = {
+            f"{of}.{name}": t for of, adam in adams.items() for name, t in adam.tensors().items()
+        }
         average = {f"average.{name}": tensor for name, tensor in self.average.tensors().items()}
         guard = {f"guard.{name}": tensor for name, tensor in self.guard.tensors().items()}
         return moments | average | guard
@@ -152,6 +163,8 @@ class Stepper:
         self.start_anew()
         self.made = made
         self.adam.load(within("adam", tensors))
+        for index, adam in enumerate(self.opposing):
+            adam.load(within(f"adams.{index}", tensors))
         self.average.load(within("average", tensors))
         self.guard.load(within("guard", tensors))
 
@@ -162,7 +175,8 @@ class Stepper:
         step, is served alike, and that all processes make or refuse the same step.
         """
         told = figures.new_tensor([1.0, float(stop)])
-        parts = [*self.adam.gradients, *self.statistics, *self._memories(), figures, told]
+        gradients = [g for adam in (self.adam, *self.opposing) for g in adam.gradients]
+        parts = [*gradients, *self.statistics, *self._memories(), figures, told]
         sizes = [part.numel() for part in parts]
         flat = torch.cat([part.detach().flatten().to(figures) for part in parts]) * size
         *sums, told = self.group.sum(flat).split(sizes)
@@ -180,7 +194,9 @@ class Stepper:
     def settle(self) -> None:
         """Leaves the model with its best state; no step can be made after it."""
         self.average.settle()
-        self.adam.release()
+        for adam in (self.adam, *self.opposing):
+            adam.release()
+        self.opponents.eval().to("cpu")
         if self.compiled is not None:
             self.compiled.stop()
 
@@ -192,9 +208,12 @@ class Stepper:
         if self.group.world > 1:
             figures = self._shared(figures, len(batch), self.stop_asked)
         # The fused optimiser leaves weights and moments alone where this is 1, on the device.
-        refused, excess = self.guard.judge(figures, self.adam.norm())
+        norms = [adam.norm() for adam in (self.adam, *self.opposing)]
+        refused, excess = self.guard.judge(figures, *norms)
         rate = self._rate_now() if self.rate is None else self.rate
         self.adam.step(rate, refused=refused, excess=excess, first=self.lagging.holds(self.step))
+        for adam in self.opposing:
+            adam.step(rate, refused=refused, excess=torch.ones_like(excess))
         self._forget_where(refused > 0, statistics, known)
         return figures.masked_fill(refused > 0, 0.0)
 
@@ -260,12 +279,21 @@ class Stepper:
         total = loss.total * math.nan if struck("step") else loss.total
         reach("step")
         (total if share == 1 else total * share).backward()
-        self.names = ("loss", *loss.parts)
-        figures = torch.stack([total.detach(), *(p.to(total.device) for p in loss.parts.values())])
+        parts = {**loss.parts, **self._opposed(trace, share)}
+        self.names = ("loss", *parts)
+        figures = torch.stack([total.detach(), *(p.to(total.device) for p in parts.values())])
         return figures if share == 1 else figures * share
 
+    def _opposed(self, trace: Trace, share: float) -> dict[str, Tensor]:
+        """The losses of the opponents, whose gradients are taken after the model's."""
+        losses = {c.name: c.critic_loss(trace, self.step) for c in self.objective.critics}
+        for loss in losses.values():
+            (loss if share == 1 else loss * share).backward()
+        return {name: loss.detach() for name, loss in losses.items()}
+
     def _begin_again(self) -> None:
-        self.adam.forget()
+        for adam in (self.adam, *self.opposing):
+            adam.forget()
         self.seed(self.step)
         if self.on_cuda:
             torch.cuda.empty_cache()

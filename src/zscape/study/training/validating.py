@@ -7,6 +7,7 @@ from torch import Tensor
 
 from zscape.model.batch import Batch
 from zscape.model.bound import distortion, has_rate, rate_per_unit, sum_rates
+from zscape.model.filling import measured_context
 from zscape.model.model import Model
 from zscape.objective.objective import Objective
 from zscape.study.training.batches import as_batch
@@ -49,7 +50,7 @@ def measure(
 def _figures(
     model: Model, objective: Objective, batch: Batch, step: int, units: list[Tensor]
 ) -> dict[str, float]:
-    trace = model(batch.x, batch.context)
+    trace = model(batch.x, measured_context(model.start, batch.x, batch.context))
     spent = distortion(trace).mean()
     if not has_rate(trace):
         loss = objective(trace, step).total

@@ -1,0 +1,110 @@
+"""`zscape fill` by its words: a strip of a picture, a file of rows, and what it refuses."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from tests.contracts.space import digits
+
+from zscape.cli import main
+from zscape.study.run import prepare, train
+
+pytestmark = pytest.mark.slow
+SETTINGS = {"latent": 2, "network": "mlp:16", "epochs": 2}
+
+
+def trained(data, path, recipe="fill_vae"):
+    for _ in train(prepare(data, recipe=recipe, out=path, **SETTINGS)):
+        pass
+    return path
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    return trained(digits(), tmp_path_factory.mktemp("fill") / "digits")
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.normal(size=80), "k": rng.choice(["x", "y"], 80)})
+    return trained(frame, tmp_path_factory.mktemp("fill") / "rows"), frame
+
+
+@pytest.fixture
+def run(capsys):
+    def call(*words):
+        capsys.readouterr()
+        code = main([str(word) for word in words])
+        return code, *capsys.readouterr()
+
+    return call
+
+
+def test_a_strip_of_what_is_given_completions_and_the_truth(pictures, run, tmp_path):
+    out = tmp_path / "strip.png"
+    code, said, err = run("fill", pictures, "#3", "--mask", "right", "-n", 4, "--out", out)
+    assert (code, err) == (0, "")
+    assert said == f"from left to right: what is given, 4 completions, the truth\n{out}\n"
+    strip = np.asarray(Image.open(out))
+    side = strip.shape[0] - 4
+    assert strip.shape[1] == 2 + 6 * (side + 2)
+    given, *completions, truth = [strip[2:-2, 2 + i * (side + 2) :][:, :side] for i in range(6)]
+    for tile in (given, *completions):
+        assert np.array_equal(tile[:, : side // 2], truth[:, : side // 2])
+    assert not np.array_equal(completions[0], completions[1])
+
+
+def test_a_picture_says_what_is_hidden(pictures, run, tmp_path):
+    mask = np.zeros((8, 8), np.uint8)
+    mask[:, 4:] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    strips = []
+    for words in ("right", tmp_path / "mask.png"):
+        out = tmp_path / "strip.png"
+        assert run("fill", pictures, "#3", "--mask", words, "--out", out)[0] == 0
+        strips.append(np.asarray(Image.open(out)))
+    assert np.array_equal(*strips)
+
+
+def test_json_is_one_object(pictures, run):
+    code, out, _ = run("fill", pictures, "#3", "--mask", "box:0,0,4,4", "--json")
+    record = json.loads(out)
+    assert code == 0 and record["mask"] == "box:0,0,4,4"
+    assert record["picture"].endswith("fill-3-box-0-0-4-4-seed0.png")
+
+
+def test_rows_with_empty_cells(rows, run, tmp_path):
+    study, frame = rows
+    empty = frame.copy()
+    empty.loc[[1, 5], "a"] = np.nan
+    empty.loc[[2], "k"] = None
+    empty.to_csv(tmp_path / "rows.csv", index=False)
+    out = tmp_path / "filled.csv"
+    code, said, err = run("fill", study, tmp_path / "rows.csv", "--out", out)
+    assert (code, err, said) == (0, "", f"3 empty cells filled\n{out}\n")
+    filled, given = pd.read_csv(out), pd.read_csv(tmp_path / "rows.csv")
+    assert filled.notna().all(axis=None)
+    assert filled.where(given.notna(), np.nan).equals(given)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("#3",), "fill must have --mask and a study of pictures"),
+        (("#3", "--mask", "up"), "A mask must be right, left, top, bottom, or box:y0,x0,y1,x1"),
+        (("#9999", "--mask", "top"), "An item must be between #0 and"),
+    ],
+)
+def test_mistakes_are_one_sentence(pictures, run, words, said):
+    code, out, err = run("fill", pictures, *words)
+    assert code in (64, 65) and out == "" and err.startswith(f"zscape: {said}")
+
+
+def test_other_studies_say_so(rows, run, tmp_path):
+    study = trained(digits(), tmp_path / "plain", recipe="vae")
+    assert "Train the recipe fill_vae" in run("fill", study, "#1", "--mask", "top")[2]
+    assert "Rows to fill must be a file" in run("fill", rows[0], "#1")[2]
+    assert "Empty cells are what is filled" in run("fill", rows[0], "x.csv", "--mask", "top")[2]
