@@ -47,7 +47,7 @@ def test_a_new_study_with_a_better_prior(study, run):
     for words in (("sample", new), ("show", new), ("traverse", new), ("report", new)):
         assert run(*words)[0] == 0, words
     assert b"The prior, before and after" in (new / "report.html").read_bytes()
-    assert run("refit-prior", study)[0] == 65  # it is there
+    assert run("refit-prior", study, "--out", f"{study}-refit")[0] == 65  # it is there
 
 
 @pytest.mark.parametrize("kind", ["vamp", "flow", "diffusion"])

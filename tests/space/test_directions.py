@@ -1,5 +1,7 @@
 """Directions: planted properties of planted codes, whose best movements are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -141,6 +143,16 @@ def test_how_far_out_a_code_lies_is_told_as_a_share(space):
     assert beyond_data(space, middle) == 0.0
     half = np.median([beyond_data(space, space.codes[n]) for n in range(300)])
     assert half == pytest.approx(0.5, abs=0.08)
+
+
+def test_codes_that_are_all_the_same_are_no_crash(space):
+    same = replace(space, codes=Codes({"z": torch.ones(NUMBER, SIZE)}))
+    assert beyond_data(same, same.codes[0]) == 0.0
+
+
+def test_an_index_may_be_numpys(space):
+    one, other = edit(space, np.int64(3), {"age": 1.0}), edit(space, 3, {"age": 1.0})
+    assert torch.equal(one.x, other.x)
 
 
 @pytest.mark.parametrize(

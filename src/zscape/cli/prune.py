@@ -43,7 +43,7 @@ def prune(
 
 
 def _share(word: str) -> float:
-    """ "99%" or "0.99" as 0.99."""
+    """The number that '99%' or '0.99' says."""
     try:
         number = float(word.removesuffix("%"))
     except ValueError as error:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,16 @@ from zscape.study.study import PICTURES, REPORT, SKIPPED, Study
 
 
 def derived_path(study: Study, out: Path | None, suffix: str) -> Path:
-    """Where the new study goes: as asked, or beside the old one under its name with the suffix.
+    """Where the new study goes: as asked, or beside the old one, `-refit`, `-refit-2`, and so on.
 
     Raises:
         StudyError: something is there.
     """
     here = study.path.resolve()
-    path = here.with_name(f"{here.name}-{suffix}") if out is None else out
+    if out is None:
+        names = (f"{here.name}-{suffix}{f'-{n}' * (n > 1)}" for n in count(1))
+        return next(path for path in map(here.with_name, names) if not path.exists())
+    path = out
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise StudyError(
             f"A study that is made from another must go to a new or empty folder, and "
