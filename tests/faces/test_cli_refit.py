@@ -74,7 +74,7 @@ def test_classes_without_retraining(study, run, tmp_path):
 
 def test_it_is_not_trained_on(study, run, tmp_path):
     run("refit-prior", study, "--components", 1, "--out", tmp_path / "new")
-    with pytest.raises(StudyError, match="has another"):
+    with pytest.raises(StudyError, match="made from another"):
         resume(tmp_path / "new", digits())
 
 

@@ -151,8 +151,8 @@ class Space:
         if not self.known.fields:
             raise SpecError(
                 f"A space must have been told of conditions to be asked for {', '.join(where)}, "
-                "and this one was not. 'zscape refit-prior STUDY --by label' serves classes that are "
-                "known; else train the recipe conditional_vae."
+                "and this one was not. 'zscape refit-prior STUDY --by label' serves known classes; "
+                "else train the recipe conditional_vae."
             )
         return self.known.context(n, where)
 
