@@ -9,6 +9,7 @@ import zscape as zs
 from zscape.errors import SpecError
 from zscape.modalities.conditions import Conditions, Field
 from zscape.recipes import m2_vae
+from zscape.study.study import Study
 
 
 def clusters(n=600, seed=0):
@@ -54,6 +55,13 @@ def test_a_study_of_half_labelled_rows_opens_as_it_was(tmp_path):
     assert np.array_equal(again.labels, space.labels)
     assert torch.equal(again.encode(rows[:5]).flat, space.encode(rows[:5]).flat)
     assert again.model.start.known.fields[0].names == ("left", "right")
+
+
+def test_the_bound_of_the_log_has_all_rates(tmp_path):
+    fitted(out=tmp_path / "s", epochs=1, beta=3.0)
+    parts = Study.open(tmp_path / "s").log()[-1]["parts"]
+    spent = parts["distortion"] + parts["rate"] + parts["rate_y"]
+    assert parts["rate_y"] > 0 and parts["elbo"] == pytest.approx(-spent)
 
 
 def test_a_label_of_two_classes_is_needed():
