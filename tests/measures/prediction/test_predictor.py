@@ -11,7 +11,7 @@ import zscape as zs
 from zscape.errors import DataError, ShapeError, SpecError
 from zscape.measures.prediction import fit_predictor, predict
 from zscape.measures.prediction.teaching import teach
-from zscape.measures.prediction.views import oriented_gradients, straightened
+from zscape.measures.prediction.views import oriented_gradients, seen, straightened
 from zscape.study.data import look
 
 pytestmark = pytest.mark.slow
@@ -51,6 +51,12 @@ def test_an_answer_does_not_depend_on_its_company(pictures, digits):
     together = predict(digits, things).probabilities
     alone = [predict(digits, thing).probabilities[0] for thing in things]
     np.testing.assert_allclose(np.stack(alone), together, atol=1e-5)
+
+
+def test_a_thing_that_is_mostly_ink_is_seen_alone_as_in_company(pictures):
+    space, _ = pictures
+    things = torch.cat([space.items[:5], 255 - space.items[5:6] // 4])
+    assert torch.equal(seen(space, things)[5:], seen(space, things[5:]))
 
 
 def test_it_repeats_and_leaves_the_generator_alone(pictures):

@@ -23,8 +23,7 @@ def seen(space: Space, stored: Tensor) -> Tensor:
         `[N, C, H, W]`, or `[N, F]`: standardised columns and codes side by side.
     """
     if isinstance(space.modality, Image):
-        parts = [_upright(space, part) for part in stored.split(CHUNK)]
-        return torch.cat(parts)
+        return torch.cat(_upright(space, stored))
     columns = row_features(space)(space.modality.prepare(stored))
     codes = encode_stored(space.model, space.modality, stored).flat
     scale = space.codes.flat.std(0).clamp(min=1e-6)
@@ -56,7 +55,7 @@ def joined(space: Space, stored: Tensor, *, codes: bool = True) -> Tensor:
     if not isinstance(space.modality, Image):
         rest = plain(space, stored)
     else:
-        upright = [_upright(space, part) for part in stored.split(CHUNK)]
+        upright = _upright(space, stored)
         turned = torch.cat([oriented_gradients(part) for part in upright])
         rest = components(turned, COMPONENTS).encode(turned)
         stored = torch.cat([(255 * part).round().to(torch.uint8) for part in upright])
@@ -107,11 +106,16 @@ def oriented_gradients(x: Tensor) -> Tensor:
     return (blocks / (blocks.norm(dim=-1, keepdim=True) + LEAST)).flatten(1)
 
 
-def _upright(space: Space, stored: Tensor) -> Tensor:
-    x = space.modality.prepare(stored)
+def _upright(space: Space, stored: Tensor) -> list[Tensor]:
+    """Pictures as a model sees them, in chunks, those of ink straightened."""
+    prepare = space.modality.prepare
+    parts = [prepare(part) for part in stored.split(CHUNK)]
     if is_shaded(space):
-        return x
-    return straightened(x) if x.mean() < 0.5 else 1 - straightened(1 - x)
+        return parts
+    # Whether ink is bright is a matter of the space, not of the things in a chunk.
+    if prepare(space.items[:CHUNK]).mean() < 0.5:
+        return [straightened(x) for x in parts]
+    return [1 - straightened(1 - x) for x in parts]
 
 
 def _of_length(x: Tensor, length: float) -> Tensor:
