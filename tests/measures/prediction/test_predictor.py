@@ -54,7 +54,7 @@ def test_an_answer_does_not_depend_on_its_company(pictures, digits):
 
 
 def test_a_thing_that_is_mostly_ink_is_seen_alone_as_in_company(pictures):
-    space, _ = pictures
+    space = replace(pictures[0], modality=replace(pictures[0].modality, inky=True))
     things = torch.cat([space.items[:5], 255 - space.items[5:6] // 4])
     assert torch.equal(seen(space, things)[5:], seen(space, things[5:]))
 

@@ -73,7 +73,7 @@ def fit_predictor(
         space: of whose kept things some have labels.
         labels: one for each of its things, None where unknown; None: those it has.
         codes: whether the codes are used beside gradients or columns; without them nothing of the
-            model is, which says what it adds.
+            model is, which says what it adds. Codes that labels taught (`m2_vae`) never are.
         seed: of all draws.
 
     Raises:
@@ -112,7 +112,7 @@ def fit_predictor(
         scale,
         figures=(*_row(teacher).figures, error),
         rows=teacher.rows,
-        notes=_notes(teacher, ids, agreed, guesses[apart], kind),
+        notes=_notes(space, teacher, ids, agreed, guesses[apart], kind),
     )
 
 
@@ -195,7 +195,7 @@ def _row(teacher: Teacher) -> Row:
 
 
 def _notes(
-    teacher: Teacher, ids: np.ndarray, agreed: Tensor, apart: Tensor, kind: str
+    space: Space, teacher: Teacher, ids: np.ndarray, agreed: Tensor, apart: Tensor, kind: str
 ) -> tuple[str, ...]:
     known = int((ids >= 0).sum())
     by = "their labels" if kind == "estimate" else "guesses of their classes, not labels"
@@ -205,6 +205,8 @@ def _notes(
         f"neighbours agree on {float(agreed.double().mean()):.1%} of the things, which teach",
         f"calibrated on {len(apart):,} things that did not teach, by {by}",
     ]
-    if "without" in teacher.name:
+    if space.guesses:
+        notes.append("the codes are not used: labels taught them, so none could be held out")
+    elif "without" in teacher.name:
         notes.append("warning: the codes of this study do not help to tell these classes")
     return tuple(notes)

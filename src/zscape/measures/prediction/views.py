@@ -20,11 +20,14 @@ def seen(space: Space, stored: Tensor) -> Tensor:
     """Stored things as a network of classes sees them: pictures of ink straightened, rows wide.
 
     Returns:
-        `[N, C, H, W]`, or `[N, F]`: standardised columns and codes side by side.
+        `[N, C, H, W]`, or `[N, F]`: standardised columns and codes side by side; the columns alone
+        where labels taught the codes, which then know even those that are held out.
     """
     if isinstance(space.modality, Image):
         return torch.cat(_upright(space, stored))
     columns = row_features(space)(space.modality.prepare(stored))
+    if space.guesses:
+        return columns
     codes = encode_stored(space.model, space.modality, stored).flat
     scale = space.codes.flat.std(0).clamp(min=1e-6)
     return torch.cat([columns, (codes - space.codes.flat.mean(0)) / scale], 1)
@@ -50,7 +53,7 @@ def joined(space: Space, stored: Tensor, *, codes: bool = True) -> Tensor:
     Args:
         space: whose codes.
         stored: things.
-        codes: whether the codes of the space are among them.
+        codes: whether the codes of the space are among them, unless labels taught these.
     """
     if not isinstance(space.modality, Image):
         rest = plain(space, stored)
@@ -59,7 +62,7 @@ def joined(space: Space, stored: Tensor, *, codes: bool = True) -> Tensor:
         turned = torch.cat([oriented_gradients(part) for part in upright])
         rest = components(turned, COMPONENTS).encode(turned)
         stored = torch.cat([(255 * part).round().to(torch.uint8) for part in upright])
-    if not codes:
+    if not codes or space.guesses:
         return _of_length(rest, 1.0)
     code = encode_stored(space.model, space.modality, stored).flat
     return torch.cat([_of_length(rest, 1.0), _of_length(code - code.mean(0), CODES)], 1)
