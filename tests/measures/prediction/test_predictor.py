@@ -10,6 +10,7 @@ from tests.contracts.space import digits_space
 import zscape as zs
 from zscape.errors import DataError, ShapeError, SpecError
 from zscape.measures.prediction import fit_predictor, predict
+from zscape.measures.prediction.predictor import _apart
 from zscape.measures.prediction.teaching import teach
 from zscape.measures.prediction.views import oriented_gradients, seen, straightened
 from zscape.study.data import look
@@ -39,6 +40,7 @@ def test_pictures(pictures, digits):
     assert (found.probabilities >= 0).all()
     assert (found.probabilities.argmax(1) == truth)[60:].mean() > 0.8
     assert found.classes[0] == space.label_names[truth[0]]
+    assert all("by what taught the network" in figure.name for figure in digits.figures[:2])
     names = [row.name for row in digits.rows]
     assert names[0] == "propagation" and "nearest neighbour without the model" in names
     assert digits.figures[-1].kind == "surrogate"  # 60 labels are too few to keep some back
@@ -116,6 +118,11 @@ def test_what_it_refuses(pictures, table):
         fit_predictor(space, [3, 4])
     with pytest.raises(ShapeError):
         predict(fit_predictor(space), np.zeros((2, 9, 9), np.uint8))
+
+
+def test_two_labelled_things_do_not_both_calibrate():
+    apart, _ = _apart(np.array([0, 1]), seed=0)
+    assert apart.sum() == 1
 
 
 def test_one_label_of_a_class_cannot_be_judged_and_labels_spread():

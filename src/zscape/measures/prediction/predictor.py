@@ -1,6 +1,6 @@
 """Calibrated probabilities of classes from the few labels of a space."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -44,7 +44,8 @@ class Predictor:
         names: of the classes.
         network: from what `views.seen` makes of things to logits.
         temperature: that the logits are divided by.
-        figures: how well it does, each with its kind.
+        figures: how well what taught the network guesses held-out labels, and how far the network's
+            own confidence is from its accuracy; each with its kind.
         rows: the ways of telling classes that were tried on held-out labels, floors among them.
         notes: how it was made, a line each.
     """
@@ -110,7 +111,7 @@ def fit_predictor(
         names,
         network,
         scale,
-        figures=(*_row(teacher).figures, error),
+        figures=(*_of_the_teacher(teacher), error),
         rows=teacher.rows,
         notes=_notes(space, teacher, ids, agreed, guesses[apart], kind),
     )
@@ -176,7 +177,8 @@ def _apart(ids: np.ndarray, seed: int) -> tuple[Tensor, str]:
         return torch.from_numpy(apart), "estimate"
     others = np.flatnonzero(ids < 0)
     if not len(others):  # few things, all labelled: their own classes, which flatters
-        apart[rng.choice(known, max(round(HELD_OUT * len(known)), 2), replace=False)] = True
+        number = min(max(round(HELD_OUT * len(known)), 2), len(known) - 1)  # one must teach
+        apart[rng.choice(known, number, replace=False)] = True
         return torch.from_numpy(apart), "estimate"
     apart[rng.choice(others, -(-len(others) // 10), replace=False)] = True
     return torch.from_numpy(apart), "surrogate"
@@ -190,8 +192,11 @@ def _calibrated(logits: Tensor, ids: Tensor, kind: str) -> tuple[float, Figure]:
     return scale, calibration_error(shares, ids[half:], kind=kind)
 
 
-def _row(teacher: Teacher) -> Row:
-    return next(row for row in teacher.rows if row.name == teacher.name)
+def _of_the_teacher(teacher: Teacher) -> tuple[Figure, ...]:
+    """What held-out labels say of the way that spread the others, not of the network it taught."""
+    row = next(row for row in teacher.rows if row.name == teacher.name)
+    by = f"by what taught the network, {teacher.name}"
+    return tuple(replace(figure, name=f"{figure.name} {by}") for figure in row.figures)
 
 
 def _notes(
