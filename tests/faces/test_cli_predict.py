@@ -6,10 +6,18 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save
 
 from zscape.cli import main
-from zscape.study.predicting import ABOUT, NETWORK
+from zscape.cli.predict import _words
+from zscape.errors import StudyError
+from zscape.measures.figure import Figure
+from zscape.measures.prediction.student import student
+from zscape.measures.prediction.views import seen
+from zscape.study.predicting import ABOUT, NETWORK, predictor_of
+from zscape.study.study import Study
 
 pytestmark = pytest.mark.slow
 
@@ -61,7 +69,10 @@ def test_rows_and_what_is_kept(studies, run, tmp_path):
     for line in lines:
         assert float(line["p(high)"]) + float(line["p(low)"]) == pytest.approx(1, abs=2e-6)
     assert "20 of 150 things are labelled" in err
-    assert "accuracy on 150 labelled: " in err and "share (estimate)" in err
+    assert (
+        "accuracy on 150 labelled (150 of the study's own data): " in err
+        and "share (estimate)" in err
+    )
     assert "expected calibration error: " in err and "share (surrogate)" in err
     assert (studies / "r" / NETWORK).is_file() and (studies / "r" / ABOUT).is_file()
     target = tmp_path / "found.csv"
@@ -70,6 +81,14 @@ def test_rows_and_what_is_kept(studies, run, tmp_path):
     assert (
         list(csv.DictReader(io.StringIO(target.read_text()))) == lines
     )  # the kept predictor says the same
+
+
+def test_an_empty_column_of_labels_judges_nothing(studies, run, tmp_path):
+    lines = (studies / "whole.csv").read_text().splitlines()[:9]
+    bare = [line.rsplit(",", 1)[0] + "," for line in lines[1:]]
+    (tmp_path / "new.csv").write_text("\n".join([lines[0], *bare]) + "\n")
+    code, out, err = run("predict", studies / "r", tmp_path / "new.csv", "--label", "kind")
+    assert code == 0 and len(out.splitlines()) == 9 and "accuracy on" not in err
 
 
 def test_pictures_as_json(studies, run):
@@ -108,3 +127,38 @@ def test_a_damaged_predictor_is_refused(studies, run):
         assert code != 0 and ABOUT in err
     finally:
         (studies / "p" / ABOUT).write_bytes(kept)
+
+
+def named(count):
+    return lambda about, weights: about.update(names=[str(n) for n in range(count)])
+
+
+def weighed(change):
+    return lambda about, weights: weights.update({k: change(v) for k, v in weights.items()})
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (named(10**6), "must be that of the weights, and is larger"),
+        (weighed(torch.Tensor.double), "must be torch.float32, got torch.float64"),
+        (weighed(lambda v: v * torch.nan if v.is_floating_point() else v), "are not finite"),
+        (lambda about, _: about["figures"][0].update(value="many"), "could not convert"),
+    ],
+)
+def test_a_predictor_that_somebody_made_is_refused(studies, change, said, monkeypatch):
+    study = Study.open(studies / "r")
+    about = {"names": ["a", "b"], "temperature": 1.0, "notes": []}
+    about["figures"] = [{"name": "a", "value": 1, "unit": "b", "kind": "c", "error": None}]
+    weights = student(tuple(seen(study.space(), study.space().items[:2]).shape[1:]), 2).state_dict()
+    change(about, weights)
+    files = {NETWORK: save(weights), ABOUT: json.dumps(about).encode()}
+    monkeypatch.setattr("zscape.study.predicting.has_file", lambda path, name: True)
+    monkeypatch.setattr("zscape.study.predicting.read_file", lambda path, name: files[name])
+    with pytest.raises(StudyError, match=said):
+        predictor_of(study)
+
+
+def test_figures_of_others_do_not_reach_the_terminal_raw():
+    assert "\x1b" not in _words(Figure("\x1b[2J", 1.0, "\x1b[1m", "\x1b[0m"))
+    assert "\x1b" not in _words(Figure("\x1b[2J", None, "", "undefined"))

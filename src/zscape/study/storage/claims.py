@@ -143,11 +143,15 @@ def conditions_from(record: Any, name: str) -> Conditions:
 
 
 @contextmanager
-def no_larger_than(size: int) -> Iterator[None]:
+def no_larger_than(size: int, name: str = "study.toml") -> Iterator[None]:
     """While a model is built, refuses parameters that could not come from a file of that size.
 
     Memory is asked for and not yet touched when a parameter is registered, so a spec that
     promises a network of a terabyte is refused before it costs anything.
+
+    Args:
+        size: of the file, in bytes.
+        name: of the file that says what the model is.
 
     Raises:
         StudyError: the model is larger.
@@ -158,7 +162,7 @@ def no_larger_than(size: int) -> Iterator[None]:
         nonlocal taken
         taken += 0 if parameter is None else parameter.nbytes
         if taken > most:
-            raise _misfit("The network in study.toml must be that of the weights, and is larger.")
+            raise _misfit(f"The network in {name} must be that of the weights, and is larger.")
 
     handle = register_module_parameter_registration_hook(count)
     try:
