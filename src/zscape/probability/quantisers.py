@@ -179,8 +179,11 @@ class Codebook(Quantiser):
     ) -> None:
         super().__init__(layout, (size,) * books)
         # Sums and counts, not their ratio: averaged over processes they are those of all examples.
-        self.register_buffer("sums", torch.randn(books, size, layout.dimension))
-        self.register_buffer("counts", torch.ones(books, size))
+        # Registered before they are filled: what a guard refuses has touched no memory.
+        self.register_buffer("sums", torch.empty(books, size, layout.dimension))
+        self.register_buffer("counts", torch.empty(books, size))
+        self.sums.normal_()
+        self.counts.fill_(1.0)
         self.decay = decay
         self.revive = revive
 
