@@ -116,5 +116,5 @@ def test_what_cannot_be_filled(pictures):
 
 
 def test_its_prior_is_not_replaced_by_one_that_sees_nothing(pictures):
-    with pytest.raises(SpecError, match="sees what is there of a thing"):
+    with pytest.raises(SpecError, match="sees what is there of a thing, as it fills"):
         refit_prior(pictures, components=2)
