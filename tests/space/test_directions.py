@@ -1,5 +1,7 @@
 """Directions: planted properties of planted codes, whose best movements are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -158,3 +160,9 @@ def test_how_far_out_a_code_lies_is_told_as_a_share(space):
 def test_what_cannot_be_is_refused_in_a_sentence(space, call, error, said):
     with pytest.raises(error, match=said):
         call(space)
+
+
+def test_classes_whose_long_names_begin_alike_are_two(space):
+    names = tuple("a very long name of the class " + end for end in ("low", "high"))
+    known = known_numbers(replace(space, label_names=names))
+    assert known.names[-2:] == names
