@@ -230,8 +230,8 @@ def code_shape(model: Model) -> tuple[int, ...]:
     level = top(model)
     if isinstance(model.start, Filling) or not isinstance(level, Flat | Aside | Rung | Choice):
         raise SpecError(
-            f"A prior that is refitted must depend on nothing, and that of {level.name!r} sees what "
-            "is there of a thing, as it fills the rest. Refit a model that does not fill."
+            f"A prior that is refitted must depend on nothing, and that of {level.name!r} sees "
+            "what is there of a thing, as it fills the rest. Refit a model that does not fill."
         )
     if model.start.known.fields and not isinstance(level, Aside):
         told = ", ".join(field.name for field in model.start.known.fields)
