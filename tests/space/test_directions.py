@@ -170,3 +170,9 @@ def test_an_index_may_be_numpys(space):
 def test_what_cannot_be_is_refused_in_a_sentence(space, call, error, said):
     with pytest.raises(error, match=said):
         call(space)
+
+
+def test_classes_whose_long_names_begin_alike_are_two(space):
+    names = tuple("a very long name of the class " + end for end in ("low", "high"))
+    known = known_numbers(replace(space, label_names=names))
+    assert known.names[-2:] == names

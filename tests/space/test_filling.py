@@ -8,6 +8,7 @@ from tests.contracts.space import digits_space
 
 from zscape.errors import DataError, ShapeError, SpecError
 from zscape.space.filling import fill, fill_rows, hole
+from zscape.space.refitting import refit_prior
 from zscape.study.data import look
 from zscape.study.run import fit
 
@@ -122,3 +123,8 @@ def test_what_cannot_be_filled(pictures):
         pictures.sample(2, where={"label": 1})
     with pytest.raises(SpecError, match="Rows can be filled by a study of a table"):
         fill_rows(pictures, pd.DataFrame({"a": [1.0]}))
+
+
+def test_its_prior_is_not_replaced_by_one_that_sees_nothing(pictures):
+    with pytest.raises(SpecError, match="sees what is there of a thing, as it fills"):
+        refit_prior(pictures, components=2)

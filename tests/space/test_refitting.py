@@ -101,6 +101,16 @@ def test_examples_of_no_known_class_are_left_out():
         refit_prior(replace(trained, labels=rare), by="label", components=1)
 
 
+def test_classes_are_named_in_full():
+    trained = space()
+    wide = np.where(np.arange(len(trained.codes)) % 2, 1_000_000.0, 1_000_001.0)
+    names = tuple(f"a very long name of the class {k}" for k in range(10))
+    told = replace(trained, attributes={"wide": wide}, label_names=names)
+    for by, wanted in (("wide", ("1000000", "1000001")), ("label", names)):
+        (field,) = refit_prior(told, by=by, components=1).known.fields
+        assert field.names == wanted
+
+
 def test_a_diffusion_knows_classes_too():
     after = refit_prior(space(), "diffusion", by="label", components=1, updates=20, guidance=2.0)
     assert after.sample(3, seed=0, where={"label": "3"}).shape == (3, 8, 8)
