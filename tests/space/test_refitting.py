@@ -62,6 +62,19 @@ def test_candidates_are_picked_by_held_out_codes():
     assert shares == sorted(shares) and shares[-1] == 1.0
 
 
+def test_whoever_takes_the_steps_keeps_draws_and_gradients():
+    trained, state = space(), torch.get_rng_state()
+    with torch.no_grad():
+        steps = refitting(trained, "diffusion", updates=40, components=1)
+        for attempt in steps:
+            assert torch.equal(torch.get_rng_state(), state) and not torch.is_grad_enabled()
+            if attempt.words == "diffusion" and attempt.loss == attempt.loss:
+                break
+    assert torch.is_grad_enabled()
+    steps.close()
+    assert torch.is_grad_enabled() and torch.equal(torch.get_rng_state(), state)
+
+
 def test_parts_are_apart_and_held_out():
     trained = space()
     fitting, picking, judging = parts(trained, seed=1)

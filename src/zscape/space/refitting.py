@@ -195,7 +195,8 @@ def _inferred(
 def _task(
     space: Space, ids: np.ndarray, classes: int, *, components: int, updates: int, seed: int
 ) -> Task:
-    code_shape(space.model)
+    with seeded(STREAM + seed):
+        code_shape(space.model)
     fitting, picking, _ = parts(space, seed=seed)
     draws = max(MOST_DRAWS // len(fitting), 1)
     z, _, shapes = _inferred(space, fitting, min(draws, 8), seed)
