@@ -24,8 +24,15 @@ JUDGED = 10_000  # seed of the real pictures that the judge is tried on
 FACTORS = {"shape": [0], "size": [1], "place": [2, 3]}
 HELD_FORMS = ("there is a {size} {shape} at the {place}", "{place}, {size}, {shape}")
 KEPT_FORMS = tuple(form for form in FORMS if form not in HELD_FORMS)
-OPTIONS = {"latent": 8, "network": "conv:16", "prior": "flow", "learning_rate": 2e-3, "patience": 0}
-EPOCHS = 40
+OPTIONS = {
+    "latent": 10,
+    "network": "conv",
+    "prior": "flow",
+    "beta": 0.2,
+    "learning_rate": 2e-3,
+    "patience": 0,
+}
+EPOCHS = 30
 
 
 @dataclass(frozen=True)
