@@ -72,7 +72,8 @@ def real(settings: Settings) -> Iterator[Figure]:
     read_by = Reader(settings)
     pictures, _ = digits("test")
     words = f"{SAMPLES} stacks of test digits"
-    yield from _scored("floor_real", read_by, lambda n: stacked(pictures, n, seed=1), words)
+    chunks = iter(stacked(pictures, SAMPLES, seed=1).split(CHUNK))
+    yield from _scored("floor_real", read_by, lambda n: next(chunks)[:n], words)
 
 
 def principal(channels: int) -> Part:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from zscape.space.levels import redraw
     from zscape.space.maps import map_codes
     from zscape.space.paths import interpolate, traverse, walk
+    from zscape.space.pruning import prune
     from zscape.space.refitting import refit_prior
     from zscape.space.space import Space, reconstruct
     from zscape.study.comparison import compare
@@ -53,6 +54,7 @@ _HOMES = {
     "open": "zscape.study.run",
     "predict": "zscape.measures.prediction",
     "prepare": "zscape.study.run",
+    "prune": "zscape.space.pruning",
     "reconstruct": "zscape.space.space",
     "refit_prior": "zscape.space.refitting",
     "redraw": "zscape.space.levels",
@@ -84,6 +86,7 @@ __all__ = [
     "open",
     "predict",
     "prepare",
+    "prune",
     "reconstruct",
     "redraw",
     "refit_prior",

@@ -29,6 +29,7 @@ from zscape.study.known import build, conditions_of
 from zscape.study.spec import find_recipe, settle
 from zscape.study.training.beginning import settle_training, train_on
 
+WITHOUT_NUMBERS = ("vq_vae", "rvq_vae", "fsq_vae", "fill_vae")  # grids of codes, or rows with holes
 DRAWS = 16  # codes drawn per example for its score, the same noise for every example
 STEPS, SMALLEST_BATCH, LARGEST_BATCH = 20, 8, 128  # of an automatic batch size
 KINDS = [np.float64, np.float32]
@@ -102,6 +103,7 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         """
         X = validate_data(self, X, dtype=KINDS, ensure_min_samples=2)
         recipe = find_recipe(self.recipe) if isinstance(self.recipe, str) else self.recipe
+        _require_numbers(recipe.__name__)
         chosen, training = settle(recipe, self._options()), settle_training(self._training(len(X)))
         modality = _standardising(X)
         data = _data(modality, modality.encode(X))
@@ -199,6 +201,14 @@ def _standardising(X: np.ndarray) -> Array:
         scale=tuple(np.where(constant, 0.0, wide.std(axis=0)).tolist()),
         num_examples=len(X),
     )
+
+
+def _require_numbers(recipe: str) -> None:
+    if recipe in WITHOUT_NUMBERS:
+        raise SpecError(
+            f"A transformer must have a recipe whose codes are rows of numbers, got {recipe!r}. "
+            "zscape.fit takes it."
+        )
 
 
 def _data(modality: Array, x: Tensor) -> Data:

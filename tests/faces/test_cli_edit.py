@@ -102,6 +102,7 @@ def test_what_cannot_be_is_one_sentence(digits, run, words, said):
         '[round]\nvector = "a"\nreadout = []\nmeasure = "AUC"\nnumber = 1\nleakage = {}',
         "[round]\nvector = [nan,0,0,0,0]\nreadout = [0,0,0,0,0]\nmeasure='A'\nnumber=1\nleakage={}",
         "[round]\nvector = [0,0,0,0,0]\nreadout = [0,0,0,0,0]\nmeasure='A'\nnumber=1\nleakage=3",
+        "[round]\nvector = [0,0,0,0,0]\nreadout = [0,0,0,0,0]\nmeasure='A'\nnumber=inf\nleakage={}",
     ],
 )
 def test_a_file_that_holds_no_directions_is_told(digits, run, content):

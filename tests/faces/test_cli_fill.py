@@ -93,7 +93,10 @@ def test_rows_with_empty_cells(rows, run, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("#3",), "fill must have --mask and a study of pictures"),
+        (
+            ("#3",),
+            "What is filled must be rows of a table, or pictures with a --mask",
+        ),
         (("#3", "--mask", "up"), "A mask must be right, left, top, bottom, or box:y0,x0,y1,x1"),
         (("#9999", "--mask", "top"), "An item must be between #0 and"),
     ],

@@ -47,7 +47,7 @@ def test_a_new_study_with_a_better_prior(study, run):
     for words in (("sample", new), ("show", new), ("traverse", new), ("report", new)):
         assert run(*words)[0] == 0, words
     assert b"The prior, before and after" in (new / "report.html").read_bytes()
-    assert run("refit-prior", study)[0] == 65  # it is there
+    assert run("refit-prior", study, "--out", f"{study}-refit")[0] == 65  # it is there
 
 
 @pytest.mark.parametrize("kind", ["vamp", "flow", "diffusion"])
@@ -74,7 +74,7 @@ def test_classes_without_retraining(study, run, tmp_path):
 
 def test_it_is_not_trained_on(study, run, tmp_path):
     run("refit-prior", study, "--components", 1, "--out", tmp_path / "new")
-    with pytest.raises(StudyError, match="has another"):
+    with pytest.raises(StudyError, match="made from another"):
         resume(tmp_path / "new", digits())
 
 

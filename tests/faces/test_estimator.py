@@ -91,6 +91,12 @@ def test_global_randomness_is_left_alone(rows):
     assert (np.random.random(), torch.rand(1).item()) == expected
 
 
+@pytest.mark.parametrize("recipe", ["vq_vae", "fsq_vae", "fill_vae"])
+def test_recipes_of_other_codes_are_refused(recipe, rows):
+    with pytest.raises(SpecError, match="rows of numbers, got"):
+        LatentTransformer(recipe=recipe).fit(rows)
+
+
 @pytest.mark.parametrize("recipe", ["vae", "iwae", "flow_vae", "mixture_vae", "tc_vae"])
 def test_recipes_by_name(recipe, rows):
     model = LatentTransformer(recipe, n_components=3, epochs=2, random_state=0).fit(rows)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from zscape.errors import DataError, SpecError
-from zscape.modalities.conditions import find_conditions
+from zscape.modalities.conditions import Field, find_conditions
 
 ATTRIBUTES = {"smile": np.array([0, 1, np.nan, 1]), "age": np.array([20.0, 30.0, 40.0, np.nan])}
 
@@ -58,3 +58,8 @@ def test_nothing_known_is_no_context():
 def test_two_things_of_one_name_are_refused():
     with pytest.raises(DataError, match="'label' twice"):
         find_conditions(np.array([0]), ("a",), {"label": np.array([1.0])})
+
+
+def test_classes_are_asked_for_as_they_are_written():
+    field = Field("label", ("01", "1", "1.0"))
+    assert [field.encode(value) for value in ("01", "1", "1.0", 1)] == [0, 1, 2, 1]

@@ -107,6 +107,36 @@ def test_guidance_zero_is_unconditional():
     assert not torch.allclose(prior(known).sample(), draws[0])
 
 
+def test_guidance_goes_along_the_line_through_two_whole_denoisers():
+    """Ho and Salimans 2022, eq. 6, of the mixture and of the network."""
+    prior = diffusion(torch.randn(300, 2), 2, classes=3)
+    prior.source.logits.data.normal_()
+    prior.network.last.weight.data.normal_()
+    known, z = torch.eye(3)[torch.arange(6) % 3], torch.randn(6, 2)
+
+    def velocity(guidance):
+        prior.guidance = guidance
+        with torch.no_grad():
+            return prior(known)._field(z.shape[:1])(z, 0.5)
+
+    free, led = velocity(0.0), velocity(1.0)
+    for guidance in (0.01, 0.5, 3.0):
+        torch.testing.assert_close(velocity(guidance), free + guidance * (led - free))
+
+
+def test_a_little_guidance_leads_a_little():
+    prior = diffusion(torch.randn(300, 1), 2, classes=2, steps=16)
+    prior.source.loc.data.copy_(torch.tensor([[-1.0], [1.0]]))
+    prior.source.scale_tril.data.fill_(0.1)
+    prior.source.logits.data.copy_(torch.tensor([[0.0, -1e4], [-1e4, 0.0]]))
+    shares = []
+    for prior.guidance in (0.0, 0.01, 0.5, 0.99, 1.0):
+        drawn = prior(torch.tensor([[1.0, 0.0]]).expand(4000, 2)).sample()
+        shares.append((drawn < 0).float().mean().item())
+    assert abs(shares[0] - 0.5) < 0.03 and abs(shares[1] - shares[0]) < 0.05
+    assert 0.6 < shares[2] <= shares[3] + 0.01 and shares[3] > 0.97 and shares[4] > 0.99
+
+
 @pytest.mark.parametrize("steps", [4, 64])
 def test_steps_are_a_setting(steps):
     prior = diffusion(torch.randn(300, 3), 1, steps=steps)

@@ -175,3 +175,17 @@ def test_the_rate_is_the_name_of_every_code(quantiser):
     torch.testing.assert_close(-p.log_prob(q.sample()), torch.full((9,), nats))
     assert (q.log_prob(q.sample()) == 0).all()
     assert (q.log_prob(q.sample() + 1) == -torch.inf).all()
+
+
+def test_codes_that_nothing_chooses_stay_where_they_are():
+    """Averages that sink to nothing lose the place: 0.99^10000 is below the least float."""
+    book = Codebook(Layout(2, 1), 2, revive=0)
+    book.start(torch.tensor([[0.0, 0.0], [3.0, -7.0]]))
+    kept = int(book.book(0)[:, 0].argmax())
+    place = book.book(0)[kept].clone()
+    rows, index = torch.zeros(1, 2), torch.tensor([[1 - kept]])
+    for _ in range(11_000):
+        book.follow(rows, index)
+    assert torch.allclose(book.book(0)[kept], place, rtol=1e-3)
+    book.follow(torch.ones(1, 2), torch.tensor([[kept]]))  # and follow at once when chosen
+    assert torch.allclose(book.book(0)[kept], torch.ones(2), atol=1e-3)

@@ -7,8 +7,11 @@ from tests.contracts.recipe import DATA, KNOWN
 
 import zscape as zs
 from zscape.errors import SpecError
+from zscape.measures.prediction import fit_predictor
 from zscape.modalities.conditions import Conditions, Field
 from zscape.recipes import m2_vae
+from zscape.space.directions import find_direction
+from zscape.study.study import Study
 
 
 def clusters(n=600, seed=0):
@@ -54,6 +57,32 @@ def test_a_study_of_half_labelled_rows_opens_as_it_was(tmp_path):
     assert np.array_equal(again.labels, space.labels)
     assert torch.equal(again.encode(rows[:5]).flat, space.encode(rows[:5]).flat)
     assert again.model.start.known.fields[0].names == ("left", "right")
+
+
+def test_labels_of_noise_are_not_said_to_be_known():
+    rng = np.random.default_rng(0)
+    labels = [str(k) for k in rng.integers(2, size=100)]
+    settings = {
+        "latent": 2,
+        "network": "mlp:64",
+        "label_weight": 50.0,
+        "learning_rate": 1e-2,
+        "ema": 0.0,
+    }
+    rows = rng.normal(size=(100, 10))
+    space = zs.fit(rows, labels=labels, recipe="m2_vae", epochs=100, patience=0, **settings)
+    knows = (space.codes["y"].argmax(1).numpy() == space.labels).mean()
+    predictor = fit_predictor(space)
+    assert knows > 0.8 and predictor.figures[0].value < 0.65
+    assert any("labels taught them" in note for note in predictor.notes)
+    assert find_direction(space, "1").score is None
+
+
+def test_the_bound_of_the_log_has_all_rates(tmp_path):
+    fitted(out=tmp_path / "s", epochs=1, beta=3.0)
+    parts = Study.open(tmp_path / "s").log()[-1]["parts"]
+    spent = parts["distortion"] + parts["rate"] + parts["rate_y"]
+    assert parts["rate_y"] > 0 and parts["elbo"] == pytest.approx(-spent)
 
 
 def test_a_label_of_two_classes_is_needed():

@@ -1,5 +1,7 @@
 """Directions: planted properties of planted codes, whose best movements are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -143,6 +145,16 @@ def test_how_far_out_a_code_lies_is_told_as_a_share(space):
     assert half == pytest.approx(0.5, abs=0.08)
 
 
+def test_codes_that_are_all_the_same_are_no_crash(space):
+    same = replace(space, codes=Codes({"z": torch.ones(NUMBER, SIZE)}))
+    assert beyond_data(same, same.codes[0]) == 0.0
+
+
+def test_an_index_may_be_numpys(space):
+    one, other = edit(space, np.int64(3), {"age": 1.0}), edit(space, 3, {"age": 1.0})
+    assert torch.equal(one.x, other.x)
+
+
 @pytest.mark.parametrize(
     ("call", "error", "said"),
     [
@@ -158,3 +170,9 @@ def test_how_far_out_a_code_lies_is_told_as_a_share(space):
 def test_what_cannot_be_is_refused_in_a_sentence(space, call, error, said):
     with pytest.raises(error, match=said):
         call(space)
+
+
+def test_classes_whose_long_names_begin_alike_are_two(space):
+    names = tuple("a very long name of the class " + end for end in ("low", "high"))
+    known = known_numbers(replace(space, label_names=names))
+    assert known.names[-2:] == names

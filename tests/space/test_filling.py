@@ -6,8 +6,9 @@ import pytest
 import torch
 from tests.contracts.space import digits_space
 
-from zscape.errors import ShapeError, SpecError
+from zscape.errors import DataError, ShapeError, SpecError
 from zscape.space.filling import fill, fill_rows, hole
+from zscape.space.refitting import refit_prior
 from zscape.study.data import look
 from zscape.study.run import fit
 
@@ -51,7 +52,7 @@ def test_completions_are_drawn_anew_where_nothing_says_which(pictures):
 
 
 def test_an_index_names_a_thing_too(pictures):
-    made = fill(pictures, 3, "top", n=2, seed=1)
+    made = fill(pictures, np.int64(3), "top", n=2, seed=1)
     assert (made[:, 4:] == pictures.items[3, 0, 4:].numpy()).all()
 
 
@@ -77,6 +78,16 @@ def test_rows_need_no_order_of_their_index(rows):
     filled = fill_rows(space, part)
     assert filled.index.tolist() == [5, 2] and filled.iloc[1].equals(part.iloc[1])
     assert abs(filled.iloc[0]["a"] - frame.iloc[5]["a"]) < 2
+
+
+def test_rows_may_be_dictionaries_and_must_be_some(rows):
+    space, frame = rows
+    told = [{"a": 12.0, "b": None, "kind": "high"}, {"a": None, "b": 24.0, "kind": None}]
+    filled = fill_rows(space, told)
+    assert filled["a"][0] == 12 and abs(filled["b"][0] - 36) < 3 and abs(filled["a"][1] - 8) < 1
+    assert filled["kind"].tolist() == ["high", "low"]
+    with pytest.raises(DataError, match="must be at least one, got none"):
+        fill_rows(space, frame[:0])
 
 
 @pytest.mark.parametrize(
@@ -112,3 +123,8 @@ def test_what_cannot_be_filled(pictures):
         pictures.sample(2, where={"label": 1})
     with pytest.raises(SpecError, match="Rows can be filled by a study of a table"):
         fill_rows(pictures, pd.DataFrame({"a": [1.0]}))
+
+
+def test_its_prior_is_not_replaced_by_one_that_sees_nothing(pictures):
+    with pytest.raises(SpecError, match="sees what is there of a thing, as it fills"):
+        refit_prior(pictures, components=2)

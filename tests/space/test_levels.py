@@ -1,5 +1,7 @@
 """Levels: what is kept is kept, what is redrawn is drawn from its prior, and what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -102,6 +104,11 @@ def test_what_levels_hold(space):
         assert row["rate"].value > 0
         assert 0 <= row["class changed when redrawn"].value <= 1
     assert levels(digits_space()) == ()
+
+
+def test_no_class_is_told_where_no_kept_thing_has_a_label(space):
+    bare = replace(space, labels=np.full(len(space.codes), -1))
+    assert levels(bare, most=40)[0].figures[-1].kind == "undefined"
 
 
 def test_a_level_that_says_nothing_moves_nothing(space):

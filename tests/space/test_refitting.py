@@ -62,6 +62,19 @@ def test_candidates_are_picked_by_held_out_codes():
     assert shares == sorted(shares) and shares[-1] == 1.0
 
 
+def test_whoever_takes_the_steps_keeps_draws_and_gradients():
+    trained, state = space(), torch.get_rng_state()
+    with torch.no_grad():
+        steps = refitting(trained, "diffusion", updates=40, components=1)
+        for attempt in steps:
+            assert torch.equal(torch.get_rng_state(), state) and not torch.is_grad_enabled()
+            if attempt.words == "diffusion" and attempt.loss == attempt.loss:
+                break
+    assert torch.is_grad_enabled()
+    steps.close()
+    assert torch.is_grad_enabled() and torch.equal(torch.get_rng_state(), state)
+
+
 def test_parts_are_apart_and_held_out():
     trained = space()
     fitting, picking, judging = parts(trained, seed=1)
@@ -99,6 +112,16 @@ def test_examples_of_no_known_class_are_left_out():
     rare[parts(trained)[0][trained.labels[parts(trained)[0]] == 4][:1]] = 4
     with pytest.raises(DataError, match="at least 2 examples"):
         refit_prior(replace(trained, labels=rare), by="label", components=1)
+
+
+def test_classes_are_named_in_full():
+    trained = space()
+    wide = np.where(np.arange(len(trained.codes)) % 2, 1_000_000.0, 1_000_001.0)
+    names = tuple(f"a very long name of the class {k}" for k in range(10))
+    told = replace(trained, attributes={"wide": wide}, label_names=names)
+    for by, wanted in (("wide", ("1000000", "1000001")), ("label", names)):
+        (field,) = refit_prior(told, by=by, components=1).known.fields
+        assert field.names == wanted
 
 
 def test_a_diffusion_knows_classes_too():

@@ -1,4 +1,4 @@
-from functools import partialmethod
+from functools import partial, partialmethod
 
 import pytest
 import torch
@@ -97,7 +97,7 @@ def gradient(parts, x):
     torch.manual_seed(0)
     step = stepper(*still())
     step.parts = parts
-    figures = step._differentiated(Batch(x))
+    figures = step._differentiated(Batch(x), [])
     return figures, torch.cat([g.flatten() for g in step.adam.gradients])
 
 
@@ -132,6 +132,26 @@ def test_a_batch_is_halved_until_it_fits_and_stays_so():
     step.advance(Batch(torch.randn(64, 5)), 1)
     assert step.parts == 8 and step.made == 2
     assert weights(step).isfinite().all()
+
+
+def test_a_step_that_is_made_again_moves_running_statistics_once():
+    torch.manual_seed(3)
+    x, steps = torch.randn(64, 5), [made(partial(vae, mean_scale=0.6)) for _ in range(2)]
+    steps[1].parts = 2
+    plain, tried = steps[0].model.decoder.forward, []
+
+    def forward(state):
+        tried.append(len(tried))
+        if len(tried) == 1:
+            raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
+        return plain(state)
+
+    steps[0].model.decoder.forward = forward
+    for step in steps:
+        step.advance(Batch(x), 0)
+    one, other = (step.model.levels[0].posterior.norm.running_mean for step in steps)
+    assert steps[0].parts == 2
+    torch.testing.assert_close(one, other)
 
 
 def test_what_does_not_fit_in_sixteenths_is_told_with_a_setting():

@@ -192,7 +192,7 @@ def _line(direction: Direction) -> str:
     told = f"{printable(direction.name)}: "
     if direction.score is not None:
         kind = "exact" if direction.measure.startswith("share") else "estimate, 5 folds"
-        told += f"{direction.measure} {direction.score:.3f} ({kind}), "
+        told += f"{printable(direction.measure)} {direction.score:.3f} ({kind}), "
     told += f"{direction.number:,} examples"
     largest = sorted(direction.leakage.items(), key=lambda pair: -abs(pair[1]))[:TOLD]
     leaks = ", ".join(f"{printable(name)} {moved:+.2f}" for name, moved in largest)

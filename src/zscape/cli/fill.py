@@ -46,10 +46,11 @@ def fill(
     if isinstance(space.modality, Table):
         _rows(study, space, item, mask, out=out, json=json)
         return
-    if not isinstance(space.modality, Image) or not mask:
+    pictures = isinstance(space.modality, Image)
+    if not pictures or not mask:
         raise SpecError(
-            "fill must have --mask and a study of pictures, or a study of a table, got "
-            f"{space.modality} and {mask!r}. 'right' hides the right half."
+            "What is filled must be rows of a table, or pictures with a --mask, got "
+            f"{'pictures without one' if pictures else 'arrays'}. 'right' hides the right half."
         )
     hidden = _hidden(space, mask)
     stored = stored_item(space, item)

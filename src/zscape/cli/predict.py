@@ -42,7 +42,7 @@ def predict(
         tell("The study cannot be written, so its predictor is made and not kept.")
         predictor = predictor_of(trained, keep=False)
     raw, found = predicted(predictor, data, label=label)
-    figures = (*predictor.figures, *judged(found, raw))
+    figures = (*predictor.figures, *judged(predictor.space, found, raw))
     items = raw.names or tuple(str(n) for n in range(len(found.probabilities)))
     if out is not None:
         write_file(out, _table(found, items).encode())
@@ -75,7 +75,8 @@ def _told(figures: tuple[Figure, ...]) -> dict[str, list[dict[str, object]]]:
 
 
 def _words(figure: Figure) -> str:
+    name = printable(figure.name)
     if figure.value is None:
-        return f"{figure.name}: undefined (too few labels of some class)"
+        return f"{name}: undefined (too few labels of some class)"
     error = "" if figure.error is None else f" +- {figure.error:.3f}"
-    return f"{figure.name}: {figure.value:.3f}{error} {figure.unit} ({figure.kind})"
+    return f"{name}: {figure.value:.3f}{error} {printable(figure.unit)} ({printable(figure.kind)})"

@@ -13,7 +13,8 @@ from zscape.cli.verbs import Folder, Json, Own, Seed, opened
 from zscape.space.candidates import Attempt, best
 from zscape.space.refitting import refitting
 from zscape.space.slot import slot_words
-from zscape.study.refitting import keep_refitted, refitted_path
+from zscape.study.deriving import derived_path
+from zscape.study.refitting import keep_refitted
 from zscape.study.study import REPORT
 
 Kind = Annotated[
@@ -54,7 +55,7 @@ def refit_prior(
 ) -> None:
     """Fit a better prior to the codes of a study, all else frozen, and keep it as a new study."""
     trained = opened(study, recipe)
-    path, space = refitted_path(trained, out), trained.space()
+    path, space = derived_path(trained, out, "refit"), trained.space()
     attempts = refitting(
         space,
         prior,

@@ -47,7 +47,8 @@ def levels(
         return ()
     chosen = choose_features(space, seed=seed) if features is None else features
     if classify is None and space.labels is not None:
-        classify = real_things(space, chosen).classify
+        real = real_things(space, chosen)
+        classify = real.classify if real.labels is not None else None
     places = measuring_places(space, most)
     codes = {name: z[space.kept[places]] for name, z in space.codes.tensors.items()}
     x = space.modality.prepare(space.items[places])

@@ -45,7 +45,8 @@ class Field:
             SpecError: no such class, or no number.
         """
         if self.names:
-            if (name := _name(value)) not in self.names:
+            name = str(value)  # as it is written first: "01" and "1" may be two classes
+            if name not in self.names and (name := class_key(value)) not in self.names:
                 raise unknown(self.name, name, list(self.names))
             return float(self.names.index(name))
         try:
@@ -204,15 +205,22 @@ def _found(name: str, values: np.ndarray) -> tuple[Field, np.ndarray]:
     if 0 < len(different) <= MOST_CLASSES:
         ids = np.searchsorted(different, values).astype(float)
         column = np.where(np.isfinite(values), ids, np.nan)
-        return Field(name, tuple(_name(value) for value in different.tolist())), column
+        return Field(name, tuple(class_key(value) for value in different.tolist())), column
     mean = float(known.mean()) if len(known) else 0.0
     scale = float(known.std()) if len(known) else 1.0
     column = np.where(np.isfinite(values), (values - mean) / (scale or 1.0), np.nan)
     return Field(name, mean=mean, scale=scale or 1.0), column
 
 
-def _name(value: Any) -> str:
-    """A class as it is written: 1.0 and "1" are the same."""
+def class_key(value: Any, names: Sequence[str] = ()) -> str:
+    """What a class is asked for by: its whole name, or its number as it is written, 1.0 as "1".
+
+    Args:
+        value: an index into the names, if there are any; else a number, or a word for one.
+        names: of the classes.
+    """
+    if names and 0 <= value < len(names):
+        return names[int(value)]
     try:
         number = float(value)
     except (TypeError, ValueError):

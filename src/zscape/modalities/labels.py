@@ -34,10 +34,7 @@ def code_labels(
             f"Labels must be one per example, {number:,} here; got shape {array.shape}. "
             "Pass a list of that length, with None where a label is unknown."
         )
-    values = array.tolist()
-    known = np.array([not _is_missing(value) for value in values], dtype=bool)
-    if names:
-        known &= np.array([k and value >= 0 for value, k in zip(values, known, strict=True)])
+    values, known = array.tolist(), are_known(array, names)
     if number and not known.any():
         raise DataError(
             f"Labels must be known for some examples, got none of {number:,}. Give a few, or leave "
@@ -47,6 +44,12 @@ def code_labels(
     given = _label_array([value for value, k in zip(values, known, strict=True) if k])
     ids[known], found = (given.astype(np.int64), names) if names else _classes(given)
     return ids, found
+
+
+def are_known(labels: Any, names: tuple[str, ...] = ()) -> np.ndarray:
+    """Which labels say a class, bool `[N]`; where they are ids into `names`, those from 0 on."""
+    values = _label_array(labels).tolist()
+    return np.array([not (_is_missing(v) or (names and v < 0)) for v in values], dtype=bool)
 
 
 def class_ids(labels: Any) -> np.ndarray:

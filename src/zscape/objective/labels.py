@@ -25,16 +25,24 @@ class Enumerated(Objective):
         name: of the level of classes.
         inner: what a walk costs below that level, by name, `[S, B]` each, in nats.
         *terms: added as they are.
+        beta: what a nat of the inner "rate" costs.
         classes: K.
         labelled: least share of the examples of an epoch that carry a label.
     """
 
     def __init__(
-        self, name: str, inner: Costs, *terms: Term, classes: int, labelled: float = 0.0
+        self,
+        name: str,
+        inner: Costs,
+        *terms: Term,
+        beta: float = 1.0,
+        classes: int,
+        labelled: float = 0.0,
     ) -> None:
         self.name = name
         self.inner = inner
         self.terms = terms
+        self.beta = beta
         self.draws = classes
         self.labelled = labelled
         self.steady = all(term.steady for term in terms)
@@ -46,7 +54,8 @@ class Enumerated(Objective):
         weights = latent.q.mean.movedim(-1, 0)  # [K, B]: of the walk of each class
         costs = {name: (weights * cost).sum(0).mean() for name, cost in self.inner(trace).items()}
         costs[f"rate_{self.name}"] = rate(latent).mean()
-        parts = [Part(name, cost, cost) for name, cost in costs.items()]
+        costly = {"rate": self.beta}
+        parts = [Part(name, cost, costly.get(name, 1.0) * cost) for name, cost in costs.items()]
         parts += [term(trace, step) for term in self.terms]
         total = torch.stack([part.cost for part in parts]).sum()
         return Loss(total, {part.name: part.value.detach() for part in parts})
@@ -78,12 +87,12 @@ class Labels(Term):
         return Part("label", value, self.weight * value)
 
 
-def below(name: str, beta: float = 1.0) -> Costs:
-    """What a walk costs but for the level of that name: distortion, and `beta` times the rates."""
+def below(name: str) -> Costs:
+    """What a walk costs but for the level of that name: its distortion, and the other rates."""
 
     def costs(trace: Trace) -> dict[str, Tensor]:
         spent = distortion(trace)
         rates = [rate(latent) for latent in trace.latents if latent.name != name]
-        return {"distortion": spent, "rate": beta * torch.stack(rates).sum(0)}
+        return {"distortion": spent, "rate": torch.stack(rates).sum(0)}
 
     return costs

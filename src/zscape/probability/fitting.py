@@ -54,8 +54,9 @@ def minimise(
     for step in range(1, steps + 1):
         rows = torch.randint(len(points[0]), (batch,), generator=generator)
         optimiser.param_groups[0]["lr"] = learning_rate * _pace(step / steps)
-        value = loss(points[0][rows], points[1][rows]).mean()
         optimiser.zero_grad()
+        with torch.enable_grad():  # whatever the taker wants of gradients, who goes on at a yield
+            value = loss(points[0][rows], points[1][rows]).mean()
         value.backward()
         norm = nn.utils.clip_grad_norm_(weights, LARGEST)
         if value.isfinite() and norm.isfinite():

@@ -172,12 +172,17 @@ class FullMixture(Conditional):
     def __init__(self, latent: int, components: int = 50, *, classes: int = 0) -> None:
         super().__init__()
         self.classes = classes
-        self.logits = nn.Parameter(torch.zeros(max(classes, 1), components))
-        self.loc = nn.Parameter(torch.randn(components, latent))
-        self.scale_tril = nn.Parameter(torch.eye(latent).repeat(components, 1, 1))
+        # Registered before they are filled: what a guard refuses has touched no memory.
+        self.logits = nn.Parameter(torch.empty(max(classes, 1), components))
+        self.loc = nn.Parameter(torch.empty(components, latent))
+        self.scale_tril = nn.Parameter(torch.empty(components, latent, latent))
+        with torch.no_grad():
+            self.logits.zero_()
+            self.loc.normal_()
+            self.scale_tril.copy_(torch.eye(latent))
 
     def forward(self, context: Tensor) -> FullGaussianMixture:
-        """The distribution given the chance of each class, `[..., classes]`.
+        """The distribution given the class, one-hot `[..., classes]`.
 
         A context of zeros, or one of size 0, says nothing of the class. Where no class is known,
         it is the same distribution for every state `[..., features]`.

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 _CHUNK = 16_384  # rows that are compared with a codebook at a time
 _BEAM = 16  # readings of a sum of codes that are followed
+_FAINT = 1e-6  # counts below this sink no further, or the place would be lost with them
 _HEAVY = 1e8  # counts above this are of codes that were revived in the step before
 
 
@@ -179,8 +180,11 @@ class Codebook(Quantiser):
     ) -> None:
         super().__init__(layout, (size,) * books)
         # Sums and counts, not their ratio: averaged over processes they are those of all examples.
-        self.register_buffer("sums", torch.randn(books, size, layout.dimension))
-        self.register_buffer("counts", torch.ones(books, size))
+        # Registered before they are filled: what a guard refuses has touched no memory.
+        self.register_buffer("sums", torch.empty(books, size, layout.dimension))
+        self.register_buffer("counts", torch.empty(books, size))
+        self.sums.normal_()
+        self.counts.fill_(1.0)
         self.decay = decay
         self.revive = revive
 
@@ -241,8 +245,9 @@ class Codebook(Quantiser):
         told = torch.where(counts > _HEAVY, 4 * self.revive * usual / counts, 1.0)
         used = torch.zeros_like(counts).index_add_(0, index, torch.ones_like(rows[:, 0]))
         added = torch.zeros_like(sums).index_add_(0, index, rows)
-        counts.mul_(told * self.decay).add_(used, alpha=1 - self.decay)
-        sums.mul_((told * self.decay)[:, None]).add_(added, alpha=1 - self.decay)
+        kept = torch.where(counts > _FAINT, told * self.decay, 1.0)
+        counts.mul_(kept).add_(used, alpha=1 - self.decay)
+        sums.mul_(kept[:, None]).add_(added, alpha=1 - self.decay)
         if self.revive:
             dead = (counts < self.revive * usual) & (used == 0)
             # Each process proposes a vector of its own share of the batch, of so unlike weights

@@ -62,8 +62,9 @@ def m2_vae(
     model = Model(front, [y, z], Decoder(back, said), Plain(Conditions((field,))))
     return model, Enumerated(
         "y",
-        below("y", at_least("beta", beta, 0)),
+        below("y"),
         Labels("y", at_least("label_weight", label_weight, 0)),
+        beta=at_least("beta", beta, 0),
         classes=classes,
         labelled=between("labelled", labelled, 0, 0.9),
     )

@@ -166,8 +166,7 @@ def _fit_diagonal(task: Task, slot: Slot) -> Iterator[Attempt]:
 
 def fit_flow(task: Task, slot: Slot) -> Iterator[Attempt]:
     """A spline flow, by gradients."""
-    with seeded(STREAM + task.seed):
-        prior = _fresh(task, slot)
+    prior = _fresh(task, slot)
     assert isinstance(prior, priors.Standardised)
     yield from _descended(task, slot, prior, prior.inner, "flow")
 
@@ -200,8 +199,7 @@ def fit_diffusion(task: Task, slot: Slot, source: Attempt | None = None) -> Iter
             yield replace(attempt, prior=None, share=SOURCE_SHARE * attempt.share)
         source = best(found)
     slot = replace(slot, components=source.slot.components)
-    with seeded(STREAM + task.seed):
-        prior = _fresh(task, slot)
+    prior = _fresh(task, slot)
     assert isinstance(prior, priors.Standardised) and isinstance(prior.inner, Diffusion)
     assert isinstance(source.prior, priors.Standardised)
     prior.inner.source.load_state_dict(source.prior.inner.state_dict())
@@ -222,8 +220,7 @@ def fit_diffusion(task: Task, slot: Slot, source: Attempt | None = None) -> Iter
 
 def fit_tokens(task: Task, slot: Slot) -> Iterator[Attempt]:
     """A causal transformer of the grid's codes, by their exact rate."""
-    with seeded(STREAM + task.seed):
-        prior = _fresh(task, slot)
+    prior = _fresh(task, slot)
     assert isinstance(prior, Tokens)
     (quantiser,) = prior.borrowed
     # Nothing is drawn from such a posterior, so its draws repeat those of the first.
@@ -271,20 +268,33 @@ def _minimised(
     picking: Tensor,
 ) -> Iterator[Attempt]:
     steps = task.updates or UPDATES[slot.kind]
-    with seeded(STREAM + task.seed), torch.enable_grad():
-        records = minimise(
-            fitted,
-            loss,
-            points,
-            held=(picking, task.picking_known),
-            steps=steps,
-            batch=BATCHES.get(slot.kind, BATCH),
-            learning_rate=PACE[slot.kind],
-            seed=task.seed,
-        )
-        for step, value in records:
-            yield Attempt(words, step / steps, value, slot)
+    records = minimise(
+        fitted,
+        loss,
+        points,
+        held=(picking, task.picking_known),
+        steps=steps,
+        batch=BATCHES.get(slot.kind, BATCH),
+        learning_rate=PACE[slot.kind],
+        seed=task.seed,
+    )
+    for step, value in _apart(records, STREAM + task.seed):
+        yield Attempt(words, step / steps, value, slot)
     yield _done(task, slot, prior, words)
+
+
+def _apart(records: Iterator[tuple[int, float]], seed: int) -> Iterator[tuple[int, float]]:
+    """The same records, whose draws go on from one to the next and are not their taker's."""
+    with seeded(seed):
+        state = torch.get_rng_state()
+    while True:
+        with torch.random.fork_rng(devices=[]):
+            torch.set_rng_state(state)
+            record = next(records, None)
+            state = torch.get_rng_state()
+        if record is None:
+            return
+        yield record
 
 
 @torch.no_grad()
@@ -301,7 +311,8 @@ def _done(task: Task, slot: Slot, prior: Conditional, words: str) -> Attempt:
 
 
 def _fresh(task: Task, slot: Slot) -> Conditional:
-    prior = build_prior(task.space.model, slot)
+    with seeded(STREAM + task.seed):
+        prior = build_prior(task.space.model, slot)
     if isinstance(prior, priors.Standardised):
         prior.shift.copy_(task.shift)
         prior.scale.copy_(task.scale)

@@ -32,7 +32,7 @@ class Direction:
             read-out by one standard deviation over the codes of the data.
         readout: how the property is read off a flat code, `[D]`; along `vector` it grows.
         score: how well it can be read off codes that did not teach it, or None where nothing was
-            taught.
+            taught, or where labels taught the codes themselves.
         measure: what `score` is: "AUC" or "R2" (by 5 folds), or "share of variance".
         number: how many examples taught it.
         leakage: how far a strength of 1 moves the read-out of every other known property, in
@@ -84,13 +84,13 @@ def find_direction(
     doi:10.1016/j.neuroimage.2013.10.067; Radford et al. 2016, section 6.3.2 (differences of mean
     codes), arXiv:1511.06434.
     """
-    known = known_numbers(space)
+    known, folds = known_numbers(space), 0 if space.guesses else FOLDS
     others = {other: known.numbers(other) for other in apart_from}
     if isinstance(positive, str):
-        own = read_out(space.codes.flat, known.numbers(positive), name=positive)
+        own = read_out(space.codes.flat, known.numbers(positive), name=positive, folds=folds)
     else:
         codes, values = _examples(space, positive, negative)
-        own = read_out(codes, values, name=name or "examples")
+        own = read_out(codes, values, name=name or "examples", folds=folds)
     kept = [read_out(space.codes.flat, values, name=n, folds=0) for n, values in others.items()]
     vector = _moved(space.codes.flat, own, kept)
     direction = Direction(

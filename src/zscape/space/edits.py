@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,6 +13,7 @@ from zscape.model.codes import Codes
 from zscape.space.directions import Direction, find_direction
 from zscape.space.space import Space, codes_of
 
+LEAST_VARIANCE = 1e-12  # of codes that are all the same
 LEAVES = 0.999  # share of the data that lies nearer to the middle than an edit that is warned of
 
 
@@ -86,7 +88,8 @@ def beyond_data(space: Space, codes: Codes) -> float:
     centred = flat - flat.mean(0)
     covariance = centred.T @ centred / len(centred)
     eye = torch.eye(len(covariance), dtype=covariance.dtype)
-    root = torch.linalg.cholesky(covariance + 1e-6 * covariance.trace() / len(eye) * eye)
+    least = max(1e-6 * float(covariance.trace()) / len(eye), LEAST_VARIANCE)
+    root = torch.linalg.cholesky(covariance + least * eye)
 
     def far(rows: Tensor) -> Tensor:
         return torch.linalg.solve_triangular(root, rows.T, upper=False).norm(dim=0)
@@ -99,9 +102,9 @@ def _as_seen(space: Space, thing: Any) -> Tensor | None:
     """The thing itself as a model sees it; None for a code, or an item that was not kept."""
     if isinstance(thing, Codes):
         return None
-    if isinstance(thing, int):
-        is_kept = bool((space.kept == thing).any())
-        return space.modality.prepare(space.item(thing)) if is_kept else None
+    if isinstance(thing, int | np.integer):
+        is_kept = bool((space.kept == int(thing)).any())
+        return space.modality.prepare(space.item(int(thing))) if is_kept else None
     return space.modality.prepare(space.modality.encode(thing))
 
 

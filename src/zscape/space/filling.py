@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zscape.errors import ShapeError, SpecError
+from zscape.errors import DataError, ShapeError, SpecError
 from zscape.modalities.image import Image
-from zscape.modalities.table import Table
+from zscape.modalities.table import Table, as_frame
 from zscape.model.filling import Filling
 from zscape.space.space import Space, in_chunks, seeded
 
@@ -35,7 +35,8 @@ def fill(
         SpecError: the space cannot fill, or a mask that cannot be.
         ShapeError: a mask of another size, or more than one thing.
     """
-    stored = space.item(thing) if isinstance(thing, int) else space.modality.encode(thing)
+    is_index = isinstance(thing, int | np.integer)
+    stored = space.item(int(thing)) if is_index else space.modality.encode(thing)
     if len(stored) != 1:
         raise ShapeError(f"One thing is needed here, got {len(stored)}. Pass them one by one.")
     hidden = hole(mask, space.modality.shape) if isinstance(mask, str) else _mask(mask, space)
@@ -75,7 +76,11 @@ def fill_rows(space: Space, rows: Any) -> Any:
         space: of a table's study that `fill_vae` trained.
         rows: a DataFrame, or dictionaries; columns that training did not model stay as they are.
 
+    Returns:
+        A DataFrame.
+
     Raises:
+        DataError: no rows, or none of these.
         SpecError: the space cannot fill, or is not of a table.
     """
     require_filling(space)
@@ -83,8 +88,10 @@ def fill_rows(space: Space, rows: Any) -> Any:
         raise SpecError(
             f"Rows can be filled by a study of a table, got one of {space.modality}. Give a mask."
         )
-    filled = space.modality.decode(_most_likely(space, space.modality.encode(rows)))
-    frame = rows.copy()
+    frame = as_frame(rows).copy()
+    if not len(frame):
+        raise DataError("Rows to be filled must be at least one, got none. Pass some.")
+    filled = space.modality.decode(_most_likely(space, space.modality.encode(frame)))
     for column in space.modality.modelled:
         empty = frame[column.name].isna()
         if empty.any():

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from zscape.errors import DataError, SpecError, unknown
+from zscape.modalities.conditions import class_key
 from zscape.space.readouts import Readout, read_out
-from zscape.space.scatter import class_name
 from zscape.space.space import Space
 
 MOST_CLASSES = 50
@@ -60,7 +60,7 @@ def known_numbers(space: Space) -> Known:
     if space.labels is not None:
         classes = np.unique(space.labels[space.labels >= 0])
         for k in classes[:MOST_CLASSES]:
-            name = class_name(int(k), space.label_names)
+            name = class_key(int(k), space.label_names)
             held = np.where(space.labels < 0, np.nan, space.labels == k)
             values[f"label={name}" if name in space.attributes else name] = held
     return Known(space, values)

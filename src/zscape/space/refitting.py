@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from zscape.errors import DataError, SpecError
+from zscape.modalities.conditions import class_key
 from zscape.probability.distributions import Delta, DiagonalGaussian
 from zscape.space.candidates import (
     FITS,
@@ -25,7 +26,6 @@ from zscape.space.candidates import (
     fit_flow,
     fit_mixtures,
 )
-from zscape.space.scatter import class_name
 from zscape.space.slot import (
     TOKENS,
     Slot,
@@ -195,7 +195,8 @@ def _inferred(
 def _task(
     space: Space, ids: np.ndarray, classes: int, *, components: int, updates: int, seed: int
 ) -> Task:
-    code_shape(space.model)
+    with seeded(STREAM + seed):
+        code_shape(space.model)
     fitting, picking, _ = parts(space, seed=seed)
     draws = max(MOST_DRAWS // len(fitting), 1)
     z, _, shapes = _inferred(space, fitting, min(draws, 8), seed)
@@ -252,9 +253,9 @@ def _classes(space: Space, by: str) -> tuple[tuple[str, ...], np.ndarray]:
             f"by must name something of 2 to {MOST_CLASSES} values, got {by!r} of {len(values)}. "
             "Choose another."
         )
-    named = by == "label" and space.labels is not None
-    names = (class_name(int(v), space.label_names) if named else f"{v:g}" for v in values)
-    return tuple(names), np.where(is_known, np.searchsorted(values, columns[by]), -1)
+    named = space.label_names if by == "label" and space.labels is not None else ()
+    names = tuple(class_key(v, named) for v in values.tolist())
+    return names, np.where(is_known, np.searchsorted(values, columns[by]), -1)
 
 
 def _one_hot(ids: np.ndarray, classes: int) -> Tensor:

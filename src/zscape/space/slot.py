@@ -13,7 +13,9 @@ from torch import nn
 from zscape.errors import SpecError, unknown
 from zscape.modalities.conditions import Field
 from zscape.model.aside import Aside, Classes
-from zscape.model.level import Flat, Level
+from zscape.model.filling import Filling
+from zscape.model.ladder import Rung
+from zscape.model.level import Choice, Flat, Level
 from zscape.model.model import Model
 from zscape.networks import Encoder
 from zscape.networks.causal import Causal
@@ -226,6 +228,11 @@ def code_shape(model: Model) -> tuple[int, ...]:
             is told something that its prior would have to know.
     """
     level = top(model)
+    if isinstance(model.start, Filling) or not isinstance(level, Flat | Aside | Rung | Choice):
+        raise SpecError(
+            f"A prior that is refitted must depend on nothing, and that of {level.name!r} sees "
+            "what is there of a thing, as it fills the rest. Refit a model that does not fill."
+        )
     if model.start.known.fields and not isinstance(level, Aside):
         told = ", ".join(field.name for field in model.start.known.fields)
         raise SpecError(

@@ -17,6 +17,7 @@ from zscape.modalities.conditions import Conditions
 from zscape.modalities.modality import Modality
 from zscape.model.codes import Codes, concatenate
 from zscape.model.model import Model
+from zscape.probability.posteriors import Classes
 
 CHUNK = 512  # examples through the model at a time
 
@@ -58,6 +59,11 @@ class Space:
     def known(self) -> Conditions:
         """What may be asked by `where`: nothing, unless the recipe was told of it."""
         return self.model.start.known
+
+    @property
+    def guesses(self) -> bool:
+        """Whether labels taught its codes, which are then no evidence that they know a label."""
+        return any(isinstance(level.posterior, Classes) for level in self.model.levels)
 
     def encode(self, things: Any, *, where: Where = None) -> Codes:
         """The posterior centres of things: deterministic, one code per thing.
@@ -151,8 +157,8 @@ class Space:
         if not self.known.fields:
             raise SpecError(
                 f"A space must have been told of conditions to be asked for {', '.join(where)}, "
-                "and this one was not. Train the recipe conditional_vae on data with labels, "
-                "attributes or captions."
+                "and this one was not. 'zscape refit-prior STUDY --by label' serves known classes; "
+                "else train the recipe conditional_vae."
             )
         return self.known.context(n, where)
 

@@ -8,6 +8,7 @@ import torch
 
 from zscape.errors import SpecError, StudyError
 from zscape.space.directions import Direction
+from zscape.study.storage.claims import MISFITS
 from zscape.study.storage.contents import from_toml
 from zscape.study.storage.folder import has_file, read_file
 from zscape.study.study import Study
@@ -75,7 +76,7 @@ def _read(name: str, record: Any, size: int) -> Direction:
             number=int(record["number"]),
             leakage=leakage,
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except MISFITS as error:
         raise StudyError(
             f"{DIRECTIONS} must hold directions of this study, and {name!r:.60} is none "
             f"({str(error)[:80]}). Find it again."

@@ -14,11 +14,11 @@ from zscape.measures.prediction import Prediction, Predictor, fit_predictor, pre
 from zscape.measures.prediction.calibration import calibration_error
 from zscape.measures.prediction.student import student
 from zscape.measures.prediction.views import seen
-from zscape.modalities.labels import code_labels
+from zscape.modalities.labels import are_known, code_labels
 from zscape.space.space import Space
 from zscape.study.data import raw_like
 from zscape.study.intake.sources import Raw
-from zscape.study.storage.claims import MISFITS
+from zscape.study.storage.claims import MISFITS, no_larger_than, require_same_types
 from zscape.study.storage.contents import from_json, from_safetensors
 from zscape.study.storage.folder import has_file, read_file
 from zscape.study.study import Study
@@ -70,9 +70,15 @@ def predicted(predictor: Predictor, data: Any, *, label: str = "") -> tuple[Raw,
     return raw, predict(predictor, raw.things)
 
 
-def judged(prediction: Prediction, raw: Raw) -> tuple[Figure, ...]:
-    """Accuracy and calibration error where data have labels that the predictor knows."""
-    if raw.labels is None:
+def judged(space: Space, prediction: Prediction, raw: Raw) -> tuple[Figure, ...]:
+    """Accuracy and calibration error where data have labels that the predictor knows.
+
+    Args:
+        space: that the predictor was learned from; what is of its own data is told.
+        prediction: of `raw`.
+        raw: data as they came.
+    """
+    if raw.labels is None or not are_known(raw.labels, raw.label_names).any():
         return ()
     ids, names = code_labels(raw.labels, len(prediction.probabilities), raw.label_names)
     places = [prediction.names.index(n) if n in prediction.names else -1 for n in names]
@@ -83,19 +89,35 @@ def judged(prediction: Prediction, raw: Raw) -> tuple[Figure, ...]:
         return ()
     right = (shares.argmax(1) == truth).double()
     error = float(right.std() / len(right) ** 0.5) if len(right) > 1 else None
-    accuracy = Figure(
-        f"accuracy on {len(right):,} labelled", float(right.mean()), "share", "estimate", error
-    )
+    name = f"accuracy on {len(right):,} labelled"
+    if own := int((_own(space, raw)[ids >= 0]).sum()):
+        name += f" ({own:,} of the study's own data)"
+    accuracy = Figure(name, float(right.mean()), "share", "estimate", error)
     return accuracy, calibration_error(shares, truth)
+
+
+def _own(space: Space, raw: Raw) -> np.ndarray:
+    """Which things the study keeps among its own, bool `[N]`."""
+    kept = {item.tobytes() for item in space.items.numpy()}
+    return np.array(
+        [thing.tobytes() in kept for thing in space.modality.encode(raw.things).numpy()]
+    )
 
 
 def _kept(study: Study, space: Space) -> Predictor:
     about = from_json(read_file(study.path, ABOUT), ABOUT)
     try:
         names, scale = tuple(map(str, about["names"])), float(about["temperature"])
-        network = student(tuple(seen(space, space.items[:2]).shape[1:]), len(names))
-        network.load_state_dict(from_safetensors(read_file(study.path, NETWORK), NETWORK))
-        figures = tuple(Figure(**figure) for figure in about["figures"])
+        content, shape = read_file(study.path, NETWORK), seen(space, space.items[:2]).shape[1:]
+        weights = from_safetensors(content, NETWORK)
+        # Fresh weights are overwritten: building must not disturb the caller's randomness.
+        with torch.random.fork_rng(devices=[]), no_larger_than(len(content), ABOUT):
+            network = student(tuple(shape), len(names))
+        require_same_types(weights, network.state_dict(), NETWORK)
+        network.load_state_dict(weights)
+        if not all(tensor.isfinite().all() for tensor in weights.values()):
+            raise ValueError("its weights are not finite")
+        figures = tuple(_figure(**figure) for figure in about["figures"])
         notes = tuple(map(str, about["notes"]))
         if not 0 < scale < np.inf:
             raise ValueError(f"temperature {scale}")
@@ -107,3 +129,8 @@ def _kept(study: Study, space: Space) -> Predictor:
     return Predictor(
         space, names, network.eval().requires_grad_(False), scale, figures, notes=notes
     )
+
+
+def _figure(*, value: Any, error: Any, **words: Any) -> Figure:
+    value, error = (None if number is None else float(number) for number in (value, error))
+    return Figure(**{name: str(word) for name, word in words.items()}, value=value, error=error)

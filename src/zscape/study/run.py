@@ -285,10 +285,10 @@ def _built(study: Study, data: Data, group: Group) -> Run:
 def _reopened(path: str | Path, data: Any, recipe: Recipe | None, epochs: int) -> Study:
     """A study with its data and its last state."""
     study = Study.open(path, recipe=recipe)
-    if "prior" in study.asked:
+    if "prior" in study.asked or "pruned" in study.asked:
         raise StudyError(
-            f"A study that goes on must have the prior it was trained with, and "
-            f"{study.path.name!r} has another. Go on with the study that it was made from."
+            f"A study that goes on must have the model it was trained with, and "
+            f"{study.path.name!r} was made from another. Go on with that one."
         )
     seen, start = _looked_again(study, data), last_checkpoint(study.path)
     training = settle_training(study.asked["training"] | ({"epochs": epochs} if epochs else {}))

@@ -10,8 +10,9 @@ from tests.contracts.space import digits_space
 import zscape as zs
 from zscape.errors import DataError, ShapeError, SpecError
 from zscape.measures.prediction import fit_predictor, predict
+from zscape.measures.prediction.predictor import _apart
 from zscape.measures.prediction.teaching import teach
-from zscape.measures.prediction.views import oriented_gradients, straightened
+from zscape.measures.prediction.views import oriented_gradients, seen, straightened
 from zscape.study.data import look
 
 pytestmark = pytest.mark.slow
@@ -39,6 +40,7 @@ def test_pictures(pictures, digits):
     assert (found.probabilities >= 0).all()
     assert (found.probabilities.argmax(1) == truth)[60:].mean() > 0.8
     assert found.classes[0] == space.label_names[truth[0]]
+    assert all("by what taught the network" in figure.name for figure in digits.figures[:2])
     names = [row.name for row in digits.rows]
     assert names[0] == "propagation" and "nearest neighbour without the model" in names
     assert digits.figures[-1].kind == "surrogate"  # 60 labels are too few to keep some back
@@ -51,6 +53,12 @@ def test_an_answer_does_not_depend_on_its_company(pictures, digits):
     together = predict(digits, things).probabilities
     alone = [predict(digits, thing).probabilities[0] for thing in things]
     np.testing.assert_allclose(np.stack(alone), together, atol=1e-5)
+
+
+def test_a_thing_that_is_mostly_ink_is_seen_alone_as_in_company(pictures):
+    space = replace(pictures[0], modality=replace(pictures[0].modality, inky=True))
+    things = torch.cat([space.items[:5], 255 - space.items[5:6] // 4])
+    assert torch.equal(seen(space, things)[5:], seen(space, things[5:]))
 
 
 def test_it_repeats_and_leaves_the_generator_alone(pictures):
@@ -110,6 +118,11 @@ def test_what_it_refuses(pictures, table):
         fit_predictor(space, [3, 4])
     with pytest.raises(ShapeError):
         predict(fit_predictor(space), np.zeros((2, 9, 9), np.uint8))
+
+
+def test_two_labelled_things_do_not_both_calibrate():
+    apart, _ = _apart(np.array([0, 1]), seed=0)
+    assert apart.sum() == 1
 
 
 def test_one_label_of_a_class_cannot_be_judged_and_labels_spread():

@@ -14,7 +14,7 @@ def temperature(scores: Tensor, ids: Tensor) -> float:
     """T at which softmax(scores / T) gives the classes the highest likelihood.
 
     Fit it on scores of things whose classes taught nothing.
-    Source: Guo et al. 2017, section 4.2, arXiv:1706.04599; Platt 1999, section 2.2 (doubt).
+    Source: Guo et al. 2017, section 4.2, arXiv:1706.04599; Platt 1999 (doubt).
 
     Args:
         scores: `[N, K]`.

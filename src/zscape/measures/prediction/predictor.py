@@ -1,6 +1,6 @@
 """Calibrated probabilities of classes from the few labels of a space."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from zscape.measures.figure import Figure
 from zscape.measures.prediction.calibration import calibration_error, temperature
 from zscape.measures.prediction.propagation import agreement
 from zscape.measures.prediction.student import answers, student, train_student
-from zscape.measures.prediction.teaching import Teacher, teach
+from zscape.measures.prediction.teaching import Teacher, Way, teach
 from zscape.measures.prediction.views import is_shaded, joined, plain, seen
 from zscape.measures.row import Row
 from zscape.modalities.labels import UNKNOWN, code_labels
@@ -44,7 +44,8 @@ class Predictor:
         names: of the classes.
         network: from what `views.seen` makes of things to logits.
         temperature: that the logits are divided by.
-        figures: how well it does, each with its kind.
+        figures: how well what taught the network guesses held-out labels, and how far the network's
+            own confidence is from its accuracy; each with its kind.
         rows: the ways of telling classes that were tried on held-out labels, floors among them.
         notes: how it was made, a line each.
     """
@@ -73,7 +74,7 @@ def fit_predictor(
         space: of whose kept things some have labels.
         labels: one for each of its things, None where unknown; None: those it has.
         codes: whether the codes are used beside gradients or columns; without them nothing of the
-            model is, which says what it adds.
+            model is, which says what it adds. Codes that labels taught (`m2_vae`) never are.
         seed: of all draws.
 
     Raises:
@@ -85,15 +86,22 @@ def fit_predictor(
     """
     ids, names = _known(space, labels)
     places = np.flatnonzero(ids >= 0)
-    inputs = joined(space, space.items, codes=codes)
-    teacher = teach(inputs, plain(space, space.items), places, ids[places], len(names), seed=seed)
+    x = seen(space, space.items)
+    teacher = teach(
+        joined(space, space.items, codes=codes),
+        plain(space, space.items),
+        places,
+        ids[places],
+        len(names),
+        network=_network(x, len(names), is_shaded(space), seed),
+        seed=seed,
+    )
     guesses = teacher.scores.argmax(1)
     guesses[places] = torch.from_numpy(ids[places])
     agreed = torch.from_numpy(agreement(teacher.graph, guesses.numpy()) == 1)
     agreed[places] = True
     apart, kind = _apart(ids, seed)
     taught = agreed & ~apart
-    x = seen(space, space.items)
     with seeded(seed):
         network = student(tuple(x.shape[1:]), len(names))
     train_student(network, x[taught], guesses[taught], seed=seed, shaded=is_shaded(space))
@@ -103,9 +111,9 @@ def fit_predictor(
         names,
         network,
         scale,
-        figures=(*_row(teacher).figures, error),
+        figures=(*_of_the_teacher(teacher), error),
         rows=teacher.rows,
-        notes=_notes(teacher, ids, agreed, guesses[apart], kind),
+        notes=_notes(space, teacher, ids, agreed, guesses[apart], kind),
     )
 
 
@@ -120,6 +128,19 @@ def predict(predictor: Predictor, things: Any) -> Prediction:
     logits = answers(predictor.network, seen(predictor.space, stored)).double()
     shares = (logits / predictor.temperature).softmax(1)
     return Prediction(predictor.names, shares.numpy())
+
+
+def _network(x: Tensor, classes: int, shaded: bool, seed: int) -> Way:
+    """The way that trains a student on the labels alone."""
+
+    def scores(places: np.ndarray, ids: np.ndarray, asked: np.ndarray) -> Tensor:
+        with seeded(seed):
+            network = student(tuple(x.shape[1:]), classes)
+        told = torch.from_numpy(places)
+        train_student(network, x[told], torch.from_numpy(ids), seed=seed, shaded=shaded)
+        return answers(network, x[torch.from_numpy(asked)])
+
+    return scores
 
 
 def _known(space: Space, labels: Any) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -156,7 +177,8 @@ def _apart(ids: np.ndarray, seed: int) -> tuple[Tensor, str]:
         return torch.from_numpy(apart), "estimate"
     others = np.flatnonzero(ids < 0)
     if not len(others):  # few things, all labelled: their own classes, which flatters
-        apart[rng.choice(known, max(round(HELD_OUT * len(known)), 2), replace=False)] = True
+        number = min(max(round(HELD_OUT * len(known)), 2), len(known) - 1)  # one must teach
+        apart[rng.choice(known, number, replace=False)] = True
         return torch.from_numpy(apart), "estimate"
     apart[rng.choice(others, -(-len(others) // 10), replace=False)] = True
     return torch.from_numpy(apart), "surrogate"
@@ -170,12 +192,15 @@ def _calibrated(logits: Tensor, ids: Tensor, kind: str) -> tuple[float, Figure]:
     return scale, calibration_error(shares, ids[half:], kind=kind)
 
 
-def _row(teacher: Teacher) -> Row:
-    return next(row for row in teacher.rows if row.name == teacher.name)
+def _of_the_teacher(teacher: Teacher) -> tuple[Figure, ...]:
+    """What held-out labels say of the way that spread the others, not of the network it taught."""
+    row = next(row for row in teacher.rows if row.name == teacher.name)
+    by = f"by what taught the network, {teacher.name}"
+    return tuple(replace(figure, name=f"{figure.name} {by}") for figure in row.figures)
 
 
 def _notes(
-    teacher: Teacher, ids: np.ndarray, agreed: Tensor, apart: Tensor, kind: str
+    space: Space, teacher: Teacher, ids: np.ndarray, agreed: Tensor, apart: Tensor, kind: str
 ) -> tuple[str, ...]:
     known = int((ids >= 0).sum())
     by = "their labels" if kind == "estimate" else "guesses of their classes, not labels"
@@ -185,6 +210,8 @@ def _notes(
         f"neighbours agree on {float(agreed.double().mean()):.1%} of the things, which teach",
         f"calibrated on {len(apart):,} things that did not teach, by {by}",
     ]
-    if "without" in teacher.name:
+    if space.guesses:
+        notes.append("the codes are not used: labels taught them, so none could be held out")
+    elif "without" in teacher.name:
         notes.append("warning: the codes of this study do not help to tell these classes")
     return tuple(notes)

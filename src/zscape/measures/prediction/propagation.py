@@ -27,7 +27,7 @@ def nearest_graph(x: Tensor, *, neighbours: int = NEIGHBOURS) -> Graph:
     """Each thing tied to its nearest ones; N^2 distances, a chunk at a time.
 
     The weight falls with the distance over that of the furthest of them.
-    Source: Calder et al. 2020, section 4 (weights), arXiv:2006.11184.
+    Source: Calder et al. 2020 (weights of its experiments), arXiv:2006.11184.
 
     Args:
         x: `[N, F]`.
@@ -58,7 +58,7 @@ def poisson_learning(
     Solves L u = sum over labelled things of (their class - the mean class), as a random walk does
     it; then weighs each class by its share among the labels. Better than spreading at very few
     labels, where that is flat.
-    Source: Calder et al. 2020, eq. 2.5 and algorithm 1, arXiv:2006.11184.
+    Source: Calder et al. 2020, algorithm 1, arXiv:2006.11184.
 
     Args:
         graph: of all things.

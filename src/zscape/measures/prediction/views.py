@@ -20,12 +20,14 @@ def seen(space: Space, stored: Tensor) -> Tensor:
     """Stored things as a network of classes sees them: pictures of ink straightened, rows wide.
 
     Returns:
-        `[N, C, H, W]`, or `[N, F]`: standardised columns and codes side by side.
+        `[N, C, H, W]`, or `[N, F]`: standardised columns and codes side by side; the columns alone
+        where labels taught the codes, which then know even those that are held out.
     """
     if isinstance(space.modality, Image):
-        parts = [_upright(space, part) for part in stored.split(CHUNK)]
-        return torch.cat(parts)
+        return torch.cat(_upright(space, stored))
     columns = row_features(space)(space.modality.prepare(stored))
+    if space.guesses:
+        return columns
     codes = encode_stored(space.model, space.modality, stored).flat
     scale = space.codes.flat.std(0).clamp(min=1e-6)
     return torch.cat([columns, (codes - space.codes.flat.mean(0)) / scale], 1)
@@ -51,16 +53,16 @@ def joined(space: Space, stored: Tensor, *, codes: bool = True) -> Tensor:
     Args:
         space: whose codes.
         stored: things.
-        codes: whether the codes of the space are among them.
+        codes: whether the codes of the space are among them, unless labels taught these.
     """
     if not isinstance(space.modality, Image):
         rest = plain(space, stored)
     else:
-        upright = [_upright(space, part) for part in stored.split(CHUNK)]
+        upright = _upright(space, stored)
         turned = torch.cat([oriented_gradients(part) for part in upright])
         rest = components(turned, COMPONENTS).encode(turned)
         stored = torch.cat([(255 * part).round().to(torch.uint8) for part in upright])
-    if not codes:
+    if not codes or space.guesses:
         return _of_length(rest, 1.0)
     code = encode_stored(space.model, space.modality, stored).flat
     return torch.cat([_of_length(rest, 1.0), _of_length(code - code.mean(0), CODES)], 1)
@@ -69,7 +71,7 @@ def joined(space: Space, stored: Tensor, *, codes: bool = True) -> Tensor:
 def straightened(x: Tensor) -> Tensor:
     """Strokes `[N, C, H, W]`, bright on dark, centred and slanted back until they stand upright.
 
-    Source: LeCun et al. 1998, section III.A (deskewing), doi:10.1109/5.726791.
+    Source: LeCun et al. 1998 (deslanting), doi:10.1109/5.726791.
     """
     ink = x.mean(1)
     height, width = ink.shape[1:]
@@ -90,7 +92,7 @@ def straightened(x: Tensor) -> Tensor:
 def oriented_gradients(x: Tensor) -> Tensor:
     """Histograms of the directions of gradients in cells, blocks of 2x2 normalised, `[N, F]`.
 
-    Source: Dalal and Triggs 2005, section 6 (signed directions), doi:10.1109/CVPR.2005.177.
+    Source: Dalal and Triggs 2005 (here with signed directions), doi:10.1109/CVPR.2005.177.
     """
     grey = pad(x.mean(1, keepdim=True), (1, 1, 1, 1), mode="replicate")
     across = grey[..., 1:-1, 2:] - grey[..., 1:-1, :-2]
@@ -107,11 +109,16 @@ def oriented_gradients(x: Tensor) -> Tensor:
     return (blocks / (blocks.norm(dim=-1, keepdim=True) + LEAST)).flatten(1)
 
 
-def _upright(space: Space, stored: Tensor) -> Tensor:
-    x = space.modality.prepare(stored)
+def _upright(space: Space, stored: Tensor) -> list[Tensor]:
+    """Pictures as a model sees them, in chunks, those of ink straightened."""
+    prepare = space.modality.prepare
+    parts = [prepare(part) for part in stored.split(CHUNK)]
     if is_shaded(space):
-        return x
-    return straightened(x) if x.mean() < 0.5 else 1 - straightened(1 - x)
+        return parts
+    # Whether ink is bright is a matter of the space, not of the things in a chunk.
+    if prepare(space.items[:CHUNK]).mean() < 0.5:
+        return [straightened(x) for x in parts]
+    return [1 - straightened(1 - x) for x in parts]
 
 
 def _of_length(x: Tensor, length: float) -> Tensor:

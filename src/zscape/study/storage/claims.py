@@ -13,7 +13,10 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch.nn.modules.module import (
+    register_module_buffer_registration_hook,
+    register_module_parameter_registration_hook,
+)
 
 from zscape.errors import StudyError
 from zscape.modalities import MODALITIES, Array, Image, Modality, Table
@@ -143,28 +146,32 @@ def conditions_from(record: Any, name: str) -> Conditions:
 
 
 @contextmanager
-def no_larger_than(size: int) -> Iterator[None]:
-    """While a model is built, refuses parameters that could not come from a file of that size.
+def no_larger_than(size: int, name: str = "study.toml") -> Iterator[None]:
+    """While a model is built, refuses tensors that could not come from a file of that size.
 
-    Memory is asked for and not yet touched when a parameter is registered, so a spec that
-    promises a network of a terabyte is refused before it costs anything.
+    Memory is asked for and not yet touched when a parameter or buffer is registered, so a spec
+    that promises a network of a terabyte is refused before it costs anything.
+
+    Args:
+        size: of the file, in bytes.
+        name: of the file that says what the model is.
 
     Raises:
         StudyError: the model is larger.
     """
     most, taken = 2 * size + 2**20, 0
 
-    def count(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+    def count(module: nn.Module, part: str, tensor: Tensor | None) -> None:
         nonlocal taken
-        taken += 0 if parameter is None else parameter.nbytes
+        taken += 0 if tensor is None else tensor.nbytes
         if taken > most:
-            raise _misfit("The network in study.toml must be that of the weights, and is larger.")
+            raise _misfit(f"The network in {name} must be that of the weights, and is larger.")
 
-    handle = register_module_parameter_registration_hook(count)
-    try:
+    with (
+        register_module_parameter_registration_hook(count),
+        register_module_buffer_registration_hook(count),
+    ):
         yield
-    finally:
-        handle.remove()
 
 
 def require_same_types(

@@ -280,7 +280,8 @@ class Run:
         means, step, epoch = dict(self.means), self.step, self.epoch
         loss = means.pop("loss", math.nan)
         if "distortion" in means and "rate" in means:
-            means["elbo"] = -means["distortion"] - means["rate"]
+            rates = (v for name, v in means.items() if name == "rate" or name.startswith("rate_"))
+            means["elbo"] = -means["distortion"] - sum(rates)
         note = self._mind(refused, self.step - ago) if refused else ""
         note = " ".join(said for said in (note, self.stepper.tell()) if said)
         for name, count in (("refused", refused), ("shortened", shortened)):

@@ -204,7 +204,7 @@ class Stepper:
         """The step itself: all that happens on the device."""
         statistics = [buffer.clone() for buffer in self.statistics]
         known = [memory.state_dict() for memory in self.objective.memories]
-        figures = self._differentiated(batch)
+        figures = self._differentiated(batch, statistics)
         if self.group.world > 1:
             figures = self._shared(figures, len(batch), self.stop_asked)
         # The fused optimiser leaves weights and moments alone where this is 1, on the device.
@@ -232,8 +232,12 @@ class Stepper:
             }
             memory.load_state_dict(now | both)
 
-    def _differentiated(self, batch: Batch) -> Tensor:
+    def _differentiated(self, batch: Batch, statistics: list[Tensor]) -> Tensor:
         """The figures of a batch, whose gradients are added up; in parts where memory is short.
+
+        Args:
+            batch: of the step.
+            statistics: the running statistics before it, from which it begins again.
 
         Raises:
             MemoryLimitError: sixteenths of the batch do not fit either.
@@ -259,7 +263,7 @@ class Stepper:
                         "same gradients. A lower --batch-size trains faster here."
                     )
                 del error
-            self._begin_again()
+            self._begin_again(statistics)
 
     def _summed_parts(self, batch: Batch) -> Tensor:
         if self.parts == 1:
@@ -291,9 +295,11 @@ class Stepper:
             (loss if share == 1 else loss * share).backward()
         return {name: loss.detach() for name, loss in losses.items()}
 
-    def _begin_again(self) -> None:
+    def _begin_again(self, statistics: list[Tensor]) -> None:
         for adam in (self.adam, *self.opposing):
             adam.forget()
+        for buffer, before in zip(self.statistics, statistics, strict=True):
+            buffer.copy_(before)
         self.seed(self.step)
         if self.on_cuda:
             torch.cuda.empty_cache()
