@@ -28,11 +28,11 @@ OPTIONS = {
     "latent": 10,
     "network": "conv",
     "prior": "flow",
-    "beta": 0.2,
+    "warmup": 4000,
     "learning_rate": 2e-3,
     "patience": 0,
 }
-EPOCHS = 30
+EPOCHS = 50
 
 
 @dataclass(frozen=True)
