@@ -79,7 +79,7 @@ def checks_for(recipe: Callable) -> Iterator[tuple[str, Callable[[], None]]]:
     yield "options", partial(_options, recipe)
 
 
-def _built(recipe, data, **options):
+def built(recipe, data, **options):
     """Model, objective, and what is known of six examples, to the recipes that are told it."""
     if not is_told(recipe):
         return *recipe(data, **options), None
@@ -95,11 +95,11 @@ def _fitting(recipe):
 
 def _refuses(recipe, data):
     with pytest.raises(SpecError, match="must have pictures"):
-        _built(recipe, data, latent=3)
+        built(recipe, data, latent=3)
 
 
 def _walks(recipe, data, draw):
-    model, objective, context = _built(recipe, data, latent=3)
+    model, objective, context = built(recipe, data, latent=3)
     x = draw()
     trace = model(x, context, draws=objective.draws)
     assert distortion(trace).shape == (objective.draws, 6)
@@ -118,7 +118,7 @@ def _walks(recipe, data, draw):
 
 
 def _learns(recipe, data, draw):
-    model, objective, context = _built(recipe, data, latent=3)
+    model, objective, context = built(recipe, data, latent=3)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     reached = {name: False for name, _ in model.named_parameters()}
     for step in range(4):  # some layers start at zero and pass gradients from the second step on
@@ -137,8 +137,8 @@ def _learns(recipe, data, draw):
 
 def _repeats(recipe, data, draw):
     torch.manual_seed(0)
-    first, _, context = _built(recipe, data, latent=3)
-    second, _, _ = _built(recipe, data, latent=3)
+    first, _, context = built(recipe, data, latent=3)
+    second, _, _ = built(recipe, data, latent=3)
     second.load_state_dict(first.state_dict())
     first.eval(), second.eval()
     x = draw()
@@ -154,7 +154,7 @@ def _repeats(recipe, data, draw):
 def _alone(recipe):
     """An answer does not depend on its co-batch."""
     for data, draw in _fitting(recipe).values():
-        model, _, context = _built(recipe, data, latent=3)
+        model, _, context = built(recipe, data, latent=3)
         model.eval()
         x = draw()
         together = model.encode(x, context).likelihood.mean
@@ -167,8 +167,8 @@ def _alone(recipe):
 def _options(recipe):
     data = DATA["bits"][0]
     with pytest.raises(SpecError, match="latent must be at least 1, got 0"):
-        _built(recipe, data, latent=0)
+        built(recipe, data, latent=0)
     with pytest.raises(SpecError, match=r"Unknown network 'mpl'\."):
-        _built(recipe, data, latent=2, network="mpl")
+        built(recipe, data, latent=2, network="mpl")
     with pytest.raises(SpecError, match="Unknown likelihood 'poisson'"):
-        _built(recipe, data, latent=2, likelihood="poisson")
+        built(recipe, data, latent=2, likelihood="poisson")
