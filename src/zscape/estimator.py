@@ -25,7 +25,7 @@ from zscape.probability.distributions import Bent
 from zscape.recipes import Recipe
 from zscape.space.space import CHUNK
 from zscape.study.data import Data
-from zscape.study.known import build, conditions_of
+from zscape.study.known import build_on
 from zscape.study.spec import find_recipe, settle
 from zscape.study.training.beginning import settle_training, train_on
 
@@ -108,7 +108,7 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         modality = _standardising(X)
         data = _data(modality, modality.encode(X))
         with _aside(training["seed"]):
-            model, objective = build(recipe, modality, conditions_of(data), chosen)
+            model, objective = build_on(recipe, data, chosen)
             self.history_ = [asdict(p) for p in train_on(model, objective, data, **training)]
         self.model_ = model.double().eval()
         self.modality_ = modality

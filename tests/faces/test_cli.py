@@ -33,18 +33,6 @@ def studies(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def run(capsys):
-    """Runs words and gives back the exit code and both outputs."""
-
-    def call(*words):
-        capsys.readouterr()
-        code = main([str(word) for word in words])
-        return code, *capsys.readouterr()
-
-    return call
-
-
 def process(*words, **options):
     environment = {**os.environ, "PYTHONPATH": SOURCE, **options.pop("env", {})}
     command = [sys.executable, *options.pop("python", ()), "-m", "zscape", *map(str, words)]

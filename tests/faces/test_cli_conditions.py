@@ -8,7 +8,6 @@ import pytest
 from tests.contracts.space import digits
 
 import zscape
-from zscape.cli import main
 from zscape.errors import DataError, StudyError
 from zscape.study.run import prepare, train
 
@@ -22,16 +21,6 @@ def study(tmp_path_factory):
     for _ in train(prepare(digits(), recipe="conditional_vae", out=path, **settings)):
         pass
     return path
-
-
-@pytest.fixture
-def run(capsys):
-    def call(*words):
-        capsys.readouterr()
-        code = main([str(word) for word in words])
-        return code, *capsys.readouterr()
-
-    return call
 
 
 def test_samples_of_a_class_look_like_that_class(study):

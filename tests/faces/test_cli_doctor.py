@@ -5,7 +5,6 @@ import json
 import pytest
 from tests.contracts.space import digits
 
-from zscape.cli import main
 from zscape.study.run import prepare, train
 
 pytestmark = pytest.mark.slow
@@ -18,16 +17,6 @@ def study(tmp_path_factory):
     for _ in train(prepare(digits(), out=path, beta=1000.0, **settings)):
         pass
     return path
-
-
-@pytest.fixture
-def run(capsys):
-    def call(*words):
-        capsys.readouterr()
-        code = main([str(word) for word in words])
-        return code, *capsys.readouterr()
-
-    return call
 
 
 def test_findings_are_told_and_are_no_error(study, run):

@@ -22,16 +22,6 @@ def digits(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def run(capsys):
-    def call(*words):
-        capsys.readouterr()
-        code = main([str(word) for word in words])
-        return code, *capsys.readouterr()
-
-    return call
-
-
 def test_a_direction_is_found_kept_listed_and_used(digits, run):
     code, out, err = run("direction", digits, "0", "--apart-from", "1", "--name", "round")
     assert code == 0, err
@@ -56,6 +46,15 @@ def test_examples_make_a_direction_of_their_own(digits, run):
     others = [word for n in range(20, 30) for word in ("--negative", f"#{n}")]
     code, out, err = run("direction", digits, *some, *others, "--name", "early")
     assert code == 0 and "early" in out, err
+
+
+def test_every_edit_has_a_picture_of_its_own(digits, run, tmp_path):
+    files = []
+    for word in ("3=+1.5", "3=-1.5", "3=+1.25"):
+        code, out, err = run("edit", digits, "#5", word, "--json")
+        assert code == 0, err
+        files.append(json.loads(out)["picture"])
+    assert len(set(files)) == 3
 
 
 def test_far_edits_are_warned_of(digits, run):

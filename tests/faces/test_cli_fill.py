@@ -8,7 +8,6 @@ import pytest
 from PIL import Image
 from tests.contracts.space import digits
 
-from zscape.cli import main
 from zscape.study.run import prepare, train
 
 pytestmark = pytest.mark.slow
@@ -31,16 +30,6 @@ def rows(tmp_path_factory):
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"a": rng.normal(size=80), "k": rng.choice(["x", "y"], 80)})
     return trained(frame, tmp_path_factory.mktemp("fill") / "rows"), frame
-
-
-@pytest.fixture
-def run(capsys):
-    def call(*words):
-        capsys.readouterr()
-        code = main([str(word) for word in words])
-        return code, *capsys.readouterr()
-
-    return call
 
 
 def test_a_strip_of_what_is_given_completions_and_the_truth(pictures, run, tmp_path):

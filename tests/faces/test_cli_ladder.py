@@ -23,16 +23,6 @@ def study(tmp_path_factory):
     return path
 
 
-@pytest.fixture
-def run(capsys):
-    def call(*words):
-        capsys.readouterr()
-        code = main([str(word) for word in words])
-        return code, *capsys.readouterr()
-
-    return call
-
-
 def test_a_ladder_opens_to_the_bit(study):
     spaces = [zs.open(study), zs.open(study)]
     stored = [encode_stored(space.model, space.modality, space.items) for space in spaces]

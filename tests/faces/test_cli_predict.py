@@ -51,16 +51,6 @@ def studies(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def run(capsys):
-    def call(*words):
-        capsys.readouterr()
-        code = main([str(word) for word in words])
-        return code, *capsys.readouterr()
-
-    return call
-
-
 def test_rows_and_what_is_kept(studies, run, tmp_path):
     code, out, err = run("predict", studies / "r", studies / "whole.csv", "--label", "kind")
     assert code == 0

@@ -20,16 +20,6 @@ def digits(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def run(capsys):
-    def call(*words):
-        capsys.readouterr()
-        code = main([str(word) for word in words])
-        return code, *capsys.readouterr()
-
-    return call
-
-
 def test_a_pruned_study_has_fewer_units_and_opens(digits, run):
     code, out, err = run("prune", digits, "--keep", "90%", "--json")
     assert code == 0, err

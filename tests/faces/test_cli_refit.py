@@ -7,7 +7,6 @@ import torch
 from tests.contracts.space import digits
 
 import zscape as zs
-from zscape.cli import main
 from zscape.errors import StudyError
 from zscape.study.run import resume
 from zscape.study.study import SPEC, Study
@@ -20,16 +19,6 @@ def study(tmp_path_factory):
     path = tmp_path_factory.mktemp("refit") / "digits"
     zs.fit(digits(), out=path, latent=4, network="mlp:32", epochs=6, learning_rate=3e-3)
     return path
-
-
-@pytest.fixture
-def run(capsys):
-    def call(*words):
-        capsys.readouterr()
-        code = main([str(word) for word in words])
-        return code, *capsys.readouterr()
-
-    return call
 
 
 def test_a_new_study_with_a_better_prior(study, run):

@@ -18,18 +18,6 @@ SOURCE = str(Path(__file__).parents[2] / "src")
 SMALL = ("--epochs", "1", "--network", "mlp:8", "--seeds", "1", "--jobs", "1")
 
 
-@pytest.fixture
-def run(capsys):
-    """Runs words and gives back the exit code and both outputs."""
-
-    def call(*words):
-        capsys.readouterr()
-        code = main([str(word) for word in words])
-        return code, *capsys.readouterr()
-
-    return call
-
-
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory):
     """A table file and a finished sweep over its latent size."""

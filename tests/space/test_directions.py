@@ -11,7 +11,7 @@ from zscape.modalities.image import Image
 from zscape.model.codes import Codes
 from zscape.recipes import vae
 from zscape.space.directions import find_direction, unsupervised_directions
-from zscape.space.edits import beyond_data, edit
+from zscape.space.edits import along, beyond_data, edit
 from zscape.space.known import known_numbers
 from zscape.space.readouts import read_out
 from zscape.space.space import Space
@@ -129,6 +129,14 @@ def test_an_edit_of_nothing_is_the_picture_itself(space):
     done = edit(space, 3, {"age": 0.0})
     torch.testing.assert_close(done.x, space.modality.prepare(space.item(3)))
     assert done.warning == ""
+
+
+def test_along_a_line_are_the_edits_of_each_strength(space):
+    vector = find_direction(space, "age").vector
+    made = along(space, 3, vector, (-1.0, 2.0))
+    for x, strength in zip(made.split(1), (-1.0, 2.0), strict=True):
+        torch.testing.assert_close(x, edit(space, 3, {"age": strength}).x)
+    torch.testing.assert_close(edit(space, 3, {"age": 2.0}).before, along(space, 3, vector, (0.0,)))
 
 
 def test_an_edit_moves_the_code_and_far_ones_are_warned_of(space):

@@ -13,6 +13,7 @@ from tests.contracts.space import digits_space
 
 import zscape as zs
 from zscape.cli import main
+from zscape.errors import DataError
 from zscape.measures.features import choose_features
 from zscape.measures.report import report
 from zscape.measures.showcase import map_part, unlike_pairs
@@ -155,3 +156,11 @@ def test_a_study_keeps_which_labels_are_unknown(tmp_path, capsys):
     assert NOTE in capsys.readouterr().err
     assert zs.open(tmp_path / "s").labels.tolist() == IDS
     assert main(["map", str(tmp_path / "s")]) == 0
+
+
+def test_what_is_known_twice_harms_only_recipes_that_are_told_it():
+    data = look(ROWS.astype("float32"), labels=LABELS)
+    data = replace(data, attributes={"label": np.arange(60.0)})
+    assert zs.fit(data, latent=2, epochs=1, seed=0).codes.flat.shape == (60, 2)
+    with pytest.raises(DataError, match="'label' twice"):
+        zs.fit(data, recipe="conditional_vae", latent=2, epochs=1, seed=0)

@@ -1,5 +1,6 @@
 """`zscape direction`, `directions` and `edit`: what changes a property, and things changed."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -7,23 +8,20 @@ import torch
 from cyclopts import Parameter
 
 from zscape.cli.output import Result, leave, say, tell
-from zscape.cli.verbs import Folder, Item, Json, Out, Own, opened
+from zscape.cli.verbs import Folder, Item, Json, Out, Own, named, opened, result_of
 from zscape.errors import SpecError
 from zscape.modalities.found import printable
-from zscape.modalities.modality import Rows
 from zscape.space.directions import Direction, find_direction, unsupervised_directions
+from zscape.space.edits import along
 from zscape.space.edits import edit as edited
 from zscape.space.known import known_numbers
-from zscape.space.pictures import captioned, grid
 from zscape.space.space import Space
-from zscape.space.tables import table_picture
 from zscape.space.units import measuring_places
 from zscape.study.directions import keep_direction, kept_directions
 from zscape.study.items import item
 
 STRENGTHS = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
 SHOWN = 5  # things that a direction is shown on
-FINEST = 200  # pixels below which a picture is one for the terminal
 TOLD = 5  # leaks that are told, the largest first
 
 Strength = Annotated[str, Parameter(help="NAME=STRENGTH, as smile=+2; again for more.")]
@@ -113,14 +111,17 @@ def edit(
     done = edited(space, thing, asked, directions=kept, keep_details=not plain)
     if done.warning:
         tell(f"warning: {done.warning}")
-    before = edited(
-        space, thing, dict.fromkeys(asked, 0.0), directions=kept, keep_details=not plain
-    )
     record: dict[str, Any] = {"verb": "edit", "item": item_, "strengths": asked}
     record |= {"codes": done.codes.flat.tolist(), "beyond": done.beyond, "warning": done.warning}
-    shown = space.modality.show(torch.cat([before.x, done.x]))
-    words = "-".join(f"{name}{strength:+g}" for name, strength in asked.items())
-    leave(_two(f"edit-{item_.lstrip('#')}-{words}", shown, record), study, out=out, json=json)
+    words = [f"{name}-{_written(strength)}" for name, strength in asked.items()]
+    both, heads = torch.cat([done.before, done.x]), ("", ["as it is", "edited"])
+    result = result_of(space, named("edit", item_, *words), both, record, columns=2, heads=heads)
+    leave(replace(result, lines=("as it is, and edited",)), study, out=out, json=json)
+
+
+def _written(strength: float) -> str:
+    """A strength in letters that a file may be called by, and another for each."""
+    return f"{strength:+g}".replace("+", "plus").replace("-", "minus").replace(".", "_")
 
 
 def _strengths(words: tuple[str, ...]) -> dict[str, float]:
@@ -141,45 +142,20 @@ def _strengths(words: tuple[str, ...]) -> dict[str, float]:
 
 def _strip(space: Space, direction: Direction) -> Result:
     """Some held-out things at several strengths, a row each."""
-    held_out, made = measuring_places(space), []
+    held_out = measuring_places(space)
     places = held_out[torch.linspace(0, len(held_out) - 1, SHOWN).long()]
-    for index in space.kept[places].tolist():
-        for strength in STRENGTHS:
-            asked = {direction.name: strength}
-            made.append(edited(space, index, asked, directions={direction.name: direction}).x)
-    shown = space.modality.show(torch.cat(made))
+    things = space.kept[places].tolist()
+    made = torch.cat([along(space, thing, direction.vector, STRENGTHS) for thing in things])
     marks = [f"{strength:+g}" for strength in STRENGTHS]
-    name, record = f"direction-{direction.name}", {"verb": "direction", **_record(direction)}
-    if isinstance(shown, Rows):
-        rows = Rows(
-            ("sd", *shown.columns),
-            tuple((marks[n % len(marks)], *cells) for n, cells in enumerate(shown.cells)),
-        )
-        return Result(
-            name, lambda width: table_picture(rows), record, rows=rows, lines=_lines(direction)
-        )
-    tiles, columns = shown.tiles, len(STRENGTHS)
-    return Result(
-        name,
-        lambda width: grid(tiles, columns=columns, width=width),
-        record,
-        lines=_lines(direction),
+    strip = result_of(
+        space,
+        named("direction", direction.name),
+        made,
+        {"verb": "direction", **_record(direction)},
+        columns=len(marks),
+        heads=("sd", marks * len(things)),
     )
-
-
-def _two(name: str, shown: Any, record: dict[str, Any]) -> Result:
-    if isinstance(shown, Rows):
-        cells = tuple((m, *c) for m, c in zip(("as it is", "edited"), shown.cells, strict=True))
-        rows = Rows(("", *shown.columns), cells)
-        return Result(name, lambda width: table_picture(rows), record, rows=rows)
-    tiles = shown.tiles
-
-    def draw(width: int) -> np.ndarray:
-        if width < FINEST:
-            return grid(tiles, columns=2, width=width)
-        return captioned(tiles, ["as it is", "edited"], columns=1, width=width)
-
-    return Result(name, draw, record)
+    return replace(strip, lines=_lines(direction))
 
 
 def _lines(direction: Direction) -> tuple[str, ...]:

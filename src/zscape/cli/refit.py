@@ -66,7 +66,7 @@ def refit_prior(
         updates=updates,
         seed=seed,
     )
-    done = best(list(_told(attempts)))
+    done = best(_told(attempts))
     tell(f"fitted a {slot_words(done.slot)}; drawing samples before and after ...")
     new, change = keep_refitted(trained, space, done, path, seed=seed)
     if json:

@@ -84,7 +84,7 @@ def find_direction(
     doi:10.1016/j.neuroimage.2013.10.067; Radford et al. 2016, section 6.3.2 (differences of mean
     codes), arXiv:1511.06434.
     """
-    known, folds = known_numbers(space), 0 if space.guesses else FOLDS
+    known, folds = known_numbers(space), 0 if space.taught_by_labels else FOLDS
     others = {other: known.numbers(other) for other in apart_from}
     if isinstance(positive, str):
         own = read_out(space.codes.flat, known.numbers(positive), name=positive, folds=folds)
@@ -102,6 +102,18 @@ def find_direction(
         number=own.number,
     )
     return _with_leakage(direction, space, known)
+
+
+def movement(space: Space, name: str) -> Tensor:
+    """The vector of a known property alone, `[D]`, without its evidence: `find_direction` has both.
+
+    Raises:
+        SpecError: an unknown name, or a property that the codes do not know.
+        DataError: fewer than 5 examples on a side.
+    """
+    codes = space.codes.flat
+    values = known_numbers(space).numbers(name)
+    return _moved(codes, read_out(codes, values, name=name, folds=0), [])
 
 
 def unsupervised_directions(

@@ -1,6 +1,6 @@
 """Editing things: moved along directions, and all that the code does not say left as it was."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from zscape.errors import SpecError
 from zscape.model.codes import Codes
-from zscape.space.directions import Direction, find_direction
+from zscape.space.directions import Direction, movement
 from zscape.space.space import Space, codes_of
 
 LEAST_VARIANCE = 1e-12  # of codes that are all the same
@@ -24,6 +24,7 @@ class Edited:
     Attributes:
         things: it, as the person's own kind of thing, one of them.
         x: it, as a model sees it, `[1, *shape]`.
+        before: the same before the edit.
         codes: the code after the edit.
         beyond: share of the data whose codes lie nearer to the middle than the edited one.
         warning: a sentence where the edit left the data; else nothing.
@@ -31,6 +32,7 @@ class Edited:
 
     things: Any
     x: Tensor
+    before: Tensor
     codes: Codes
     beyond: float
     warning: str
@@ -65,18 +67,39 @@ def edit(
     """
     if not strengths:
         raise SpecError("An edit must name at least one direction, got none. Say 'smile=2'.")
-    code = codes_of(space, thing)
-    shift = torch.zeros_like(code.flat)
+    given, code = directions or {}, codes_of(space, thing)
+    shift = torch.zeros_like(code.flat[0])
     for name, strength in strengths.items():
-        known = (directions or {}).get(name)
-        shift = shift + strength * (known or find_direction(space, name)).vector
+        vector = given[name].vector if name in given else movement(space, name)
+        shift = shift + strength * vector
     moved = code.like(code.flat + shift)
-    made = space.decode_tensor(moved)
-    before = _as_seen(space, thing)
-    if keep_details and before is not None and len(space.modality.shape) == 3:
-        made = (before + made - space.decode_tensor(code)).clamp(0, 1)
+    before, x = along(space, thing, shift, (0.0, 1.0), keep_details=keep_details).split(1)
     beyond = beyond_data(space, moved)
-    return Edited(space.modality.decode(made), made, moved, beyond, _warning(beyond))
+    return Edited(space.modality.decode(x), x, before, moved, beyond, _warning(beyond))
+
+
+def along(
+    space: Space,
+    thing: Any,
+    vector: Tensor,
+    strengths: Sequence[float],
+    *,
+    keep_details: bool = True,
+) -> Tensor:
+    """A thing at several places of a line through its code, as a model sees it, `[S, *shape]`.
+
+    Args:
+        space: a space.
+        thing: an index into the space's data, a code, or a thing.
+        vector: what a strength of 1 adds to its flat code, `[D]`.
+        strengths: S of them.
+        keep_details: of a picture; False: as it is decoded.
+    """
+    code = codes_of(space, thing)
+    steps = torch.tensor(strengths, dtype=vector.dtype)[:, None]
+    made = space.decode_tensor(code.like(code.flat + steps * vector))
+    before = _as_seen(space, thing) if keep_details and len(space.modality.shape) == 3 else None
+    return made if before is None else (before + made - space.decode_tensor(code)).clamp(0, 1)
 
 
 def beyond_data(space: Space, codes: Codes) -> float:

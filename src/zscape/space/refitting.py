@@ -60,7 +60,7 @@ def refit_prior(
 
     Samples come from where codes lie, and the rate falls. A mixture of Gaussians with full
     covariances takes seconds and is hard to beat; a diffusion takes minutes. By classes, samples
-    of one of them need no retraining (`sample_class`).
+    of one of them need no retraining (`space.sample(where=...)`).
 
     Args:
         space: a trained space whose top level has a real-valued code, or a grid of codes.
@@ -103,17 +103,14 @@ def refitting(
     """Fits the candidates of `refit_prior` one after the other, and yields how far they are."""
     if prior == AUTO and quantiser_of(space.model) is not None:
         prior = TOKENS
-    slot = Slot("mixture", components or 1, by, (), steps, float(guidance))
-    for kind in (prior,) if prior != AUTO else ():
-        checked(replace(slot, kind=kind))
-    suited(space.model, "mixture" if prior == AUTO else prior)
+    kind = "mixture" if prior == AUTO else prior
+    slot = checked(Slot(kind, components or 1, by, (), steps, float(guidance)))
+    suited(space.model, kind)
     names, ids = _classes(space, by)
-    slot = replace(slot, classes=names)
-    if prior != AUTO:
-        checked(replace(slot, kind=prior))
+    slot = checked(replace(slot, classes=names))
     task = _task(space, ids, len(names), components=components, updates=updates, seed=seed)
     if prior != AUTO:
-        yield from FITS[prior](task, replace(slot, kind=prior))
+        yield from FITS[prior](task, slot)
         return
     mixtures = []
     for attempt in fit_mixtures(task, slot):

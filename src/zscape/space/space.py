@@ -61,7 +61,7 @@ class Space:
         return self.model.start.known
 
     @property
-    def guesses(self) -> bool:
+    def taught_by_labels(self) -> bool:
         """Whether labels taught its codes, which are then no evidence that they know a label."""
         return any(isinstance(level.posterior, Classes) for level in self.model.levels)
 

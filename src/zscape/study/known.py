@@ -42,9 +42,15 @@ def build(
     return recipe(modality, known, **options)
 
 
-def conditions_of(data: Data) -> Conditions:
-    """The fields that are known of data."""
-    return _found(data)[0]
+def build_on(recipe: Recipe, data: Data, options: Mapping[str, Any]) -> tuple[Model, Objective]:
+    """The same for data, in which what is known is looked for only if the recipe is told it.
+
+    Raises:
+        SpecError: it must be told something, and nothing is known.
+        DataError: two things of one name are known, of which it is told.
+    """
+    known = _found(data)[0] if is_told(recipe) else Conditions()
+    return build(recipe, data.modality, known, options)
 
 
 def context_of(data: Data, names: Sequence[str]) -> Tensor | None:

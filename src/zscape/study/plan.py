@@ -18,7 +18,7 @@ from zscape.measures.figure import Figure
 from zscape.measures.tradeoff import Value
 from zscape.recipes import Recipe
 from zscape.study.data import Data, fingerprint
-from zscape.study.known import build, conditions_of
+from zscape.study.known import build_on
 from zscape.study.ranges import option_named, values_of
 from zscape.study.spec import find_recipe, options, settle
 from zscape.study.storage.folder import has_file, write_file
@@ -119,7 +119,7 @@ def plan_sweep(
         chosen, training = _settled(function, {**settings, name: value})
         with torch.random.fork_rng(devices=[]):
             # A mistake shows itself before anything is trained.
-            build(function, data.modality, conditions_of(data), chosen)
+            build_on(function, data, chosen)
     same = {n: v for n, v in (chosen | training).items() if n not in (name, "seed")}
     asked = {"recipe": _recipe_name(recipe), "option": name, "settings": same}
     return Plan(

@@ -121,7 +121,7 @@ def _kept(study: Study, space: Space) -> Predictor:
         notes = tuple(map(str, about["notes"]))
         if not 0 < scale < np.inf:
             raise ValueError(f"temperature {scale}")
-    except (*MISFITS, ValueError, AttributeError) as error:
+    except MISFITS as error:
         raise StudyError(
             f"The predictor of {study.path.name!r} must be of this study, and is not "
             f"({' '.join(str(error).split())[:200]}). Remove {NETWORK} and {ABOUT} to make another."

@@ -20,7 +20,7 @@ from zscape.study.display import announce, displayed
 from zscape.study.figures import report_page
 from zscape.study.intake.sources import BUILT_IN
 from zscape.study.journal import Journal, with_its_log, written_log
-from zscape.study.known import build, conditions_of, is_told, record_of
+from zscape.study.known import build_on, is_told, record_of
 from zscape.study.spec import find_recipe, options, settle
 from zscape.study.storage.claims import MISFITS, no_larger_than
 from zscape.study.storage.failpoints import reach
@@ -101,7 +101,7 @@ def prepare(
     seen = data if isinstance(data, Data) else look(data)
     function, chosen, training = _settle(recipe, settings)
     # A mistake shows itself before there is a folder.
-    build(function, seen.modality, conditions_of(seen), chosen)
+    build_on(function, seen, chosen)
     name = recipe if isinstance(recipe, str) else f"{recipe.__module__}:{recipe.__name__}"
     study = Study.plan(out, seen, recipe=function, options=chosen, training=training, name=name)
     return study if group.rank else study.create()
@@ -390,4 +390,4 @@ def _seeded_build(
     recipe: Recipe, data: Data, chosen: Mapping[str, Any], seed: int
 ) -> tuple[Model, Objective]:
     torch.manual_seed(seed)
-    return build(recipe, data.modality, conditions_of(data), chosen)
+    return build_on(recipe, data, chosen)

@@ -172,3 +172,17 @@ def test_photographs_of_few_things_work_too():
     space = zs.fit(x, labels=labels, latent=2, network="mlp:8", epochs=2, patience=0)
     found = predict(fit_predictor(space), x)
     assert (found.probabilities.argmax(1)[30:] == 1).mean() > 0.8
+
+
+def test_without_codes_nothing_of_the_model_tells_rows_apart():
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(120, 4)).astype("float32")
+    labels = [("a", "b")[int(row[0] > 0)] if n < 60 else None for n, row in enumerate(x)]
+    space = zs.fit(look(x, labels=labels), latent=2, epochs=1, seed=0)
+    turned = replace(space, codes=space.codes.like(space.codes.flat.flip(0) * 7 + 3))
+    bare, other = (fit_predictor(each, codes=False) for each in (space, turned))
+    assert bare.network(torch.zeros(1, 4)).shape == (1, 2)
+    things = space.modality.decode(space.modality.prepare(space.items[:9]))
+    np.testing.assert_array_equal(
+        predict(bare, things).probabilities, predict(other, things).probabilities
+    )

@@ -48,6 +48,7 @@ class Predictor:
             own confidence is from its accuracy; each with its kind.
         rows: the ways of telling classes that were tried on held-out labels, floors among them.
         notes: how it was made, a line each.
+        codes: whether the network sees the codes of rows.
     """
 
     space: Space
@@ -57,6 +58,7 @@ class Predictor:
     figures: tuple[Figure, ...] = ()
     rows: tuple[Row, ...] = ()
     notes: tuple[str, ...] = ()
+    codes: bool = True
 
 
 def fit_predictor(
@@ -86,9 +88,9 @@ def fit_predictor(
     """
     ids, names = _known(space, labels)
     places = np.flatnonzero(ids >= 0)
-    x = seen(space, space.items)
+    x = seen(space, space.items, codes=codes)
     teacher = teach(
-        joined(space, space.items, codes=codes),
+        joined(space, space.items, x, codes=codes),
         plain(space, space.items),
         places,
         ids[places],
@@ -114,6 +116,7 @@ def fit_predictor(
         figures=(*_of_the_teacher(teacher), error),
         rows=teacher.rows,
         notes=_notes(space, teacher, ids, agreed, guesses[apart], kind),
+        codes=codes,
     )
 
 
@@ -125,7 +128,8 @@ def predict(predictor: Predictor, things: Any) -> Prediction:
         DataError: values that these things cannot have.
     """
     stored = predictor.space.modality.encode(things)
-    logits = answers(predictor.network, seen(predictor.space, stored)).double()
+    shown = seen(predictor.space, stored, codes=predictor.codes)
+    logits = answers(predictor.network, shown).double()
     shares = (logits / predictor.temperature).softmax(1)
     return Prediction(predictor.names, shares.numpy())
 
@@ -210,7 +214,7 @@ def _notes(
         f"neighbours agree on {float(agreed.double().mean()):.1%} of the things, which teach",
         f"calibrated on {len(apart):,} things that did not teach, by {by}",
     ]
-    if space.guesses:
+    if space.taught_by_labels:
         notes.append("the codes are not used: labels taught them, so none could be held out")
     elif "without" in teacher.name:
         notes.append("warning: the codes of this study do not help to tell these classes")

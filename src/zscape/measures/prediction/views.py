@@ -16,21 +16,26 @@ CLIP, LEAST = 0.2, 1e-2
 CHUNK = 2048
 
 
-def seen(space: Space, stored: Tensor) -> Tensor:
+def seen(space: Space, stored: Tensor, *, codes: bool = True) -> Tensor:
     """Stored things as a network of classes sees them: pictures of ink straightened, rows wide.
+
+    Args:
+        space: whose things.
+        stored: things.
+        codes: whether the codes of rows are among what it sees.
 
     Returns:
         `[N, C, H, W]`, or `[N, F]`: standardised columns and codes side by side; the columns alone
-        where labels taught the codes, which then know even those that are held out.
+        without codes, or where labels taught these, which then know even those held out.
     """
     if isinstance(space.modality, Image):
         return torch.cat(_upright(space, stored))
     columns = row_features(space)(space.modality.prepare(stored))
-    if space.guesses:
+    if not codes or space.taught_by_labels:
         return columns
-    codes = encode_stored(space.model, space.modality, stored).flat
+    code = encode_stored(space.model, space.modality, stored).flat
     scale = space.codes.flat.std(0).clamp(min=1e-6)
-    return torch.cat([columns, (codes - space.codes.flat.mean(0)) / scale], 1)
+    return torch.cat([columns, (code - space.codes.flat.mean(0)) / scale], 1)
 
 
 def is_shaded(space: Space) -> bool:
@@ -47,22 +52,22 @@ def plain(space: Space, stored: Tensor) -> Tensor:
     return components(flat, COMPONENTS).encode(flat)
 
 
-def joined(space: Space, stored: Tensor, *, codes: bool = True) -> Tensor:
+def joined(space: Space, stored: Tensor, shown: Tensor, *, codes: bool = True) -> Tensor:
     """Components of oriented gradients, or of columns, beside the codes, `[N, F]`.
 
     Args:
         space: whose codes.
         stored: things.
+        shown: what `seen` makes of them.
         codes: whether the codes of the space are among them, unless labels taught these.
     """
     if not isinstance(space.modality, Image):
         rest = plain(space, stored)
     else:
-        upright = _upright(space, stored)
-        turned = torch.cat([oriented_gradients(part) for part in upright])
+        turned = torch.cat([oriented_gradients(part) for part in shown.split(CHUNK)])
         rest = components(turned, COMPONENTS).encode(turned)
-        stored = torch.cat([(255 * part).round().to(torch.uint8) for part in upright])
-    if not codes or space.guesses:
+        stored = (255 * shown).round().to(torch.uint8)
+    if not codes or space.taught_by_labels:
         return _of_length(rest, 1.0)
     code = encode_stored(space.model, space.modality, stored).flat
     return torch.cat([_of_length(rest, 1.0), _of_length(code - code.mean(0), CODES)], 1)
