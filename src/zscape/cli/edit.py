@@ -114,9 +114,11 @@ def edit(
     record: dict[str, Any] = {"verb": "edit", "item": item_, "strengths": asked}
     record |= {"codes": done.codes.flat.tolist(), "beyond": done.beyond, "warning": done.warning}
     words = [f"{name}-{_written(strength)}" for name, strength in asked.items()]
-    both, heads = torch.cat([done.before, done.x]), ("", ["as it is", "edited"])
+    whole = len(space.modality.shape) == 3 and not plain  # else what the code does not hold is gone
+    marks = ["as it is" if whole else "as made", "edited"]
+    both, heads = torch.cat([done.before, done.x]), ("", marks)
     result = result_of(space, named("edit", item_, *words), both, record, columns=2, heads=heads)
-    leave(replace(result, lines=("as it is, and edited",)), study, out=out, json=json)
+    leave(replace(result, lines=(" and ".join(marks),)), study, out=out, json=json)
 
 
 def _written(strength: float) -> str:
