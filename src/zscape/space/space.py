@@ -38,6 +38,7 @@ class Space:
         label_names: name of each class.
         attributes: further known columns of the data, each `[N]`.
         held_out: which items only measured and never trained, bool `[M]`; None where unknown.
+        told: what the model was told of each item, `[M, F]`, nan where nothing; None: of none.
     """
 
     model: Model
@@ -49,6 +50,7 @@ class Space:
     label_names: tuple[str, ...] = ()
     attributes: dict[str, np.ndarray] = field(default_factory=dict)
     held_out: Tensor | None = None
+    told: Tensor | None = None
 
     def __repr__(self) -> str:
         """How many codes of what, in a line."""
