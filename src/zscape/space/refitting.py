@@ -264,11 +264,7 @@ def _task(
     z = torch.cat([each.codes.flatten(0, 1) for each in found])
     shift, scale = z.mean(0), z.std(0).clamp(min=1e-4)
     known = _one_hot(ids, classes)
-    if classes and known[space.kept[fitting]].sum(0).min() < FEWEST_OF_A_CLASS:
-        raise DataError(
-            f"Every class must have at least {FEWEST_OF_A_CLASS} examples to fit, and one has "
-            "fewer. Refit without classes, or leave the rare ones out of the data."
-        )
+    _require_enough(known[space.kept[fitting]])
 
     def beside(places: Tensor, found: Sequence[_Inferred]) -> Tensor:
         """What the prior sees beside each draw."""
@@ -291,6 +287,14 @@ def _task(
         updates=updates,
         seed=seed,
     )
+
+
+def _require_enough(known: Tensor) -> None:
+    if known.shape[1] and known.sum(0).min() < FEWEST_OF_A_CLASS:
+        raise DataError(
+            f"Every class must have at least {FEWEST_OF_A_CLASS} examples to fit, and one has "
+            "fewer. Refit without classes, or leave the rare ones out of the data."
+        )
 
 
 def _posteriors(found: _Inferred, shift: Tensor, scale: Tensor) -> Tensor:
