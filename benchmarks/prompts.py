@@ -68,8 +68,8 @@ def by_prompt(settings: Settings) -> Iterator[Figure]:
     said = (
         f"{count} rendered sprites of {SIZE}x{SIZE} and one caption each, without nine of 81 "
         f"combinations of shape, size and place and without two of {len(FORMS)} forms; "
-        f"conditional_vae {options}, {seconds:.0f} CPU s; its prior refitted by a diffusion {PRIOR}, "
-        f"{refit:.0f} CPU s; {number} prompts that no caption was, "
+        f"conditional_vae {options}, {seconds:.0f} CPU s; its prior refitted by a "
+        f"diffusion {PRIOR}, {refit:.0f} CPU s; {number} prompts that no caption was, "
         "half of the combinations, half of the forms held out, one picture each; judge: templates, "
         f"mass and centre of ink, no network; settings chosen on other prompts; {machine()}"
     )
