@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from zscape.study.comparison import compare
     from zscape.study.data import look
     from zscape.study.encoding import encode_shards
+    from zscape.study.exporting import export
     from zscape.study.run import fit, open, prepare, resume, train
     from zscape.study.study import Study
     from zscape.study.sweep import sweep
@@ -48,6 +49,7 @@ _HOMES = {
     "duplicates": "zscape.space.duplicates",
     "edit": "zscape.space.edits",
     "encode_shards": "zscape.study.encoding",
+    "export": "zscape.study.exporting",
     "fill": "zscape.space.filling",
     "fill_rows": "zscape.space.filling",
     "find_direction": "zscape.space.directions",
@@ -84,6 +86,7 @@ __all__ = [
     "duplicates",
     "edit",
     "encode_shards",
+    "export",
     "fill",
     "fill_rows",
     "find_direction",
