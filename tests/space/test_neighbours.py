@@ -1,10 +1,13 @@
 """Neighbours are those that all distances tell, with faiss and without."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from zscape.errors import DataError, SpecError
+from zscape.model.codes import Codes
 from zscape.space import neighbours as module
 from zscape.space.neighbours import nearest, neighbours
 from zscape.study.run import fit
@@ -74,10 +77,6 @@ def test_a_level_alone_may_say_what_is_near(space):
 
 
 def test_equals_beyond_number_push_nothing_out(space):
-    from dataclasses import replace
-
-    from zscape.model.codes import Codes
-
     same = Codes({name: torch.zeros_like(z) for name, z in space.codes.tensors.items()})
     found = neighbours(replace(space, codes=same), 59, 4)
     assert found.places.shape == (1, 4) and 59 not in found.places
@@ -89,3 +88,5 @@ def test_more_than_there_are_is_refused(space, k):
         neighbours(space, 0, k)
     with pytest.raises(DataError, match="between #0 and #59"):
         neighbours(space, [0, 60], 3)
+    with pytest.raises(DataError, match="At least one thing"):
+        neighbours(space, [], 3)

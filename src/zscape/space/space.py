@@ -227,8 +227,10 @@ def all_codes_of(space: Space, things: Any) -> Codes:
     """The codes of one thing or of many: indices into the space's data, codes, or things.
 
     Raises:
-        DataError: there is no such index.
+        DataError: there is no such index, or nothing at all.
     """
+    if isinstance(things, list | tuple | range | np.ndarray) and len(things) == 0:
+        raise DataError("At least one thing must be given, got none. Give an index or a thing.")
     if isinstance(things, list | tuple | range) or are_indices(things):
         return concatenate([codes_of(space, thing) for thing in things])
     if isinstance(things, Codes):
