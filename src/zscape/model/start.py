@@ -42,7 +42,7 @@ class Plain(Start):
         """`[B, F]`."""
         if context is not None:
             return context
-        return like.new_full((len(like), self.known.width), torch.nan, dtype=torch.float32)
+        return like.new_full((like.shape[0], self.known.width), torch.nan, dtype=torch.float32)
 
 
 class Told(Start):
@@ -71,7 +71,7 @@ class Told(Start):
     def forward(self, context: Tensor | None, like: Tensor) -> Tensor:
         """`[B, features]`."""
         if context is None:
-            shape = (len(like), self.known.width)
+            shape = (like.shape[0], self.known.width)
             context = torch.full(shape, torch.nan, device=like.device)
         if self.training and self.drop:
             context = self.withheld(context)

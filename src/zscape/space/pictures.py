@@ -21,6 +21,7 @@ INK = (40, 44, 52)
 TILE = 72  # pixels a side that small tiles are enlarged towards
 WIDEST = 1200  # pixels that a picture is kept within
 MOST_COLUMNS = 16
+WORDED = 16  # pixels of a line of words below a tile
 
 
 def picture(shown: Pictures | Rows, *, columns: int | None = None) -> np.ndarray:
@@ -114,6 +115,38 @@ def captioned(
     for row, caption in enumerate(words):
         middle = gap + row * pitch + tiles.shape[1] // 2
         pen.text((margin - 12, middle), caption, fill=INK, font=font, anchor="rm")
+    return np.asarray(sheet).copy()
+
+
+def worded(
+    tiles: np.ndarray, words: Sequence[str], *, columns: int, gap: int = 6, width: int = WIDEST
+) -> np.ndarray:
+    """Tiles in rows, each with words below it.
+
+    Args:
+        tiles: `[N, H, W, 3]` uint8.
+        words: a line or more for each; what is wider than its tile is cut.
+        columns: tiles in a row.
+        gap: pixels between tiles.
+        width: pixels that the picture is kept within.
+    """
+    font = ImageFont.load_default(size=13)
+    tiles = fit_tiles(tiles, columns=columns, gap=gap, width=width)
+    high, wide = tiles.shape[1:3]
+    lines = [[printable(line) for line in word.split("\n")] for word in words]
+    below = max(map(len, lines)) * WORDED
+    room = np.full((len(tiles), high + below, wide, 3), PAPER, dtype=np.uint8)
+    room[:, :high] = tiles
+    sheet = Image.fromarray(_lay(room, columns, gap))
+    pen = ImageDraw.Draw(sheet)
+    for n, told in enumerate(lines):
+        row, column = divmod(n, columns)
+        left, top = gap + column * (wide + gap), gap + row * (high + below + gap) + high
+        for line, text in enumerate(told):
+            while text and font.getlength(text) > wide:
+                text = text[:-1]
+            place = (left + wide // 2, top + line * WORDED + WORDED // 2)
+            pen.text(place, text, fill=INK, font=font, anchor="mm")
     return np.asarray(sheet).copy()
 
 
