@@ -48,7 +48,8 @@ def test_the_combination_is_uniform_on_normals_and_sees_what_one_score_sees():
         assert found.flagged(level).double().mean().item() == pytest.approx(level, rel=0.25)
         assert found.false_alarms(level).double().mean().item() == pytest.approx(level, rel=0.4)
     assert found.leading[0] == 2 and found.flagged(0.0001)[0]
-    assert found.surprise[0] < found.surprises["2"][0]  # the best of three is often good
+    # The largest of three is large by chance more often than one.
+    assert found.surprise.mean() < torch.stack(list(found.surprises.values())).amax(0).mean()
 
 
 def test_a_normal_without_one_of_the_scores_calibrates_the_others():
