@@ -40,7 +40,7 @@ def test_rows_get_scores_p_values_and_reasons(studies, run, tmp_path):
     table = tmp_path / "scores.csv"
     code, out, err = run("score", studies / "r", studies / "new.csv", "--out", table)
     assert code == 0 and " of 60 flagged at 0.01" in out and str(table) in out
-    rows = list(csv.DictReader(table.open()))
+    rows = list(csv.DictReader(table.read_text().splitlines()))
     assert len(rows) == 60 and [row["flagged"] for row in rows[:2]] == ["true", "true"]
     assert "height is -9, about" in rows[0]["reason"] and "weight is 40" in rows[1]["reason"]
     flagged = [row["flagged"] == "true" for row in rows]

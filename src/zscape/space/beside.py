@@ -17,7 +17,7 @@ from zscape.space.space import Space
 from zscape.space.walks import Walked, joined, likelihoods, manner, walk_all
 
 MOST_NORMALS = 5_000  # that calibrate
-MOST_KNOWN = 20_000  # items among which neighbours are searched
+MOST_KNOWN = 100_000  # items among which neighbours are searched
 MOST_NUMBERS = 2**26  # of all their points together
 CODE_WEIGHT = 0.3  # of a code in units of its posterior, beside a residual in units of its own
 LEAST_RESIDUAL = 0.05  # of a feature's own scale
@@ -66,29 +66,39 @@ class Beside:
     notes: tuple[str, ...]
 
 
-def beside(space: Space, *, own: bool) -> Beside:
+def beside(spaces: Sequence[Space], *, own: bool) -> tuple[Beside, ...]:
     """The items that things are set beside: all that were held out, and as many as may be.
 
     Args:
-        space: a space.
-        own: whether its own items are to be scored.
+        spaces: of the same items; the parts that they held out may differ.
+        own: whether their own items are to be scored.
+
+    Returns:
+        One of each space, which differ in what is unseen.
     """
-    count = len(space.items)
-    held = torch.zeros(count, dtype=torch.bool) if space.held_out is None else space.held_out
+    space, count = spaces[0], len(spaces[0].items)
+    apart_of = [_held_out(each) for each in spaces]
+    held = torch.stack(apart_of).any(0)
     notes: tuple[str, ...] = ()
     if held.sum() < FEWEST_NORMALS:
-        held = torch.ones(count, dtype=torch.bool)
+        held, apart_of = torch.ones_like(held), [torch.ones_like(held)] * len(spaces)
         notes = (
             "for want of held-out normals p rests on those seen in training, and is too small",
         )
     elif own:
         notes = ("what trained the model looks more normal to it than it would unseen",)
-    apart = held.nonzero().flatten()[:MOST_NORMALS]
+    apart = _even(held.nonzero().flatten(), MOST_NORMALS)
     filling = _even((~held).nonzero().flatten(), MOST_NORMALS - len(apart))
     normals = torch.cat([apart, filling]).sort().values
     numbers = space.items[0].numel() + space.codes.flat.shape[1]
     known = _even(torch.arange(count), min(max(MOST_NUMBERS // numbers, 100), MOST_KNOWN))
-    return Beside(known, normals, held[normals], own, notes)
+    return tuple(Beside(known, normals, unseen[normals], own, notes) for unseen in apart_of)
+
+
+def together(pairs: Sequence[Pair]) -> Pair:
+    """A score by several spaces: of normals by those that have not seen them, of things by all."""
+    normals, things = (torch.stack(side) for side in zip(*pairs, strict=True))
+    return normals.nanmean(0), things.mean(0)
 
 
 def scores_beside(
@@ -159,6 +169,11 @@ def _beside_bank(
             side.append(part)
             yield sum(len(p) for s in sides for p in s) / every, None
     yield 1.0, (torch.cat(sides[0]).double(), torch.cat(sides[1]).double())
+
+
+def _held_out(space: Space) -> Tensor:
+    nothing = torch.zeros(len(space.items), dtype=torch.bool)
+    return nothing if space.held_out is None else space.held_out
 
 
 def _likelihoods(space: Space, stored: Tensor, others: Beside, *, draws: int, seed: int) -> Parts:
