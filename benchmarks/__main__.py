@@ -33,6 +33,7 @@ from benchmarks import (
     semisup,
     smile,
     start_up,
+    tables,
     train_speed,
 )
 from benchmarks.figures import Figure, NotRunError, Part, Settings, keep, record, table
@@ -62,6 +63,7 @@ BENCHMARKS: dict[str, dict[str, Part]] = {
     "refit": refit.PARTS,
     "conditional": conditional.PARTS,
     "semisup": semisup.PARTS,
+    "tables": tables.PARTS,
 }
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from zscape.space.directions import find_direction
     from zscape.space.duplicates import duplicates
     from zscape.space.edits import edit
+    from zscape.space.explanations import explain
     from zscape.space.filling import fill, fill_rows
     from zscape.space.label_errors import label_errors
     from zscape.space.levels import redraw
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from zscape.space.paths import interpolate, traverse, walk
     from zscape.space.pruning import prune
     from zscape.space.refitting import refit_prior
+    from zscape.space.scores import Scores, score
     from zscape.space.space import Space, reconstruct
     from zscape.study.comparison import compare
     from zscape.study.data import look
@@ -44,12 +46,14 @@ _HOMES = {
     "Study": "zscape.study.study",
     "across": "zscape.space.conditions",
     "clusters": "zscape.space.clusters",
+    "Scores": "zscape.space.scores",
     "compare": "zscape.study.comparison",
     "diagnose": "zscape.measures.doctor",
     "duplicates": "zscape.space.duplicates",
     "edit": "zscape.space.edits",
     "encode_shards": "zscape.study.encoding",
     "export": "zscape.study.exporting",
+    "explain": "zscape.space.explanations",
     "fill": "zscape.space.filling",
     "fill_rows": "zscape.space.filling",
     "find_direction": "zscape.space.directions",
@@ -69,6 +73,7 @@ _HOMES = {
     "refit_prior": "zscape.space.refitting",
     "redraw": "zscape.space.levels",
     "resume": "zscape.study.run",
+    "score": "zscape.space.scores",
     "sweep": "zscape.study.sweep",
     "train": "zscape.study.run",
     "traverse": "zscape.space.paths",
@@ -77,6 +82,7 @@ _HOMES = {
 
 __all__ = [
     "LatentTransformer",
+    "Scores",
     "Space",
     "Study",
     "across",
@@ -86,6 +92,7 @@ __all__ = [
     "duplicates",
     "edit",
     "encode_shards",
+    "explain",
     "export",
     "fill",
     "fill_rows",
@@ -106,6 +113,7 @@ __all__ = [
     "redraw",
     "refit_prior",
     "resume",
+    "score",
     "sweep",
     "train",
     "traverse",
