@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from zscape.space.filling import fill, fill_rows
     from zscape.space.levels import redraw
     from zscape.space.maps import map_codes
+    from zscape.space.mixing import mix, mix_grid
     from zscape.space.paths import interpolate, traverse, walk
     from zscape.space.pruning import prune
     from zscape.space.refitting import refit_prior
@@ -51,6 +52,8 @@ _HOMES = {
     "look": "zscape.study.data",
     "map_codes": "zscape.space.maps",
     "measure": "zscape.measures.measurement",
+    "mix": "zscape.space.mixing",
+    "mix_grid": "zscape.space.mixing",
     "open": "zscape.study.run",
     "predict": "zscape.measures.prediction",
     "prepare": "zscape.study.run",
@@ -83,6 +86,8 @@ __all__ = [
     "look",
     "map_codes",
     "measure",
+    "mix",
+    "mix_grid",
     "open",
     "predict",
     "prepare",
