@@ -95,7 +95,17 @@ def begin(
     training, measuring = split(len(data.x), share=validation, seed=seed, labels=data.labels)
     context = _context(model, data, where := _place(device, group))
     training = repeated(training, context, objective.labelled)
-    feed = _feed(data, training, measuring, context, where, size=batch_size, seed=seed, group=group)
+    feed = _feed(
+        data,
+        training,
+        measuring,
+        context,
+        where,
+        size=batch_size,
+        seed=seed,
+        paired=objective.paired,
+        group=group,
+    )
     return Run(
         model,
         objective,
@@ -167,6 +177,7 @@ def _feed(
     *,
     size: int,
     seed: int,
+    paired: bool,
     group: Group,
 ) -> Feed:
     """The batches of data: resident, or streamed where x is only a sample."""
@@ -183,7 +194,9 @@ def _feed(
     x = data.x.index_select(0, training).to(device)
     beside = None if context is None else context.index_select(0, training.to(device))
     prepare_x = data.modality.prepare
-    return Batches(x, size=chosen, seed=seed, prepare=prepare_x, context=beside, **share)
+    return Batches(
+        x, size=chosen, seed=seed, prepare=prepare_x, context=beside, paired=paired, **share
+    )
 
 
 def _held(data: Data, measuring: Tensor, context: Tensor | None, device: str) -> InOrder | None:
