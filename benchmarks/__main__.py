@@ -31,6 +31,7 @@ from benchmarks import (
     semisup,
     smile,
     start_up,
+    style,
     train_speed,
 )
 from benchmarks.figures import Figure, NotRunError, Part, Settings, keep, record, table
@@ -58,6 +59,7 @@ BENCHMARKS: dict[str, dict[str, Part]] = {
     "refit": refit.PARTS,
     "conditional": conditional.PARTS,
     "semisup": semisup.PARTS,
+    "style": style.PARTS,
 }
 
 

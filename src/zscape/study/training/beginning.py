@@ -94,18 +94,7 @@ def begin(
     """
     training, measuring = split(len(data.x), share=validation, seed=seed, labels=data.labels)
     context = _context(model, data, where := _place(device, group))
-    training = repeated(training, context, objective.labelled)
-    feed = _feed(
-        data,
-        training,
-        measuring,
-        context,
-        where,
-        size=batch_size,
-        seed=seed,
-        paired=objective.paired,
-        group=group,
-    )
+    feed = _feed(data, objective, training, measuring, context, where, batch_size, seed, group)
     return Run(
         model,
         objective,
@@ -170,17 +159,17 @@ def _batch(asked: int, count: int) -> int:
 
 def _feed(
     data: Data,
+    objective: Objective,
     training: Tensor,
     measuring: Tensor,
     context: Tensor | None,
     device: str,
-    *,
     size: int,
     seed: int,
-    paired: bool,
     group: Group,
 ) -> Feed:
     """The batches of data: resident, or streamed where x is only a sample."""
+    training = repeated(training, context, objective.labelled)
     chosen = _batch(size, len(training))
     if chosen < group.world:
         raise SpecError(
@@ -193,9 +182,14 @@ def _feed(
         return Stream(data.shards, without=without, size=chosen, seed=seed, **share)
     x = data.x.index_select(0, training).to(device)
     beside = None if context is None else context.index_select(0, training.to(device))
-    prepare_x = data.modality.prepare
     return Batches(
-        x, size=chosen, seed=seed, prepare=prepare_x, context=beside, paired=paired, **share
+        x,
+        size=chosen,
+        seed=seed,
+        prepare=data.modality.prepare,
+        context=beside,
+        paired=objective.paired,
+        **share,
     )
 
 
