@@ -34,7 +34,10 @@ SHARED: dict[str, Any] = {
     "recipe": "split_vae",
     "split": "content=16,style=8",
     "likelihood": "gaussian_optimal",
-    "batch_size": 64,
+    "cycle": 8.0,
+    "warmup": 1000,
+    "beta": 3.0,
+    "batch_size": 32,
     "learning_rate": 3e-3,
     "schedule": "cosine",
     "patience": 0,
@@ -44,7 +47,7 @@ SHARED: dict[str, Any] = {
 }
 OPTIONS = {
     "figures": SHARED | {"network": "conv:16", "epochs": 16},
-    "digits": SHARED | {"network": "conv:16", "epochs": 16},
+    "digits": SHARED | {"network": "conv:16", "epochs": 12},
 }
 PAIRS, TIMED, WARM = 1000, 300, 20
 
@@ -148,7 +151,7 @@ def _floors(sides: Sides, known: Known) -> Iterator[tuple[str, Tensor, str]]:
     yield "copy_content", a, "the picture that lends the content, as it is"
     yield "copy_style", b, "the picture that lends the style, as it is"
     moments = [(x.mean((2, 3), keepdim=True), x.std((2, 3), keepdim=True)) for x in (a, b)]
-    coloured = (a - moments[0][0]) / moments[0][1] * moments[1][1] + moments[1][0]
+    coloured = (a - moments[0][0]) / moments[0][1].clamp(min=1e-6) * moments[1][1] + moments[1][0]
     how = "the content's picture with mean and deviation of each channel of the style's"
     yield "colour_statistics", coloured.clamp(0, 1), how
     small = avg_pool2d(unit(known.pictures), 4).flatten(1)

@@ -1,4 +1,4 @@
-"""The cycle of a swap: a thing of mixed codes must be read as the codes that it was made of."""
+"""The cycle of a swap: a thing of mixed codes is read as the codes that it was made of."""
 
 import torch
 from torch import Tensor
@@ -7,6 +7,7 @@ from zscape.model.level import Level
 from zscape.model.model import Model
 from zscape.model.trace import Trace
 from zscape.objective.objective import Part, Term
+from zscape.objective.schedules import Schedule, at
 
 
 class Cycle(Term):
@@ -14,32 +15,33 @@ class Cycle(Term):
 
     The first code of some examples is joined with the last code of others and decoded; the
     posterior of what comes is to find both. It bounds from below what a mix tells of its codes, so
-    that neither part can be passed over.
+    that no part can be passed over. Too much of it holds on to whatever parts there are at first.
     Source: Chen et al. 2016, eq. 5 (the bound), arXiv:1606.03657; Huang et al. 2018, eqs. 3 and 4
-    (latent reconstruction of swapped codes, there by L1), arXiv:1804.04732.
+    (codes found again, there by L1), arXiv:1804.04732.
 
     Args:
         model: of two parts; used, not owned.
-        weight: what a nat of it costs.
+        weight: what a nat of it costs; a number or a schedule.
         share: of the batch that is mixed: a mix costs about as much as an example.
     """
 
-    def __init__(self, model: Model, weight: float, *, share: float) -> None:
+    def __init__(self, model: Model, weight: float | Schedule, *, share: float) -> None:
         self.model = model
         self.weight = weight
         self.share = share
+        self.steady = not callable(weight)
 
     def __call__(self, trace: Trace, step: int) -> Part:
         """The mean over the mixes, each of an example with the style of the one half a batch on."""
-        codes = [latent.z[0] for latent in trace.latents]
-        count = max(round(self.share * len(codes[0])), 1)
-        mixed = [codes[0][:count], codes[1].roll(len(codes[1]) // 2, 0)[:count]]
-        nowhere = mixed[0].new_full((count, 1), torch.nan)
+        content, style = (latent.z[0] for latent in trace.latents)
+        count = max(round(self.share * len(content)), 1)
+        mixed = content[:count], style.roll(len(style) // 2, 0)[:count]
+        nowhere = content.new_full((count, 1), torch.nan)
         made: Tensor = self.model.decoder(torch.cat([nowhere, *mixed], -1)).mean
         evidence = self.model.encoder(made)
-        spent = made.new_zeros(count)
+        spent = []
         for level, code in zip(self.model.levels, mixed, strict=True):
             assert isinstance(level, Level)
-            spent = spent - level.posterior.forward(evidence).log_prob(code.detach())
-        value = spent.mean()
-        return Part("cycle", value, self.weight * value)
+            spent.append(-level.posterior.forward(evidence).log_prob(code.detach()))
+        value = torch.stack(spent).sum(0).mean()
+        return Part("cycle", value, at(self.weight, step) * value)

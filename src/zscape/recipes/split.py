@@ -16,6 +16,7 @@ from zscape.networks import styled_decoder
 from zscape.objective.cycle import Cycle
 from zscape.objective.objective import Objective, Reconstruction, Sum
 from zscape.objective.rate import Rate
+from zscape.objective.schedules import linear
 from zscape.probability import posteriors, priors
 from zscape.recipes.build import at_least, between, ends, one_of
 
@@ -33,6 +34,7 @@ def split_vae(
     beta: float = 1.0,
     cycle: float = 1.0,
     cycle_share: float = 0.25,
+    warmup: int = 0,
     likelihood: str = "auto",
     network: str = "auto",
 ) -> tuple[Model, Objective]:
@@ -51,8 +53,10 @@ def split_vae(
         group: the name of the class that says who shares; "": the first that is known.
         latent: size of the code where split does not say its parts.
         beta: what a nat of the rate costs.
-        cycle: what a nat costs that the codes of a mix are not found again in it.
+        cycle: what a nat costs that the codes of a mix are not found again in it. Pictures have
+            thousands of nats, beside which it may cost more: 8 at 64x64.
         cycle_share: share of a batch that is mixed for that.
+        warmup: steps in which its cost grows from 0.
 
     Source: Bouchacourt et al. 2018, arXiv:1705.08841; Hosoya 2019, arXiv:1809.02383. Decoder and
     cycle: Huang et al. 2018, arXiv:1804.04732.
@@ -72,9 +76,11 @@ def split_vae(
     back = styled_decoder(word, sizes, cast(tuple[int, ...], said.features), skipped=1)
     model = Model(front, levels, Decoder(back, said), Plain(Conditions((field,))))
     terms = [Reconstruction(), Rate(at_least("beta", beta, 0))]
+    steps = int(at_least("warmup", warmup, 0))
     weight = at_least("cycle", cycle, 0)
     share = between("cycle_share", cycle_share, 0.01, 1)
-    more = [Cycle(model, weight, share=share)] if weight else []
+    risen = linear(0.0, weight, steps=steps) if steps else weight
+    more = [Cycle(model, risen, share=share)] if weight else []
     return model, Sum(*terms, *more, paired=True)
 
 
