@@ -4,6 +4,7 @@ Options that all recipes share are told in `flat`.
 """
 
 import re
+from math import prod
 from typing import cast
 
 from zscape.errors import SpecError
@@ -21,6 +22,7 @@ from zscape.probability import posteriors, priors
 from zscape.recipes.build import at_least, between, ends, one_of
 
 PARTS = ("content", "style")
+NUMBERS = 256  # of an example, for each of which a nat costs one of distortion
 
 
 def split_vae(
@@ -31,7 +33,7 @@ def split_vae(
     shared: str = "style",
     group: str = "",
     latent: int = 24,
-    beta: float = 1.0,
+    beta: float = 0.0,
     cycle: float = 1.0,
     cycle_share: float = 0.25,
     warmup: int = 0,
@@ -52,9 +54,10 @@ def split_vae(
         shared: what examples of a group share: "style" or "content".
         group: the name of the class that says who shares; "": the first that is known.
         latent: size of the code where split does not say its parts.
-        beta: what a nat of the rate costs.
-        cycle: what a nat costs that the codes of a mix are not found again in it. Pictures have
-            thousands of nats, beside which it may cost more: 8 at 64x64.
+        beta: what a nat of the rate costs; 0: a 256th of the numbers of an example, 1 at least.
+            Where it costs little, content holds some of the style as well.
+        cycle: what a nat costs that the codes of a mix are not found again in it; rows need it,
+            large pictures train faster without.
         cycle_share: share of a batch that is mixed for that.
         warmup: steps in which its cost grows from 0.
 
@@ -75,7 +78,8 @@ def split_vae(
     ]
     back = styled_decoder(word, sizes, cast(tuple[int, ...], said.features), skipped=1)
     model = Model(front, levels, Decoder(back, said), Plain(Conditions((field,))))
-    terms = [Reconstruction(), Rate(at_least("beta", beta, 0))]
+    paid = at_least("beta", beta, 0) or max(prod(data.shape) / NUMBERS, 1.0)
+    terms = [Reconstruction(), Rate(paid)]
     steps = int(at_least("warmup", warmup, 0))
     weight = at_least("cycle", cycle, 0)
     share = between("cycle_share", cycle_share, 0.01, 1)
