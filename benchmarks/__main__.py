@@ -33,6 +33,7 @@ from benchmarks import (
     semisup,
     smile,
     start_up,
+    style,
     tables,
     train_speed,
 )
@@ -64,6 +65,7 @@ BENCHMARKS: dict[str, dict[str, Part]] = {
     "conditional": conditional.PARTS,
     "semisup": semisup.PARTS,
     "tables": tables.PARTS,
+    "style": style.PARTS,
 }
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from zscape.space.label_errors import label_errors
     from zscape.space.levels import redraw
     from zscape.space.maps import map_codes
+    from zscape.space.mixing import mix, mix_grid
     from zscape.space.neighbours import neighbours
     from zscape.space.paths import interpolate, traverse, walk
     from zscape.space.pruning import prune
@@ -65,6 +66,8 @@ _HOMES = {
     "map_codes": "zscape.space.maps",
     "measure": "zscape.measures.measurement",
     "neighbours": "zscape.space.neighbours",
+    "mix": "zscape.space.mixing",
+    "mix_grid": "zscape.space.mixing",
     "open": "zscape.study.run",
     "predict": "zscape.measures.prediction",
     "prepare": "zscape.study.run",
@@ -104,6 +107,8 @@ __all__ = [
     "look",
     "map_codes",
     "measure",
+    "mix",
+    "mix_grid",
     "neighbours",
     "open",
     "predict",

@@ -162,6 +162,30 @@ def heat_tiles(maps: np.ndarray) -> np.ndarray:
     return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
 
 
+def crossed(
+    tiles: np.ndarray, left: np.ndarray, top: np.ndarray, *, gap: int = 2, width: int = WIDEST
+) -> np.ndarray:
+    """A grid of tiles under one row of tiles and beside one column, which stand a little apart.
+
+    Args:
+        tiles: `[A * B, H, W, 3]` uint8, row by row.
+        left: A of them.
+        top: B of them.
+        gap: pixels between tiles; heads stand four times as far apart.
+        width: pixels that the picture is kept within.
+    """
+    columns = 1 + len(top)
+    fitted = [fit_tiles(part, columns=columns, gap=4 * gap, width=width) for part in (left, top)]
+    body = _lay(fit_tiles(tiles, columns=columns, gap=4 * gap, width=width), len(top), gap)
+    side, above = _lay(fitted[0], 1, gap), _lay(fitted[1], len(top), gap)
+    size = above.shape[0] + 3 * gap + body.shape[0], side.shape[1] + 3 * gap + body.shape[1], 3
+    sheet = np.full(size, PAPER, dtype=np.uint8)
+    sheet[: above.shape[0], -above.shape[1] :] = above
+    sheet[-side.shape[0] :, : side.shape[1]] = side
+    sheet[-body.shape[0] :, -body.shape[1] :] = body
+    return sheet
+
+
 def stack(pictures: Sequence[np.ndarray], *, gap: int = 8) -> np.ndarray:
     """Pictures of any width one below the other, on paper."""
     width = max(part.shape[1] for part in pictures)

@@ -17,6 +17,7 @@ from zscape.modalities.conditions import Conditions
 from zscape.modalities.modality import Modality
 from zscape.model.codes import Codes, concatenate
 from zscape.model.model import Model
+from zscape.model.parted import Part
 from zscape.probability.posteriors import Classes
 
 CHUNK = 512  # examples through the model at a time
@@ -59,13 +60,18 @@ class Space:
 
     @property
     def known(self) -> Conditions:
-        """What may be asked by `where`: nothing, unless the recipe was told of it."""
-        return self.model.start.known
+        """What may be asked by `where`: nothing, unless the recipe was told of it.
+
+        A group that only told parts of a code from each other is no such thing.
+        """
+        parted = any(isinstance(level, Part) for level in self.model.levels)
+        return Conditions() if parted else self.model.start.known
 
     @property
     def taught_by_labels(self) -> bool:
         """Whether labels taught its codes, which are then no evidence that they know a label."""
-        return any(isinstance(level.posterior, Classes) for level in self.model.levels)
+        levels = self.model.levels
+        return any(isinstance(x, Part) or isinstance(x.posterior, Classes) for x in levels)
 
     def encode(self, things: Any, *, where: Where = None) -> Codes:
         """The posterior centres of things: deterministic, one code per thing.
