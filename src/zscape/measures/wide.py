@@ -8,7 +8,7 @@ from torch.nn.functional import one_hot
 
 Kinds = tuple[tuple[str, int], ...]
 
-COUNTS = ("negative_binomial", "poisson", "zero_inflated_negative_binomial")
+COUNTS = ("negative_binomial", "poisson", "zero_inflated_negative_binomial", "log_logistic")
 CHOICES = ("bernoulli", "categorical")
 
 

@@ -9,14 +9,24 @@ from zscape.model.level import Flat
 from zscape.model.model import Decoder, Model
 from zscape.model.start import Start
 from zscape.networks import Encoder, decoder, encoder
+from zscape.networks.events import NextEvent
 from zscape.probability import posteriors, priors
 from zscape.probability.conditional import Conditional
 from zscape.probability.likelihoods import likelihood as likelihood_of
+from zscape.probability.sessions import Sessions
+
+TOLD = 32  # features of what a code tells about the order of a session
 
 Prior = Callable[[Encoder, Conditional, int], Conditional]
 T = TypeVar("T")
 
-_COUNTS = ("poisson", "negative_binomial", "zero_inflated_negative_binomial", "multinomial")
+_COUNTS = (
+    "poisson",
+    "negative_binomial",
+    "zero_inflated_negative_binomial",
+    "log_logistic",
+    "multinomial",
+)
 _REALS = ("gaussian", "gaussian_learned", "gaussian_optimal")
 _UNIT = (
     "bernoulli",
@@ -34,7 +44,11 @@ def standard(encoder: Encoder, posterior: Conditional, latent: int) -> Condition
 
 def plain_head(word: str, data: Modality) -> Conditional:
     """The likelihood that a word names, for these data."""
-    return likelihood_of(word, data.shape, data.columns)
+    if word != "sessions":
+        return likelihood_of(word, data.shape, data.columns)
+    counts = sum(kind in _COUNTS for kind, _ in data.columns)
+    network = NextEvent(counts, context=TOLD)
+    return Sessions(network, longest=len(data.columns) - counts, context=TOLD)
 
 
 def flat(
