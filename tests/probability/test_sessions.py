@@ -63,7 +63,9 @@ def test_draws_come_as_often_as_their_probability_says():
     torch.manual_seed(1)
     drawn = distribution.sample((20_000,))
     counts, order = drawn.split([EVENTS, LONGEST], -1)
-    assert torch.equal(counts, torch.tensor([1.0, 1.0, 0.0]).expand_as(counts))  # next to certain
+    certain = (counts == torch.tensor([1.0, 1.0, 0.0])).all(-1)
+    assert certain.float().mean() > 0.999
+    order = order[certain]
     share = (order[:, 0] == 1).float().mean().item()
     wanted = of_order_at(distribution, (0, 1)).exp().item()
     assert share == pytest.approx(wanted, abs=0.015)

@@ -6,7 +6,6 @@ What the lines say is `drain`'s; what a model sees of a session is `logs`'.
 import re
 from array import array
 from calendar import timegm
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from zscape.errors import SpecError
@@ -49,12 +48,22 @@ class Cut:
 
 @dataclass(slots=True)
 class Session:
-    """Lines that belong together: its name, the numbers of its first and last line, its events."""
+    """Lines that belong together: their id if any, the numbers of first and last, their events."""
 
-    name: str
+    id: str
     first: int
     last: int = 0
     events: "array[int]" = field(default_factory=lambda: array("i"))
+
+    @property
+    def name(self) -> str:
+        """The id, or the numbers of its lines."""
+        return self.id or f"lines {self.first:,} to {self.last:,}"
+
+    def add(self, number: int, event: int) -> None:
+        """Takes the line of that number."""
+        self.last = number
+        self.events.append(event)
 
 
 def cut_of(*, session: str = "", window: int = 0, seconds: float = 0.0) -> Cut:
@@ -90,21 +99,70 @@ def message_of(line: str) -> str:
     return rest if rest and not rest.isspace() else line
 
 
-def cut(said: Iterable[tuple[str, int]], how: Cut, *, idle: int = 0) -> Iterator[Session]:
-    """The sessions of lines with the event of each, as soon as each is complete.
+class Cutter:
+    """Puts lines into sessions as they come, and gives each back once it is complete.
 
     A window is complete when it is full, or the time of the next line is in another; a session by
     id at the end, or once `idle` lines went by without it. Lines without an id are of none.
 
     Args:
-        said: lines and their events.
         how: by id, number or time.
         idle: lines after which a session by id is over; 0: none.
     """
-    numbered = ((number, line, event) for number, (line, event) in enumerate(said, start=1))
-    if how.pattern:
-        return _by_id(numbered, re.compile(how.pattern), idle)
-    return _by_window(numbered, how)
+
+    def __init__(self, how: Cut, *, idle: int = 0) -> None:
+        self.how, self.idle = how, idle
+        self.read = 0  # lines
+        self._pattern = re.compile(how.pattern)
+        self._going: dict[str, Session] = {}  # the one that was heard of least lately first
+        self._span = 0.0
+
+    def add(self, line: str, event: int) -> list[Session]:
+        """Takes a line with its event; returns the sessions that are complete by it."""
+        self.read += 1
+        if not self.how.pattern:
+            return self._add_in_turn(line, event)
+        over = []
+        found = {match[match.lastindex or 0] for match in self._pattern.finditer(line)}
+        for name in sorted(found - {"", None}):
+            session = self._going.pop(name, None) or Session(name, self.read)
+            session.add(self.read, event)
+            if self.idle and len(session.events) >= LONGEST_OPEN:
+                over.append(session)
+            else:
+                self._going[name] = session
+        while self.idle and self._going:
+            oldest = next(iter(self._going.values()))
+            if oldest.last > self.read - self.idle:
+                break
+            over.append(self._going.pop(oldest.id))
+        return over
+
+    def rest(self) -> list[Session]:
+        """The sessions that are still open, in the order in which they began."""
+        left = sorted(self._going.values(), key=lambda session: session.first)
+        self._going = {}
+        return left
+
+    def _add_in_turn(self, line: str, event: int) -> list[Session]:
+        session = self._going.pop("", None)
+        over = self._moves_on(line)
+        done = [session] if session is not None and over else []
+        session = Session("", self.read) if session is None or over else session
+        session.add(self.read, event)
+        if len(session.events) >= (self.how.window or LONGEST_OPEN):
+            done.append(session)
+        else:
+            self._going[""] = session
+        return done
+
+    def _moves_on(self, line: str) -> bool:
+        """Whether a line's time is in another span than that of the line before."""
+        time = clock_of(line) if self.how.seconds else None
+        if time is None:
+            return False
+        before, self._span = self._span, time // self.how.seconds
+        return before != self._span
 
 
 def clock_of(line: str) -> float | None:
@@ -128,46 +186,3 @@ def clock_of(line: str) -> float | None:
     if not (1 <= day[1] <= 12 and 1 <= day[2] <= 31):
         return None
     return float(timegm((*day, int(digits[:2]), int(digits[2:4]), int(digits[4:]))))
-
-
-Numbered = Iterable[tuple[int, str, int]]
-
-
-def _by_id(said: Numbered, pattern: re.Pattern[str], idle: int) -> Iterator[Session]:
-    going: dict[str, Session] = {}  # the one that was heard of least lately first
-    for number, line, event in said:
-        found = {match[match.lastindex or 0] for match in pattern.finditer(line)}
-        for name in sorted(found - {"", None}):
-            session = going.pop(name, None) or Session(name, number)
-            session.events.append(event)
-            session.last = number
-            if idle and len(session.events) >= LONGEST_OPEN:
-                yield session
-            else:
-                going[name] = session
-        while idle and going and (oldest := next(iter(going.values()))).last <= number - idle:
-            yield going.pop(oldest.name)
-    yield from sorted(going.values(), key=lambda session: session.first)
-
-
-def _by_window(said: Numbered, how: Cut) -> Iterator[Session]:
-    session, place = None, 0.0
-    for number, line, event in said:
-        if how.seconds and (time := clock_of(line)) is not None:
-            over = time // how.seconds != place
-            place = time // how.seconds
-        else:
-            over = bool(how.window and session and len(session.events) >= how.window)
-        if session and (over or len(session.events) >= LONGEST_OPEN):
-            yield _named(session)
-            session = None
-        session = session or Session("", number)
-        session.events.append(event)
-        session.last = number
-    if session:
-        yield _named(session)
-
-
-def _named(session: Session) -> Session:
-    session.name = f"lines {session.first:,} to {session.last:,}"
-    return session

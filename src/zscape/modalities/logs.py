@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from zscape.errors import DataError, ShapeError
-from zscape.modalities.cutting import Cut, Session, cut, message_of
+from zscape.modalities.cutting import Cut, Cutter, Session, message_of
 from zscape.modalities.drain import Drain
 from zscape.modalities.found import Found, counted, listed, place, quote
 from zscape.modalities.modality import Modality, Rows
@@ -223,16 +223,9 @@ def mine(lines: Sequence[str] | Iterable[str], again: Iterable[str], how: Cut) -
 
 def cut_lines(lines: Iterable[str], miner: Drain, how: Cut) -> tuple[int, list[Session]]:
     """How many lines there were, and their sessions."""
-    read = 0
-
-    def said() -> Iterable[tuple[str, int]]:
-        nonlocal read
-        for line in lines:
-            read += 1
-            yield line, miner.event_of(message_of(line))
-
-    sessions = list(cut(said(), how))
-    return read, sessions
+    cutter = Cutter(how)
+    sessions = [s for line in lines for s in cutter.add(line, miner.event_of(message_of(line)))]
+    return cutter.read, sessions + cutter.rest()
 
 
 def parsed(sessions: Sequence[Sequence[Any]]) -> Mined:

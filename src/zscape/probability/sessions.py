@@ -96,6 +96,19 @@ class Session(Distribution):
         of_order = self._of_order(counts, order.round().long(), told).unflatten(0, lead)
         return torch.cat([of_counts.expand(*lead, -1), of_order], -1)
 
+    def likeliest(self, value: Tensor) -> Tensor:
+        """The event that was likeliest at each place, given those before it, `[..., T]`.
+
+        One of those that were still to come; 0 beyond the end.
+        """
+        counts, order = value.split([self.conditional.events, self.conditional.longest], -1)
+        lead = broadcast_shape(value[..., 0], self.told[..., 0])
+        told, counts, order = (
+            part.expand(*lead, -1).flatten(0, -2) for part in (self.told, counts, order)
+        )
+        chances = self._chances(counts, order.round().long(), told)
+        return chances.argmax(-1).masked_fill(order == 0, 0).unflatten(0, lead)
+
     def expand(self, batch_shape: Shape, _instance: object = None) -> "Session":
         """The same sessions with leading dims `batch_shape`, as a view."""
         told = self.told.expand(*batch_shape, -1)
@@ -103,13 +116,17 @@ class Session(Distribution):
 
     def _of_order(self, counts: Tensor, order: Tensor, told: Tensor) -> Tensor:
         """Log-probabilities `[N, T]` of events given those before; 0 beyond the end."""
+        chances = self._chances(counts, order, told)
+        chosen = chances.gather(-1, (order - 1).clamp(min=0)[..., None])[..., 0]
+        return chosen.masked_fill(order == 0, 0.0)
+
+    def _chances(self, counts: Tensor, order: Tensor, told: Tensor) -> Tensor:
+        """Log-probabilities `[N, T, K]` of each event at each place."""
         came = one_hot(order, self.conditional.events + 1)[..., 1:].to(counts.dtype)
         left = (counts[:, None] - came.cumsum(1) + came).clamp(min=0)
         ago = range(1, self.conditional.past + 1)
         before = torch.stack([pad(order, (n, 0))[:, : order.shape[1]] for n in ago], -1)
-        chances = self._logits(before, left, told).log_softmax(-1)
-        chosen = chances.gather(-1, (order - 1).clamp(min=0)[..., None])[..., 0]
-        return chosen.masked_fill(order == 0, 0.0)
+        return self._logits(before, left, told).log_softmax(-1)
 
     def _logits(self, before: Tensor, left: Tensor, told: Tensor) -> Tensor:
         said = at_least_float32(self.conditional.network(before, left, told))

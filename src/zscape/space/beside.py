@@ -10,9 +10,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from zscape.modalities.logs import Logs
 from zscape.space.calibration import FEWEST_NORMALS, Pair
 from zscape.space.density import fit_density
 from zscape.space.likeness import Likeness, likeness, mean_distances
+from zscape.space.sessions import OF_SESSIONS, UNTAUGHT, seen_of, session_scores
 from zscape.space.space import Space
 from zscape.space.walks import Walked, joined, likelihoods, manner, walk_all
 
@@ -39,6 +41,8 @@ MEANINGS = {
         "its code and what is left of it are far from others",
     ),
 }
+OF_OTHERS = tuple(MEANINGS)  # that are no sessions of a log
+MEANINGS |= OF_SESSIONS
 OF_A_RATE = (RATE, LIKELIHOOD)
 OF_ROWS, OF_PICTURES = (TAXICAB,), (ERROR,)
 WITHOUT_MODEL = (NEIGHBOURS, TAXICAB)
@@ -106,6 +110,9 @@ def scores_beside(
         draws: of a likelihood.
         seed: of the draws.
     """
+    if isinstance(space.modality, Logs):
+        yield "sessions", 1.0, _of_sessions(space, stored, others, names)
+        return
     steps = [name for name in (*WITHOUT_MODEL, LIKELIHOOD) if name in names]
     walking = any(name in WALKED for name in names)
     total, done = len(steps) + 2 * walking, 0
@@ -218,6 +225,22 @@ def _by_walks(
             else:
                 of_normals = pair[0].where(others.unseen, torch.nan)
                 yield CODE_NEIGHBOURS, 1.0, {CODE_NEIGHBOURS: (of_normals, pair[1])}
+
+
+def _of_sessions(
+    space: Space, stored: Tensor, others: Beside, names: Sequence[str]
+) -> dict[str, Pair]:
+    """The scores of sessions; the normals are left out of what was seen, each in turn."""
+    before = seen_of(space)
+    ours = session_scores(space, before, space.items[others.normals], own=True)
+    theirs = session_scores(space, before, stored, own=others.own)
+    return {
+        name: (
+            ours[name] if name in UNTAUGHT else ours[name].where(others.unseen, torch.nan),
+            theirs[name],
+        )
+        for name in names
+    }
 
 
 def _residuals(space: Space, alike: Likeness, stored: Tensor, walked: Walked) -> Tensor:

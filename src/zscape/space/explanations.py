@@ -14,10 +14,12 @@ from torch.distributions import Distribution
 
 from zscape.errors import ShapeError
 from zscape.modalities.image import Image
+from zscape.modalities.logs import Logs
 from zscape.modalities.modality import Rows
 from zscape.modalities.table import Table
 from zscape.probability.distributions import DiscretizedLogisticMixture, Multinomial
 from zscape.space.likeness import blurred
+from zscape.space.sessions import reasons, seen_of
 from zscape.space.space import Space, in_chunks
 from zscape.space.units import measuring_items, rates_of
 
@@ -102,6 +104,10 @@ def explain(space: Space, thing: Any) -> Explanation:
 
 def explanations(space: Space, stored: Tensor) -> Iterator[Explanation]:
     """The explanations of stored things `[N, *shape]`, one by one."""
+    if isinstance(space.modality, Logs):
+        for found in reasons(space, seen_of(space), stored):
+            yield Explanation(tuple(Blame(words, nats) for words, nats in found), (), None)
+        return
     normals = space.modality.prepare(measuring_items(space, MOST_USUAL)[0])
     x = space.modality.prepare(stored)
     units = _units(space, x, normals)

@@ -11,20 +11,24 @@ from torch import Tensor
 
 from zscape.errors import DataError, SpecError, unknown
 from zscape.modalities.image import Image
+from zscape.modalities.logs import Logs
 from zscape.space.beside import (
     CODE_NEIGHBOURS,
     ERROR,
     MEANINGS,
     NEIGHBOURS,
     OF_A_RATE,
+    OF_OTHERS,
     OF_PICTURES,
     OF_ROWS,
+    RATE,
     TAXICAB,
     beside,
     kind_of,
     scores_beside,
 )
 from zscape.space.calibration import combine, require_threshold, surprise
+from zscape.space.sessions import WHOLE
 from zscape.space.space import Space
 from zscape.space.walks import manner
 
@@ -192,6 +196,8 @@ def scoring(
 
 def usual_parts(space: Space) -> tuple[str, ...]:
     """The scores that the whole is made of where none are asked for."""
+    if isinstance(space.modality, Logs):
+        return WHOLE
     pictures = isinstance(space.modality, Image)
     return (NEIGHBOURS, ERROR if pictures else TAXICAB, CODE_NEIGHBOURS)
 
@@ -202,7 +208,8 @@ def _chosen(
     """The scores to have, those that count in the whole, and what is left out and why."""
     pictures, rated = isinstance(space.modality, Image), manner(space).has_rate
     others = OF_ROWS if pictures else OF_PICTURES
-    possible = tuple(n for n in MEANINGS if n not in others and (rated or n not in OF_A_RATE))
+    among = (*WHOLE, RATE) if isinstance(space.modality, Logs) else OF_OTHERS
+    possible = tuple(n for n in among if n not in others and (rated or n not in OF_A_RATE))
     for name in asked:
         if name in OF_A_RATE and not rated:
             raise SpecError(

@@ -264,12 +264,12 @@ def _kept(study: Study) -> Data:
 
 
 def _looked(study: Study, data: Any, label: str) -> Data:
-    modality = study.modality
-    cuts = (
-        asdict(modality.how) if isinstance(modality, Logs) and isinstance(data, str | Path) else {}
-    )
-    seen = look(data, label=label, session=cuts.pop("pattern", ""), **cuts)
-    named = isinstance(data, str | Path)
+    modality, named = study.modality, isinstance(data, str | Path)
+    if named and isinstance(modality, Logs):
+        how = modality.how
+        seen = look(data, session=how.pattern, window=how.window, seconds=how.seconds)
+    else:
+        seen = look(data, label=label)
     if named and isinstance(modality, Image) and seen.modality.shape != modality.shape:
         seen = look(data, label=label, size=modality.height)
     if seen.modality.shape != modality.shape:
