@@ -13,6 +13,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from torch import Tensor
 
+from zscape.cli.follow import follow_input
 from zscape.cli.output import Result, leave, tell
 from zscape.cli.verbs import FINEST, Folder, Json, Own, Seed, named, opened
 from zscape.errors import SpecError
@@ -26,6 +27,7 @@ from zscape.space.scores import Scores, Scoring, scoring
 from zscape.space.space import Space, encode_stored
 from zscape.space.tables import table_picture
 from zscape.study.data import raw_like
+from zscape.study.following import IDLE
 from zscape.study.storage.folder import write_file
 
 MOST_REASONS = 1_000  # flagged things that are told why, the strangest first
@@ -35,7 +37,11 @@ SHOWN = 10  # strangest things in the picture
 def score(
     study: Folder,
     data: Annotated[
-        str, Parameter(help="a folder, a file, or built-in data; none: the study's own.")
+        str,
+        Parameter(
+            help="a folder, a file, built-in data, or - for lines that come; none: its own.",
+            allow_leading_hyphen=True,
+        ),
     ] = "",
     /,
     *,
@@ -50,6 +56,9 @@ def score(
         Path | None,
         Parameter(help="a .csv file: a row for each thing with its scores and the reason."),
     ] = None,
+    idle: Annotated[
+        int, Parameter(help="with -: lines that pass by a session before it is over.")
+    ] = IDLE,
     seed: Seed = 0,
     json: Json = False,
     recipe: Own = "",
@@ -59,6 +68,9 @@ def score(
     if out is not None and out.suffix.lower() != ".csv":
         raise SpecError(f"--out must end in .csv here, got {printable(out.name)!r}. Rename it.")
     space = opened(study, recipe).space()
+    if data == "-":
+        follow_input(space, threshold=share, idle=idle, json=json)
+        return
     raw = raw_like(space.modality, data) if data else None
     stored = space.items if raw is None else space.modality.encode(raw.things)
     things = None if raw is None else raw.things

@@ -12,6 +12,7 @@ from zscape.errors import SpecError
 from zscape.modalities.found import quote
 
 USUAL_WINDOW = 20  # lines, where nothing else is asked for
+LONGEST_ODD = 200  # characters of a line that is shown
 LONGEST_OPEN = 100_000  # lines, after which a session that goes on is taken for two
 
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
@@ -48,22 +49,28 @@ class Cut:
 
 @dataclass(slots=True)
 class Session:
-    """Lines that belong together: their id if any, the numbers of first and last, their events."""
+    """Lines that belong together: their id if any, the numbers of first and last, their events.
+
+    `odd` is the first line that is like no template, which is event -1; "" where there is none.
+    """
 
     id: str
     first: int
     last: int = 0
     events: "array[int]" = field(default_factory=lambda: array("i"))
+    odd: str = ""
 
     @property
     def name(self) -> str:
         """The id, or the numbers of its lines."""
         return self.id or f"lines {self.first:,} to {self.last:,}"
 
-    def add(self, number: int, event: int) -> None:
+    def add(self, number: int, line: str, event: int) -> None:
         """Takes the line of that number."""
         self.last = number
         self.events.append(event)
+        if event < 0 and not self.odd:
+            self.odd = message_of(line)[:LONGEST_ODD]
 
 
 def cut_of(*, session: str = "", window: int = 0, seconds: float = 0.0) -> Cut:
@@ -126,7 +133,7 @@ class Cutter:
         found = {match[match.lastindex or 0] for match in self._pattern.finditer(line)}
         for name in sorted(found - {"", None}):
             session = self._going.pop(name, None) or Session(name, self.read)
-            session.add(self.read, event)
+            session.add(self.read, line, event)
             if self.idle and len(session.events) >= LONGEST_OPEN:
                 over.append(session)
             else:
@@ -149,7 +156,7 @@ class Cutter:
         over = self._moves_on(line)
         done = [session] if session is not None and over else []
         session = Session("", self.read) if session is None or over else session
-        session.add(self.read, event)
+        session.add(self.read, line, event)
         if len(session.events) >= (self.how.window or LONGEST_OPEN):
             done.append(session)
         else:

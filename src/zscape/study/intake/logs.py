@@ -1,6 +1,8 @@
 """Reading files of log lines into sessions; what the lines say is the modality's."""
 
 import gzip
+import os
+import select
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,8 @@ from zscape.modalities.logs import OTHER, Logs, cut_lines, mine
 from zscape.study.intake.sources import Raw
 
 LOG_SUFFIXES = (".log", ".txt", ".out")
+CHUNK = 2**16  # bytes
+MOST_AT_ONCE = 2**20
 LONGEST_LINE = 4096  # characters; what a line has beyond is not looked at
 
 
@@ -58,6 +62,36 @@ def lines_of(file: IO[str]) -> Iterator[str]:
         if not begun and piece.strip():
             yield piece.rstrip("\r\n")
         begun = not piece.endswith("\n")
+
+
+def lines_coming(source: int) -> Iterator[list[str]]:
+    """The lines of a pipe or file, as many at a time as have come; waits only where none have.
+
+    Args:
+        source: its descriptor.
+    """
+    begun, most, ended = b"", 4 * LONGEST_LINE, False
+    while not ended:
+        pieces = [begun]
+        while True:
+            piece = os.read(source, CHUNK)
+            pieces.append(piece)
+            ended = not piece
+            if ended or sum(map(len, pieces)) > MOST_AT_ONCE or not _waiting(source):
+                break
+        whole, _, begun = b"".join(pieces).rpartition(b"\n")
+        begun = begun[:most]  # a line that never ends costs no memory
+        lines = whole.split(b"\n") + ([begun] if ended else [])
+        yield [
+            line[:most].decode("utf-8", "replace").rstrip("\r")[:LONGEST_LINE]
+            for line in lines
+            if line.strip()
+        ]
+
+
+def _waiting(source: int) -> bool:
+    """Whether there is something to read at once."""
+    return bool(select.select([source], [], [], 0)[0])
 
 
 def _lines(path: Path) -> Iterator[str]:
