@@ -109,6 +109,13 @@ def sessions() -> Sessions:
     return Sessions(network, longest=4, context=3)
 
 
+def few_sessions() -> Points:
+    """Sessions of 3 kinds of event: counts, then the first 4 events in their order."""
+    orders = torch.cartesian_prod(*[torch.arange(1, 4)] * 4)
+    counts = torch.stack([(orders == kind).sum(1) for kind in range(1, 4)], 1)
+    return torch.cat([counts, orders], 1).float(), 1.0
+
+
 def rounded(*, size: tuple[int, int] | None = None) -> quantisers.Rounding:
     return quantisers.Rounding(quantisers.Layout(2, 2, size), (3, 2))
 
@@ -214,11 +221,20 @@ CASES = [
         "log_logistic",
         lambda: likelihoods.LogLogistic((2,)),
         (4,),
-        None,
+        lambda: every(COUNT, COUNT),
+        whole=False,
         central="none",
         reason=HEAVY,
     ),
-    Case("sessions", sessions, (9,), None, central="none", reason=HEAVY),
+    Case(
+        "sessions",
+        sessions,
+        (9,),
+        few_sessions,
+        whole=False,
+        central="none",
+        reason=HEAVY,
+    ),
     Case("multinomial", lambda: likelihoods.Multinomial((3,), 4), (3,), choices),
     Case(
         "columns_discrete",

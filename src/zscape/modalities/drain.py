@@ -23,7 +23,7 @@ _MASKS = re.compile(
     | (?<![\w.)\]])/[\w.@%+~$\#*-][^\s,;\])}"'>]*                # a path
     | \b0[xX][0a-fA-F]+                                          # a hexadecimal number
     | \b[a-fA-F]*0[0a-fA-F]*(?:-[0a-fA-F]+)*\b(?![.:]\d)         # likewise, or an id of such
-    | \b(?:[\w-]+\.)+(?:com|org|net|edu|gov|io|local|[a-z][a-z])(?::0)?\b(?!\.)  # a host
+    | \b(?:[\w-]{1,63}\.){1,6}(?:com|org|net|edu|gov|io|local|[a-z][a-z])(?::0)?\b(?!\.)  # a host
     | (?<![A-Za-z])[-+]?0(?:[.,:/-]0)*(?:[KMGTkmgt]?[Bb]\b|ms\b|s\b|sec\b)?  # number, time, address
     """,
     re.VERBOSE,

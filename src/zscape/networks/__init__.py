@@ -20,9 +20,18 @@ from zscape.networks.conv import (
     residual_encoder,
 )
 from zscape.networks.coordinate import coordinate_decoder, coordinate_encoder
+from zscape.networks.events import Tally
 from zscape.networks.mlp import mlp_decoder, mlp_encoder
 
-__all__ = ["Encoder", "decoder", "encoder", "grid_decoder", "grid_encoder", "keeps_grid"]
+__all__ = [
+    "Encoder",
+    "decoder",
+    "encoder",
+    "grid_decoder",
+    "grid_encoder",
+    "keeps_grid",
+    "session_encoder",
+]
 
 Shape = tuple[int, ...]
 Columns = tuple[tuple[str, int], ...]
@@ -78,6 +87,19 @@ def encoder(word: str, shape: Shape, *, columns: Columns = (), counts: bool = Fa
     body, features = _ENCODERS[name](shape, sizes)
     front = LogCounts() if counts else nn.Identity()
     return Encoder(front, body, inner=shape, features=features)
+
+
+def session_encoder(word: str, events: int) -> Encoder:
+    """The encoder that a word names, for sessions of events, `[..., events + T]`.
+
+    Raises:
+        SpecError: an unknown word, sizes that cannot be, or a picture network.
+    """
+    name, sizes = _parse(word)
+    tally = Tally(events)
+    _check_shape(name, (tally.features,))
+    body, features = _ENCODERS[name]((tally.features,), sizes)
+    return Encoder(tally, body, inner=(tally.features,), features=features)
 
 
 def decoder(word: str, latent: int, features_shape: Shape) -> nn.Module:

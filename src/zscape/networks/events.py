@@ -1,11 +1,38 @@
-"""A small network of what comes next in a session, from the last events and those still to come.
+"""Networks of sessions: how one enters a network, and what comes next in it.
 
-What its outputs mean is the business of probability.
+What their outputs mean is the business of probability.
 """
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import embedding, silu
+from torch.nn.functional import embedding, pad, silu
+
+
+class Tally(nn.Module):
+    """Turns sessions into log(1 + count) of each event, and a sum over pairs of neighbours.
+
+    A pair adds the product of what its two events are worth, wherever in the session it stands:
+    told by places, an order is too much to learn and draws codes apart that belong together.
+
+    Args:
+        events: K.
+        width: numbers that a pair adds to.
+    """
+
+    def __init__(self, events: int, *, width: int = 32) -> None:
+        super().__init__()
+        self.events = events
+        self.features = events + width
+        # Row 0 is the time before the first event, and after the last.
+        self.before = nn.Parameter(0.3 * torch.randn(events + 1, width))
+        self.after = nn.Parameter(0.3 * torch.randn(events + 1, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features `[..., K + width]` of counts and order, `[..., K + T]`."""
+        counts, order = x[..., : self.events], x[..., self.events :].long()
+        first = embedding(pad(order, (1, 0)), self.before)
+        pairs = (first * embedding(pad(order, (0, 1)), self.after)).sum(-2)
+        return torch.cat([counts.log1p(), pairs / order.shape[-1] ** 0.5], -1)
 
 
 class NextEvent(nn.Module):

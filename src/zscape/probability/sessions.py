@@ -88,12 +88,10 @@ class Session(Distribution):
 
     def log_prob_per_unit(self, value: Tensor) -> Tensor:
         """The log-probability in nats of each count and each event given those before it."""
-        counts, order = value.split([self.conditional.events, self.conditional.longest], -1)
+        counts = value[..., : self.conditional.events]
         of_counts = self.counts.log_prob_per_unit(counts)
-        lead = broadcast_shape(value[..., 0], self.told[..., 0])
-        told = self.told.expand(*lead, -1).flatten(0, -2)
-        counts, order = (part.expand(*lead, -1).flatten(0, -2) for part in (counts, order))
-        of_order = self._of_order(counts, order.round().long(), told).unflatten(0, lead)
+        lead, parts = self._alike(value)
+        of_order = self._of_order(*parts).reshape(*lead, -1)
         return torch.cat([of_counts.expand(*lead, -1), of_order], -1)
 
     def likeliest(self, value: Tensor) -> Tensor:
@@ -101,18 +99,21 @@ class Session(Distribution):
 
         One of those that were still to come; 0 beyond the end.
         """
-        counts, order = value.split([self.conditional.events, self.conditional.longest], -1)
-        lead = broadcast_shape(value[..., 0], self.told[..., 0])
-        told, counts, order = (
-            part.expand(*lead, -1).flatten(0, -2) for part in (self.told, counts, order)
-        )
-        chances = self._chances(counts, order.round().long(), told)
-        return chances.argmax(-1).masked_fill(order == 0, 0).unflatten(0, lead)
+        lead, (counts, order, told) = self._alike(value)
+        chances = self._chances(counts, order, told)
+        return chances.argmax(-1).masked_fill(order == 0, 0).reshape(*lead, -1)
 
     def expand(self, batch_shape: Shape, _instance: object = None) -> "Session":
         """The same sessions with leading dims `batch_shape`, as a view."""
         told = self.told.expand(*batch_shape, -1)
         return Session(self.counts.expand(batch_shape), told, self.conditional)
+
+    def _alike(self, value: Tensor) -> tuple[Size, tuple[Tensor, Tensor, Tensor]]:
+        """The leading dims, and counts, order and what is told with these as one, `[N, ...]`."""
+        lead = broadcast_shape(value[..., 0], self.told[..., 0])
+        rows, told = (x.expand(*lead, -1).reshape(-1, x.shape[-1]) for x in (value, self.told))
+        counts, order = rows.split([self.conditional.events, self.conditional.longest], -1)
+        return lead, (counts, order.round().long(), told)
 
     def _of_order(self, counts: Tensor, order: Tensor, told: Tensor) -> Tensor:
         """Log-probabilities `[N, T]` of events given those before; 0 beyond the end."""
@@ -136,7 +137,7 @@ class Session(Distribution):
     def _unroll(self, counts: Tensor, told: Tensor, choose: Callable[[Tensor], Tensor]) -> Tensor:
         """An order `[..., T]` of so many events, each chosen from its logits."""
         lead = counts.shape[:-1]
-        left, told = counts.reshape(-1, counts.shape[-1]).round(), told.flatten(0, -2)
+        left, told = counts.reshape(-1, counts.shape[-1]).round(), told.reshape(-1, told.shape[-1])
         before = torch.zeros(len(left), 1, self.conditional.past, dtype=torch.long)
         before, order = before.to(left.device), []
         for _ in range(self.conditional.longest):
