@@ -17,6 +17,7 @@ from benchmarks import (
     dsprites,
     faults,
     flows,
+    hdfs,
     iwae_eval,
     levels,
     lines,
@@ -58,6 +59,7 @@ BENCHMARKS: dict[str, dict[str, Part]] = {
     "refit": refit.PARTS,
     "conditional": conditional.PARTS,
     "semisup": semisup.PARTS,
+    "hdfs": hdfs.PARTS,
 }
 
 
