@@ -18,7 +18,7 @@ LONGEST_OPEN = 100_000  # lines, after which a session that goes on is taken for
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 _DAY = rf"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|{'|'.join(_MONTHS)})"
 # Words at the beginning that only say when: no letters but those of a month or a day.
-_HEAD = re.compile(rf"(?:(?:(?:(?![\s|])[\W\d])+|\[?{_DAY}\w{{0,6}},?)[\s|]+)+")
+_HEAD = re.compile(rf"(?:(?:[^\s|_A-Za-z\x80-\U0010ffff]+|\[?{_DAY}\w{{0,6}},?)[\s|]+)+")
 _TIMES = re.compile(
     rf"""
     (?P<Y>\d{{4}})[-/.](?P<m>\d\d)[-/.](?P<d>\d\d)[\sT_:-](?P<t>\d\d[:.]\d\d[:.]\d\d)

@@ -13,7 +13,7 @@ SIMILARITY = 0.7
 DEPTH = 2  # words at the beginning that lines of one template share
 REMEMBERED = 100_000  # lines, of which what they are is known without looking
 
-_DIGITS = re.compile(r"\d+")
+_DIGITS = re.compile(r"[0-9]+")
 # Masks read a line whose runs of digits are one 0 each, so that lines that differ in numbers alone
 # are looked at once. No part can match what the part before it could, so none takes long.
 _MASKS = re.compile(

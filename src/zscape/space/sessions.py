@@ -19,6 +19,7 @@ from zscape.space.space import Space
 LEAST_SCALE = 0.1  # of a count: once more than ever before is then ten deviations off
 DOUBT = 0.5  # how often what never followed is taken to have followed
 PART = 512  # sessions at a time
+AT_ONCE = 2**18  # numbers of these beside what was seen: they stay in the cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +48,20 @@ class Seen:
             counts: `[N, K]`.
             own: whether the sessions are among those that were seen, each left out.
         """
+        base = (self.counts / self.scale).sum(1)
+        columns = self.counts.T.contiguous()
+        kinds = int((counts > 0).sum(1).max())
         found, places = [], []
-        for part in counts.split(PART):
-            far = torch.cdist(part / self.scale, self.counts / self.scale, p=1)
+        for part in counts.split(max(AT_ONCE // (kinds * len(base)), 1)):
+            # Where a session has no such event, |x - u| is u, which the base has: few are left.
+            there, events = part.topk(kinds, dim=1)
+            others = columns[events]
+            apart = ((there[..., None] - others).abs() - others) / self.scale[events][..., None]
+            far = base + apart.sum(1)
             if own:
-                alone = (far < 1e-4) & (self.often == 1)
-                far = far.masked_fill(alone, torch.inf)
+                far = far.masked_fill((far < 1e-3) & (self.often == 1), torch.inf)
             least = far.min(1)
-            found.append(least.values.where(least.values.isfinite(), 0.0))
+            found.append(least.values.where(least.values.isfinite(), 0.0).clamp(min=0))
             places.append(least.indices)
         return torch.cat(found).double(), torch.cat(places)
 
