@@ -32,6 +32,7 @@ from benchmarks import (
     semisup,
     smile,
     start_up,
+    tables,
     train_speed,
 )
 from benchmarks.figures import Figure, NotRunError, Part, Settings, keep, record, table
@@ -60,6 +61,7 @@ BENCHMARKS: dict[str, dict[str, Part]] = {
     "conditional": conditional.PARTS,
     "semisup": semisup.PARTS,
     "hdfs": hdfs.PARTS,
+    "tables": tables.PARTS,
 }
 
 

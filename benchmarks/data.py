@@ -6,6 +6,7 @@ import io
 import json
 import os
 import zipfile
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,14 @@ def pen_digits(number: int) -> np.ndarray:
     with zipfile.ZipFile(file_of("adbench_classical.zip")) as archive:
         rows = np.load(io.BytesIO(archive.read("28_pendigits.npz")))["X"]
     return rows[np.random.default_rng(0).permutation(len(rows))[:number]]
+
+
+def anomaly_tables() -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """ADBench's sets in the folder: name, rows float64 `[N, D]`, which are anomalies `[N]`."""
+    with zipfile.ZipFile(file_of("adbench_classical.zip")) as archive:
+        for member in sorted(archive.namelist()):
+            stored = np.load(io.BytesIO(archive.read(member)))
+            yield Path(member).stem, stored["X"].astype(np.float64), stored["y"] == 1
 
 
 def molecules(number: int) -> Any:

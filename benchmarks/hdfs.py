@@ -60,7 +60,7 @@ class Trained:
     def scores(self, sessions: Sessions) -> dict[str, np.ndarray]:
         """Three scores of sessions, `[N]` each.
 
-        `whole` is that of `zs.score`; `learned` the larger surprise of what the model says of
+        `whole` is that of `zs.score`; `learned` the sum of the surprises at what the model says of
         counts and of order; `floor` the distance to the nearest seen count vector, no model.
         """
         stored = self.space.modality.encode(sessions)
@@ -69,7 +69,7 @@ class Trained:
         normals = self.judge.normals
         learned = torch.stack(
             [surprise(normals[name], values[name]) for name in (COUNTS, ORDER)]
-        ).amax(0)
+        ).sum(0)
         whole = torch.tensor([nats for nats, _ in self.judge.judge(rows)])
         found = {"whole": whole, "learned": learned, "floor": values[COUNT_NEIGHBOURS]}
         return {name: each[back].numpy() for name, each in found.items()}
@@ -102,9 +102,9 @@ def sessions(settings: Settings) -> Iterator[Figure]:
         "floor": ("floor_nearest_counts_f1", "floor_nearest_counts_recall"),
     }
     words = {
-        "whole": "the score of zs.score: the largest surprise among counts and order by the model, "
-        "distance to the nearest count vector, and the rarest step",
-        "learned": "the larger surprise of counts and of order, -log p by the model",
+        "whole": "the score of zs.score: the sum of the surprises at counts and at order by the "
+        "model, at the distance to the nearest count vector, and at the rarest step",
+        "learned": "the sum of the surprises at counts and at order, -log p by the model",
         "floor": "no model: L1 distance to the nearest seen count vector, columns scaled by "
         "max(sd, 0.1)",
     }

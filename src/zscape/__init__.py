@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from zscape.space.paths import interpolate, traverse, walk
     from zscape.space.pruning import prune
     from zscape.space.refitting import refit_prior
-    from zscape.space.scores import score
+    from zscape.space.scores import Scores, score
     from zscape.space.space import Space, reconstruct
     from zscape.study.comparison import compare
     from zscape.study.data import look
@@ -40,6 +40,7 @@ _HOMES = {
     "Space": "zscape.space.space",
     "Study": "zscape.study.study",
     "across": "zscape.space.conditions",
+    "Scores": "zscape.space.scores",
     "compare": "zscape.study.comparison",
     "diagnose": "zscape.measures.doctor",
     "edit": "zscape.space.edits",
@@ -71,6 +72,7 @@ _HOMES = {
 
 __all__ = [
     "LatentTransformer",
+    "Scores",
     "Space",
     "Study",
     "across",

@@ -34,31 +34,35 @@ MOST_REASONS = 1_000  # flagged things that are told why, the strangest first
 SHOWN = 10  # strangest things in the picture
 
 
+Data = Annotated[
+    str,
+    Parameter(
+        help="a folder, a file, built-in data, or - for lines that come; none: its own.",
+        allow_leading_hyphen=True,
+    ),
+]
+Threshold = Annotated[str, Parameter(help="share of normals that may be flagged, as 1% or 0.01.")]
+Parts = Annotated[
+    tuple[str, ...],
+    Parameter(help="a score to have and to combine, again for more; none: the usual ones."),
+]
+Table = Annotated[
+    Path | None,
+    Parameter(help="a .csv file: a row for each thing with its scores and the reason."),
+]
+Idle = Annotated[int, Parameter(help="with -: lines that pass by a session before it is over.")]
+Why = Mapping[int, Explanation]  # by the place of a thing
+
+
 def score(
     study: Folder,
-    data: Annotated[
-        str,
-        Parameter(
-            help="a folder, a file, built-in data, or - for lines that come; none: its own.",
-            allow_leading_hyphen=True,
-        ),
-    ] = "",
+    data: Data = "",
     /,
     *,
-    threshold: Annotated[
-        str, Parameter(help="share of normals that may be flagged, as 1% or 0.01.")
-    ] = "1%",
-    parts: Annotated[
-        tuple[str, ...],
-        Parameter(help="a score to have and to combine, again for more; none: the usual ones."),
-    ] = (),
-    out: Annotated[
-        Path | None,
-        Parameter(help="a .csv file: a row for each thing with its scores and the reason."),
-    ] = None,
-    idle: Annotated[
-        int, Parameter(help="with -: lines that pass by a session before it is over.")
-    ] = IDLE,
+    threshold: Threshold = "1%",
+    parts: Parts = (),
+    out: Table = None,
+    idle: Idle = IDLE,
     seed: Seed = 0,
     json: Json = False,
     recipe: Own = "",
@@ -123,7 +127,7 @@ def _explained(space: Space, stored: Tensor, scores: Scores) -> dict[int, Explan
     return dict(zip(places, explanations(space, stored[places]), strict=True))
 
 
-def _reason(scores: Scores, place: int, why: Mapping[int, Explanation]) -> str:
+def _reason(scores: Scores, place: int, why: Why) -> str:
     """Why a thing is flagged, in words; nothing for those that are not."""
     if not scores.flagged[place]:
         return ""
@@ -132,7 +136,7 @@ def _reason(scores: Scores, place: int, why: Mapping[int, Explanation]) -> str:
     return f"{meaning}: {blamed}" if blamed else meaning
 
 
-def _table(scores: Scores, items: tuple[str, ...], why: Mapping[int, Explanation]) -> str:
+def _table(scores: Scores, items: tuple[str, ...], why: Why) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["item", "flagged", "p", *scores.parts, "reason"])
@@ -143,9 +147,7 @@ def _table(scores: Scores, items: tuple[str, ...], why: Mapping[int, Explanation
     return text.getvalue()
 
 
-def _record(
-    scores: Scores, items: tuple[str, ...], why: Mapping[int, Explanation]
-) -> dict[str, Any]:
+def _record(scores: Scores, items: tuple[str, ...], why: Why) -> dict[str, Any]:
     return {
         "number": len(scores),
         "flagged": [items[n] for n in _strangest(scores, int(scores.flagged.sum()))],
@@ -164,9 +166,7 @@ def _record(
     }
 
 
-def _lines(
-    scores: Scores, items: tuple[str, ...], why: Mapping[int, Explanation], out: Path | None
-) -> tuple[str, ...]:
+def _lines(scores: Scores, items: tuple[str, ...], why: Why, out: Path | None) -> tuple[str, ...]:
     count, alarms = int(scores.flagged.sum()), scores.false_alarms
     share = f"{alarms / scores.normals:.1%}"
     lines = [
@@ -186,7 +186,7 @@ def _picture(
     stored: Tensor,
     scores: Scores,
     items: tuple[str, ...],
-    why: Mapping[int, Explanation],
+    why: Why,
 ) -> Any:
     """The strangest things above what the study makes of them and where it differs, or as rows."""
     places = _strangest(scores, SHOWN)
@@ -211,9 +211,7 @@ def _picture(
     return draw
 
 
-def _blamed(
-    places: list[int], scores: Scores, items: tuple[str, ...], why: Mapping[int, Explanation]
-) -> Rows:
+def _blamed(places: list[int], scores: Scores, items: tuple[str, ...], why: Why) -> Rows:
     """A line for each cell that is blamed, the strangest things first."""
     cells = []
     for n in places:

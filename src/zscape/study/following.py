@@ -51,7 +51,7 @@ class Judge:
         space: of sessions.
         before: what the normal ones were like.
         normals: each score of the normals, by name, `[M]`.
-        whole: the largest surprise of each, `[M]`.
+        whole: the sum of their surprises, `[M]`.
         known: the surprise of sessions that were judged, and which score is the most surprised.
     """
 
@@ -76,9 +76,8 @@ class Judge:
     def _measured(self, stored: Tensor) -> list[tuple[float, str]]:
         values = session_scores(self.space, self.before, stored, own=False)
         each = torch.stack([surprise(self.normals[name], values[name]) for name in WHOLE])
-        largest, leading = each.max(0)
-        told = surprise(self.whole, largest).tolist()
-        return [(nats, WHOLE[place]) for nats, place in zip(told, leading.tolist(), strict=True)]
+        told, leading = surprise(self.whole, each.sum(0)).tolist(), each.argmax(0).tolist()
+        return [(nats, WHOLE[place]) for nats, place in zip(told, leading, strict=True)]
 
 
 def judge_of(space: Space) -> Judge:
@@ -93,11 +92,10 @@ def judge_of(space: Space) -> Judge:
             "Lines that come can be scored by a study of a log, and this one is of other things. "
             "Give a file."
         )
-    none = space.items[:1]
-    others = beside(space, own=False)
-    *_, (_, _, found) = scores_beside(space, none, others, WHOLE, draws=1, seed=0)
+    (others,) = beside((space,), own=False)
+    *_, (_, _, found) = scores_beside(space, space.items[:1], others, WHOLE, draws=1, seed=0)
     normals = {name: of_normals for name, (of_normals, _) in found.items()}
-    whole = torch.stack([surprise(values, values) for values in normals.values()]).amax(0)
+    whole = torch.stack([surprise(values, values) for values in normals.values()]).sum(0)
     return Judge(space, seen_of(space), normals, whole, {})
 
 

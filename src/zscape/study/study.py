@@ -307,8 +307,8 @@ def _held_out(
     kept: Tensor, count: int, labels: np.ndarray | None, training: Mapping[str, Any]
 ) -> Tensor:
     """Which kept items only measured, bool `[M]`: the split is a function of its options."""
-    share, seed = training["validation"], training["seed"]
-    _, measuring = split(count, share=share, seed=seed, labels=labels)
+    share, seed, fold = training["validation"], training["seed"], training.get("fold", 0)
+    _, measuring = split(count, share=share, seed=seed, labels=labels, fold=fold)
     return torch.isin(kept, measuring)
 
 

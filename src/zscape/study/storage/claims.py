@@ -83,6 +83,9 @@ def require_spec(asked: Mapping[str, Any], name: str) -> None:
             f"training in {name} must have a share for validation and a seed, "
             f"got {share!r:.40} and {seed!r:.40}."
         )
+    fold = asked["training"].get("fold", 0)
+    if not (_fits(fold, int) and 0 <= fold < 2**20):
+        raise _misfit(f"fold of training in {name} must be a small number, got {fold!r:.40}.")
     told = asked["data"]
     if not (_fits(told.get("label_names", []), list) and _fits(told.get("notes", []), list)):
         raise _misfit(f"label_names and notes in {name} must be lists.")

@@ -64,6 +64,7 @@ def begin(
     encoder_steps: int = 0,
     compile: bool = False,
     validation: float = 0.1,
+    fold: int = 0,
     precision: str = "auto",
     device: str = "auto",
     seed: int = 0,
@@ -88,13 +89,13 @@ def begin(
             while the code still learns to say more; 0: none.
         compile: the networks, which takes half a minute first and pays in long runs, if at all.
         validation: share of the examples that only measure.
+        fold: which share that is, 0 the first; studies that differ in it hold others out.
         precision: "float32", "bfloat16", or "auto".
         device: "cpu", "cuda", or "auto".
         seed: of the split, the order, and the noise.
     """
-    training, measuring = split(len(data.x), share=validation, seed=seed, labels=data.labels)
     context = _context(model, data, where := _place(device, group))
-    training = repeated(training, context, objective.labelled)
+    training, measuring = _parts(data, context, objective.labelled, (validation, fold, seed))
     feed = _feed(data, training, measuring, context, where, size=batch_size, seed=seed, group=group)
     return Run(
         model,
@@ -148,6 +149,18 @@ def foreseen(
     free = free_on(where)
     warning = require_memory(needed, free)
     return [needed.told(free), *([f"warning: {warning}"] if warning else [])]
+
+
+def _parts(
+    data: Data, context: Tensor | None, labelled: float, chosen: tuple[float, int, int]
+) -> tuple[Tensor, Tensor]:
+    """Indices that train, the labelled ones as often as asked, and that measure.
+
+    `chosen` are the share that measures, its fold, and the seed.
+    """
+    share, fold, seed = chosen
+    training, measuring = split(len(data.x), share=share, seed=seed, labels=data.labels, fold=fold)
+    return repeated(training, context, labelled), measuring
 
 
 def _rate(top: float, schedule: str, steps: int) -> float | Schedule:
@@ -225,7 +238,7 @@ def settle_training(given: Mapping[str, Any]) -> dict[str, Any]:
         SpecError: a name is unknown, or a value cannot be.
     """
     settled = settle(begin, given)
-    least = {"epochs": 1, "batch_size": 0, "patience": 0, "encoder_steps": 0, "seed": 0}
+    least = {"epochs": 1, "batch_size": 0, "patience": 0, "encoder_steps": 0, "fold": 0, "seed": 0}
     for name, value in least.items():
         if settled[name] < value:
             raise SpecError(
