@@ -48,3 +48,12 @@ def normal_jobs(count: int, *, seed: int = 0) -> list[list[str]]:
     """That many normal jobs."""
     generator = np.random.default_rng(seed)
     return [usual(generator) for _ in range(count)]
+
+
+def strange_jobs() -> list[list[str]]:
+    """30 jobs; 1007 stores too early, 1012 says what none said, 1020 is retried four times."""
+    jobs = normal_jobs(30, seed=5)
+    jobs[7] = [START, FETCH, STORE, CHECK, STORE, DONE]
+    jobs[12] = [START, FETCH, CHECK, STORE, FAIL, STORE, DONE]
+    jobs[20] = [START, FETCH, RETRY, RETRY, RETRY, RETRY, CHECK, STORE, STORE, DONE]
+    return jobs

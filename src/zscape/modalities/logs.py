@@ -174,7 +174,7 @@ class Logs(Modality):
         """Tells of lines which event they are; learns nothing."""
         return Drain(self.templates, learns=False)
 
-    def words_of(self, event: int, *, most: int = 60) -> str:
+    def words_of(self, event: int, *, most: int = 40) -> str:
         """An event's name with its template, shortened."""
         if event >= len(self.events):
             return "an event that training did not see"

@@ -29,7 +29,7 @@ class Judged:
         first: the number of its first line.
         last: of its last one.
         events: how many it has.
-        p: the share of normals as strange.
+        p: the share of normals as strange; not below what so many normals can tell.
         flagged: whether that is under the threshold.
         reason: why, in words; empty where it is not flagged.
     """
@@ -147,7 +147,7 @@ def _judged(
             first=session.first,
             last=session.last,
             events=len(session.events),
-            p=math.exp(-nats),
+            p=max(math.exp(-nats), 1 / (1 + int(judge.whole.isfinite().sum()))),
             flagged=bool(reason),
             reason=reason,
         )
