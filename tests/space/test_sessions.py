@@ -136,7 +136,7 @@ def test_idle_sessions_are_judged_before_the_end(space, strange):
 def test_explain_names_events(space, strange):
     lines = [line for line in strange if "job-1012" in line]
     told = str(zs.explain(space, [lines]))
-    assert "none in training" in told or "training did not see" in told
+    assert "1 line like none in training" in told and "an unseen event" in told
 
 
 def test_other_studies_follow_nothing():

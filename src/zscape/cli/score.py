@@ -18,6 +18,7 @@ from zscape.cli.output import Result, leave, tell
 from zscape.cli.verbs import FINEST, Folder, Json, Own, Seed, named, opened
 from zscape.errors import SpecError
 from zscape.modalities.found import printable
+from zscape.modalities.logs import Logs
 from zscape.modalities.modality import Pictures, Rows
 from zscape.space.beside import MEANINGS
 from zscape.space.calibration import require_threshold
@@ -31,6 +32,7 @@ from zscape.study.following import IDLE
 from zscape.study.storage.folder import write_file
 
 MOST_REASONS = 1_000  # flagged things that are told why, the strangest first
+LONGEST_REASON = 72  # characters of a sentence in the picture
 SHOWN = 10  # strangest things in the picture
 
 
@@ -194,7 +196,8 @@ def _picture(
     shown = space.modality.show(x)
     if isinstance(shown, Rows):
         rows = _blamed(places, scores, items, why)
-        return lambda width: table_picture(rows)
+        wide = LONGEST_REASON if isinstance(space.modality, Logs) else 0
+        return lambda width: table_picture(rows, longest=wide)
     made = space.decode_tensor(encode_stored(space.model, space.modality, stored[places]))
     after = space.modality.show(made)
     assert isinstance(after, Pictures)
@@ -222,4 +225,8 @@ def _blamed(places: list[int], scores: Scores, items: tuple[str, ...], why: Why)
             head = ("", "", "")
         if not blames:
             cells.append((*head, "", "", "", ""))
-    return Rows(("item", "p", "flagged", "column", "is", "about expected", "nats"), tuple(cells))
+    heads = ("item", "p", "flagged", "column", "is", "about expected", "nats")
+    if any(cell[5] for cell in cells):
+        return Rows(heads, tuple(cells))
+    told = tuple((*cell[:4], cell[6]) for cell in cells)  # sentences that say it all
+    return Rows((*heads[:3], "why", "nats"), told)

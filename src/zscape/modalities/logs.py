@@ -3,6 +3,7 @@
 Templates stand in `drain`; which lines form a session, in `cutting`.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -174,12 +175,17 @@ class Logs(Modality):
         """Tells of lines which event they are; learns nothing."""
         return Drain(self.templates, learns=False)
 
-    def words_of(self, event: int, *, most: int = 40) -> str:
-        """An event's name with its template, shortened."""
+    def called(self, event: int) -> str:
+        """What an event is called where something is said of it."""
         if event >= len(self.events):
-            return "an event that training did not see"
-        name = f"`{self.events[event]}`"
-        return f"{name} ({quote(self.templates[event], most)})" if self.templates else name
+            return "an unseen event"
+        return f"`{self.events[event]}`"
+
+    def legend(self, words: str, *, most: int = 50) -> str:
+        """The templates of the events that words name, shortened; "" where there are none."""
+        named = dict.fromkeys(re.findall(r"`([^`]+)`", words))
+        known = {str(e): t for e, t in zip(self.events, self.templates, strict=False)}
+        return ", ".join(f"{e} {quote(known[e], most)}" for e in named if e in known)
 
     def _numbered(self, session: Sequence[Any]) -> list[int]:
         known = {name: number for number, name in enumerate(self.events)}

@@ -163,7 +163,10 @@ Reason = tuple[str, float]
 
 @torch.inference_mode()
 def reasons(space: Space, before: Seen, stored: Tensor) -> Iterator[list[Reason]]:
-    """What is strange about stored sessions `[N, K + T]`: in words and nats, the worst first."""
+    """What is strange about stored sessions `[N, K + T]`: in words and nats, the worst first.
+
+    Events are called by their names; `Logs.legend` says what these are.
+    """
     logs = _logs(space)
     kinds = len(logs.events) + 1
     for part in stored.split(PART):
@@ -188,7 +191,7 @@ def _of_counts(
     most, found = before.counts.amax(0), []
     for event in (counts != near).nonzero().flatten().tolist():
         came, usual, ever = (int(v[event]) for v in (counts, near, most))
-        told = logs.words_of(event)
+        told = logs.called(event)
         if event == len(logs.events):
             words = f"{counted(came, 'line')} like none in training"
         elif came > ever:
@@ -205,9 +208,9 @@ def _of_order(logs: Logs, order: Tensor, likeliest: Tensor, costs: Tensor) -> li
     """The least likely place of the order, where something else was expected first."""
     place = int(costs.argmax())
     came, wanted = int(order[place]) - 1, int(likeliest[place])
-    if came < 0 or came == wanted:
+    if came < 0 or wanted in (came, len(logs.events)):
         return []
-    words = f"{logs.words_of(wanted)} expected before {logs.words_of(came)}"
+    words = f"{logs.called(wanted)} expected before {logs.called(came)}"
     return [(words, float(costs[place]))]
 
 
@@ -219,13 +222,12 @@ def _of_steps(logs: Logs, before: Seen, order: Tensor, follow: Tensor) -> list[R
     if before.follows[first, then]:
         return []
     if not first:
-        words = f"it begins with {logs.words_of(then - 1)}, as none before"
+        words = f"it begins with {logs.called(then - 1)}, as none before"
     elif not then:
-        words = f"it ends after {logs.words_of(first - 1)}, as none before"
+        words = f"it ends after {logs.called(first - 1)}, as none before"
     else:
         words = (
-            f"{logs.words_of(then - 1)} came right after {logs.words_of(first - 1)}, "
-            "as never before"
+            f"{logs.called(then - 1)} came right after {logs.called(first - 1)}, as never before"
         )
     return [(words, float(follow[place]))]
 

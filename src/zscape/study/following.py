@@ -142,6 +142,8 @@ def _judged(
             if session.odd:
                 said.insert(0, f"{quote(session.odd)} is like no line in training")
             reason = "; ".join(said) or MEANINGS[leading][1]
+            legend = logs.legend(reason)
+            reason += f" ({legend})" if legend else ""
         yield Judged(
             name=session.name,
             first=session.first,
