@@ -18,6 +18,7 @@ from benchmarks import (
     faces,
     faults,
     flows,
+    hdfs,
     iwae_eval,
     levels,
     lines,
@@ -64,6 +65,7 @@ BENCHMARKS: dict[str, dict[str, Part]] = {
     "refit": refit.PARTS,
     "conditional": conditional.PARTS,
     "semisup": semisup.PARTS,
+    "hdfs": hdfs.PARTS,
     "tables": tables.PARTS,
     "style": style.PARTS,
 }

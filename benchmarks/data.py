@@ -1,6 +1,9 @@
 """The data sets of the benchmarks, read from the folder that `ZSCAPE_DATA` names."""
 
+import csv
+import gzip
 import io
+import json
 import os
 import zipfile
 from collections.abc import Iterator
@@ -112,6 +115,29 @@ def counts(number: int, *, columns: int = 2_000, seed: int = 0) -> np.ndarray:
     depth = generator.lognormal(0.0, 0.4, size=(number, 1))
     mean = depth * profiles[generator.integers(8, size=number)]
     return generator.poisson(mean * generator.gamma(2.0, 0.5, size=mean.shape))
+
+
+def log_lines() -> dict[str, list[dict[str, str]]]:
+    """LogHub: 2,000 lines of each of 16 systems, with the `raw` line, its `content`, `event_id`."""
+    csv.field_size_limit(2**24)
+    systems: dict[str, list[dict[str, str]]] = {}
+    with gzip.open(file_of("loghub_2k.csv.gz"), "rt", encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            systems.setdefault(row["system"], []).append(row)
+    return systems
+
+
+def block_sessions(part: str) -> list[list[int]]:
+    """DeepLog's sessions of HDFS blocks, part "normal" or "abnormal": numbers of events each."""
+    stored = np.load(file_of("hdfs_deeplog.npz"))
+    events, ends = stored[f"{part}_events"], stored[f"{part}_offset"]
+    return [events[start:end].tolist() for start, end in pairwise(ends)]
+
+
+def labelled_blocks() -> list[dict[str, Any]]:
+    """Sessions of the first 100,000 lines of HDFS: `split`, `label` (1 anomalous), `events`."""
+    with gzip.open(file_of("hdfs100k_sessions.jsonl.gz"), "rt", encoding="utf-8") as file:
+        return [json.loads(line) for line in file][1:]
 
 
 def file_of(name: str) -> Path:

@@ -13,10 +13,12 @@ from cyclopts import Parameter
 from rich.console import Console
 from torch import Tensor
 
+from zscape.cli.follow import follow_input
 from zscape.cli.output import Result, leave, tell
 from zscape.cli.verbs import FINEST, Folder, Json, Own, Seed, named, opened
 from zscape.errors import SpecError
 from zscape.modalities.found import printable
+from zscape.modalities.logs import Logs
 from zscape.modalities.modality import Pictures, Rows
 from zscape.space.beside import MEANINGS
 from zscape.space.calibration import require_threshold
@@ -26,13 +28,21 @@ from zscape.space.scores import Scores, Scoring, scoring
 from zscape.space.space import Space, encode_stored
 from zscape.space.tables import table_picture
 from zscape.study.data import raw_like
+from zscape.study.following import IDLE
 from zscape.study.storage.folder import write_file
 
 MOST_REASONS = 1_000  # flagged things that are told why, the strangest first
+LONGEST_REASON = 72  # characters of a sentence in the picture
 SHOWN = 10  # strangest things in the picture
 
 
-Data = Annotated[str, Parameter(help="a folder, a file, or built-in data; none: the study's own.")]
+Data = Annotated[
+    str,
+    Parameter(
+        help="a folder, a file, built-in data, or - for lines that come; none: its own.",
+        allow_leading_hyphen=True,
+    ),
+]
 Threshold = Annotated[str, Parameter(help="share of normals that may be flagged, as 1% or 0.01.")]
 Parts = Annotated[
     tuple[str, ...],
@@ -42,6 +52,7 @@ Table = Annotated[
     Path | None,
     Parameter(help="a .csv file: a row for each thing with its scores and the reason."),
 ]
+Idle = Annotated[int, Parameter(help="with -: lines that pass by a session before it is over.")]
 Why = Mapping[int, Explanation]  # by the place of a thing
 
 
@@ -53,6 +64,7 @@ def score(
     threshold: Threshold = "1%",
     parts: Parts = (),
     out: Table = None,
+    idle: Idle = IDLE,
     seed: Seed = 0,
     json: Json = False,
     recipe: Own = "",
@@ -62,6 +74,9 @@ def score(
     if out is not None and out.suffix.lower() != ".csv":
         raise SpecError(f"--out must end in .csv here, got {printable(out.name)!r}. Rename it.")
     space = opened(study, recipe).space()
+    if data == "-":
+        follow_input(space, threshold=share, idle=idle, json=json)
+        return
     raw = raw_like(space.modality, data) if data else None
     stored = space.items if raw is None else space.modality.encode(raw.things)
     things = None if raw is None else raw.things
@@ -181,7 +196,8 @@ def _picture(
     shown = space.modality.show(x)
     if isinstance(shown, Rows):
         rows = _blamed(places, scores, items, why)
-        return lambda width: table_picture(rows)
+        wide = LONGEST_REASON if isinstance(space.modality, Logs) else 0
+        return lambda width: table_picture(rows, longest=wide)
     made = space.decode_tensor(encode_stored(space.model, space.modality, stored[places]))
     after = space.modality.show(made)
     assert isinstance(after, Pictures)
@@ -209,4 +225,8 @@ def _blamed(places: list[int], scores: Scores, items: tuple[str, ...], why: Why)
             head = ("", "", "")
         if not blames:
             cells.append((*head, "", "", "", ""))
-    return Rows(("item", "p", "flagged", "column", "is", "about expected", "nats"), tuple(cells))
+    heads = ("item", "p", "flagged", "column", "is", "about expected", "nats")
+    if any(cell[5] for cell in cells):
+        return Rows(heads, tuple(cells))
+    told = tuple((*cell[:4], cell[6]) for cell in cells)  # sentences that say it all
+    return Rows((*heads[:3], "why", "nats"), told)

@@ -21,6 +21,7 @@ from zscape.networks.conv import (
     residual_encoder,
 )
 from zscape.networks.coordinate import coordinate_decoder, coordinate_encoder
+from zscape.networks.events import Tally
 from zscape.networks.mlp import mlp_decoder, mlp_encoder
 from zscape.networks.skip import skip_decoder, skip_encoder
 from zscape.networks.styled import styled_pictures, styled_rows
@@ -32,6 +33,7 @@ __all__ = [
     "grid_decoder",
     "grid_encoder",
     "keeps_grid",
+    "session_encoder",
     "styled_decoder",
 ]
 
@@ -89,6 +91,19 @@ def encoder(word: str, shape: Shape, *, columns: Columns = (), counts: bool = Fa
     body, features = _ENCODERS[name](shape, sizes)
     front = LogCounts() if counts else nn.Identity()
     return Encoder(front, body, inner=shape, features=features)
+
+
+def session_encoder(word: str, events: int) -> Encoder:
+    """The encoder that a word names, for sessions of events, `[..., events + T]`.
+
+    Raises:
+        SpecError: an unknown word, sizes that cannot be, or a picture network.
+    """
+    name, sizes = _parse(word)
+    tally = Tally(events)
+    _check_shape(name, (tally.features,))
+    body, features = _ENCODERS[name]((tally.features,), sizes)
+    return Encoder(tally, body, inner=(tally.features,), features=features)
 
 
 def decoder(word: str, latent: int, features_shape: Shape) -> nn.Module:

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from zscape.modalities.logs import Logs
 from zscape.space.calibration import FEWEST_NORMALS, Pair
 from zscape.space.density import fit_density
 from zscape.space.likeness import likeness, mean_distances
+from zscape.space.sessions import OF_SESSIONS, UNTAUGHT, seen_of, session_scores
 from zscape.space.space import Space
 from zscape.space.walks import Walked, joined, likelihoods, manner, walk_all
 
@@ -39,6 +41,8 @@ MEANINGS = {
         "its code and what is left of it are far from others",
     ),
 }
+OF_OTHERS = tuple(MEANINGS)  # that are no sessions of a log
+MEANINGS |= OF_SESSIONS
 OF_A_RATE = (RATE, LIKELIHOOD)
 OF_ROWS, OF_PICTURES = (TAXICAB,), (ERROR,)
 WITHOUT_MODEL = (NEIGHBOURS, TAXICAB)
@@ -116,6 +120,9 @@ def scores_beside(
         draws: of a likelihood.
         seed: of the draws.
     """
+    if isinstance(space.modality, Logs):
+        yield "sessions", 1.0, _of_sessions(space, stored, others, names)
+        return
     steps = [name for name in (*WITHOUT_MODEL, LIKELIHOOD) if name in names]
     walking = any(name in WALKED for name in names)
     total, done = len(steps) + 2 * walking, 0
@@ -230,6 +237,22 @@ def _by_walks(
     for share, pair in _beside_bank(bank, near[places], far, others):
         of = {} if pair is None else {CODE_NEIGHBOURS: (_unseen_only(pair[0], others), pair[1])}
         yield CODE_NEIGHBOURS, 0.5 + 0.5 * share, of
+
+
+def _of_sessions(
+    space: Space, stored: Tensor, others: Beside, names: Sequence[str]
+) -> dict[str, Pair]:
+    """The scores of sessions; the normals are left out of what was seen, each in turn."""
+    before = seen_of(space)
+    ours = session_scores(space, before, space.items[others.normals], own=True)
+    theirs = session_scores(space, before, stored, own=others.own)
+    return {
+        name: (
+            ours[name] if name in UNTAUGHT else ours[name].where(others.unseen, torch.nan),
+            theirs[name],
+        )
+        for name in names
+    }
 
 
 def _seen(items: Tensor, others: Beside, count: int) -> Tensor:

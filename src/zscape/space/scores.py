@@ -12,14 +12,17 @@ from torch import Tensor
 
 from zscape.errors import DataError, SpecError, unknown
 from zscape.modalities.image import Image
+from zscape.modalities.logs import Logs
 from zscape.space.beside import (
     CODE_NEIGHBOURS,
     ERROR,
     MEANINGS,
     NEIGHBOURS,
     OF_A_RATE,
+    OF_OTHERS,
     OF_PICTURES,
     OF_ROWS,
+    RATE,
     TAXICAB,
     WITHOUT_MODEL,
     beside,
@@ -28,6 +31,7 @@ from zscape.space.beside import (
     together,
 )
 from zscape.space.calibration import Pair, combine, require_threshold, surprise
+from zscape.space.sessions import WHOLE
 from zscape.space.space import Space
 from zscape.space.walks import manner
 
@@ -144,6 +148,11 @@ def score(
     the neighbours, code_neighbours and error, calibrated again; it did better than any sum, and
     better than with the likelihood among them.
 
+    Sessions of a log have scores of their own: `counts` and `order`, -log p by the model;
+    `count_neighbours`, the distance to the nearest count vector, each count in units of its
+    deviation; and `following`, the rarest step from one event to the next. The whole is the sum of
+    their surprises, calibrated again.
+
     Args:
         space: trained on things that count as normal; or several, trained on the same with other
             folds held out (`fit(data, validation=0.25, fold=k)` for k from 0 to 3): every normal
@@ -203,6 +212,8 @@ def scoring(
 
 def usual_parts(space: Space) -> tuple[str, ...]:
     """The scores that the whole is made of where none are asked for."""
+    if isinstance(space.modality, Logs):
+        return WHOLE
     pictures = isinstance(space.modality, Image)
     return (NEIGHBOURS, ERROR if pictures else TAXICAB, CODE_NEIGHBOURS)
 
@@ -229,7 +240,8 @@ def _chosen(
     """The scores to have, those that count in the whole, and what is left out and why."""
     pictures, rated = isinstance(space.modality, Image), manner(space).has_rate
     others = OF_ROWS if pictures else OF_PICTURES
-    possible = tuple(n for n in MEANINGS if n not in others and (rated or n not in OF_A_RATE))
+    among = (*WHOLE, RATE) if isinstance(space.modality, Logs) else OF_OTHERS
+    possible = tuple(n for n in among if n not in others and (rated or n not in OF_A_RATE))
     for name in asked:
         if name in OF_A_RATE and not rated:
             raise SpecError(
@@ -250,7 +262,8 @@ def _concluded(
     threshold: float,
     notes: tuple[str, ...],
 ) -> Scores:
-    combined = combine({name: values[name] for name in whole})
+    summed = isinstance(space.modality, Logs)
+    combined = combine({name: values[name] for name in whole}, summed=summed)
     parts = {}
     for name, (normals, found) in values.items():
         alone = combined.surprises[name] if name in whole else surprise(normals, found)

@@ -19,10 +19,11 @@ from torch.nn.modules.module import (
 )
 
 from zscape.errors import StudyError
-from zscape.modalities import MODALITIES, Array, Image, Modality, Table
+from zscape.modalities import MODALITIES, Array, Image, Logs, Modality, Table
 from zscape.modalities.array import LIKELIHOODS as KINDS
 from zscape.modalities.columns import MODELLED, Column
 from zscape.modalities.conditions import Conditions, Field
+from zscape.modalities.cutting import cut_of
 from zscape.modalities.words import LONGEST
 from zscape.model.codes import Codes
 
@@ -302,6 +303,10 @@ def _require_sound(made: Modality) -> None:
             raise ValueError(f"{made.holds!r:.40} numbers of {made.dtype!r:.40}")
         if {len(made.mean), len(made.scale)} - {0, prod(made.shape)}:
             raise ValueError(f"{len(made.mean)} means of {prod(made.shape)} numbers")
+    if isinstance(made, Logs):
+        cut_of(session=made.session, window=made.window, seconds=made.seconds)
+        if len(made.templates) not in (0, len(made.events)) or made.longest < 1:
+            raise ValueError(f"{len(made.templates)} templates of {len(made.events)} events")
     if isinstance(made, Table):
         for column in made.described:
             _require_column(column)

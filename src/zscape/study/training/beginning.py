@@ -94,9 +94,7 @@ def begin(
         device: "cpu", "cuda", or "auto".
         seed: of the split, the order, and the noise.
     """
-    training, measuring = split(
-        len(data.x), share=validation, seed=seed, labels=data.labels, fold=fold
-    )
+    training, measuring = _split(data, validation, fold, seed)
     context = _context(model, data, where := _place(device, group))
     feed = _feed(data, objective, training, measuring, context, where, batch_size, seed, group)
     return Run(
@@ -151,6 +149,10 @@ def foreseen(
     free = free_on(where)
     warning = require_memory(needed, free)
     return [needed.told(free), *([f"warning: {warning}"] if warning else [])]
+
+
+def _split(data: Data, share: float, fold: int, seed: int) -> tuple[Tensor, Tensor]:
+    return split(len(data.x), share=share, seed=seed, labels=data.labels, fold=fold)
 
 
 def _rate(top: float, schedule: str, steps: int) -> float | Schedule:
