@@ -24,6 +24,7 @@ from benchmarks import (
     mnist_nats,
     mnist_vae,
     modes,
+    oneclass,
     precision_parity,
     processes,
     refit,
@@ -60,6 +61,7 @@ BENCHMARKS: dict[str, dict[str, Part]] = {
     "conditional": conditional.PARTS,
     "semisup": semisup.PARTS,
     "tables": tables.PARTS,
+    "oneclass": oneclass.PARTS,
 }
 
 
