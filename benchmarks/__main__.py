@@ -26,6 +26,7 @@ from benchmarks import (
     mnist_nats,
     mnist_vae,
     modes,
+    oneclass,
     precision_parity,
     processes,
     prune,
@@ -68,6 +69,7 @@ BENCHMARKS: dict[str, dict[str, Part]] = {
     "hdfs": hdfs.PARTS,
     "tables": tables.PARTS,
     "style": style.PARTS,
+    "oneclass": oneclass.PARTS,
 }
 
 
