@@ -15,6 +15,7 @@ from benchmarks import (
     conditional,
     discrete,
     dsprites,
+    faces,
     faults,
     flows,
     hdfs,
@@ -27,11 +28,13 @@ from benchmarks import (
     modes,
     precision_parity,
     processes,
+    prune,
     refit,
     scaling,
     semisup,
     smile,
     start_up,
+    style,
     tables,
     train_speed,
 )
@@ -45,6 +48,8 @@ BENCHMARKS: dict[str, dict[str, Part]] = {
     "start_up": start_up.PARTS,
     "levels": levels.PARTS,
     "lines": lines.PARTS,
+    "faces": faces.PARTS,
+    "prune": prune.PARTS,
     "flows": flows.PARTS,
     "iwae_eval": iwae_eval.PARTS,
     "smile": smile.PARTS,
@@ -62,6 +67,7 @@ BENCHMARKS: dict[str, dict[str, Part]] = {
     "semisup": semisup.PARTS,
     "hdfs": hdfs.PARTS,
     "tables": tables.PARTS,
+    "style": style.PARTS,
 }
 
 

@@ -79,15 +79,20 @@ def smiling_faces() -> tuple[np.ndarray, np.ndarray]:
 
 def faces(number: int) -> tuple[np.ndarray, np.ndarray]:
     """The first faces of CelebA, uint8 `[N, 64, 64, 3]`, and a class of each: 2 man + smiling."""
+    pictures, known = known_faces(number)
+    return pictures, 2 * known["Male"] + known["Smiling"]
+
+
+def known_faces(number: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The first faces of CelebA, uint8 `[N, 64, 64, 3]`, and their 40 attributes, 0 or 1 `[N]`."""
     bank = np.load(file_of("celeba64_webp.npz"))
     content, offsets = bank["jpeg"].tobytes(), bank["offset"][: number + 1]
     pictures = [
         np.asarray(Image.open(io.BytesIO(content[start:end]))) for start, end in pairwise(offsets)
     ]
+    known = bank["attributes"][:number].astype(int)
     names = [str(name) for name in bank["attribute_names"]]
-    known = bank["attributes"][:number]
-    man, smiling = (known[:, names.index(name)].astype(int) for name in ("Male", "Smiling"))
-    return np.stack(pictures), 2 * man + smiling
+    return np.stack(pictures), dict(zip(names, known.T, strict=True))
 
 
 def sprites_grid() -> tuple[np.ndarray, np.ndarray]:

@@ -24,6 +24,7 @@ from zscape.networks.coordinate import coordinate_decoder, coordinate_encoder
 from zscape.networks.events import Tally
 from zscape.networks.mlp import mlp_decoder, mlp_encoder
 from zscape.networks.skip import skip_decoder, skip_encoder
+from zscape.networks.styled import styled_pictures, styled_rows
 
 __all__ = [
     "Encoder",
@@ -33,6 +34,7 @@ __all__ = [
     "grid_encoder",
     "keeps_grid",
     "session_encoder",
+    "styled_decoder",
 ]
 
 Shape = tuple[int, ...]
@@ -145,6 +147,26 @@ def grid_decoder(word: str, dimension: int, features_shape: Shape) -> nn.Module:
     """The decoder of maps `[..., dimension, h, w]` that mirrors `grid_encoder`."""
     _, sizes = _parse(word)
     return map_decoder(dimension, features_shape, sizes)
+
+
+def styled_decoder(
+    word: str, sizes: tuple[int, int], features_shape: Shape, *, skipped: int = 0
+) -> nn.Module:
+    """The decoder of a content and a style, side by side in a code, that a word names.
+
+    The style scales and shifts the features that the content makes.
+
+    Args:
+        word: as of `decoder`; all that are for pictures mean the same network, and sizes after
+            them are those of the encoder.
+        sizes: of content and style.
+        features_shape: of what comes out.
+        skipped: numbers at the front of the code that are not read.
+    """
+    name, widths = _parse(word)
+    if name == "mlp":
+        return styled_rows(sizes, features_shape, widths, skipped=skipped)
+    return styled_pictures(sizes, features_shape, skipped=skipped)
 
 
 def _parse(word: str) -> tuple[str, Shape]:

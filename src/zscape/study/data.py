@@ -98,9 +98,9 @@ def look(
     Args:
         data: a folder of pictures, or of shards (.parquet, or .tar of pictures); a .csv, .tsv,
             .jsonl, .parquet, .npy or .npz file, or a .log or .txt file of lines; the name of
-            built-in data (`digits`, `mnist5k`, or 20,000 `sprites`, or `lines`); `hf:NAME` from
-            the Hugging Face hub; an array, tensor, DataFrame, list, World or torch dataset;
-            sessions of a log as lists of event names.
+            built-in data (`digits`, `mnist5k`, or 20,000 `sprites`, `lines` or `figures`);
+            `hf:NAME` from the Hugging Face hub; an array, tensor, DataFrame, list, World or torch
+            dataset; sessions of a log as lists of event names.
         labels: one class per example, of any type; None or NaN where it is unknown.
         label: the column of a table that holds the class; it is not modelled.
         captions: one short text per example, empty where there is none; for recipes that are told.

@@ -19,6 +19,7 @@ from zscape.modalities.table import as_frame
 from zscape.study.intake.scan import fitted
 from zscape.study.intake.sizes import target_size
 from zscape.worlds.captions import describe
+from zscape.worlds.figures import figures, garment_words
 from zscape.worlds.lines import lines
 from zscape.worlds.sprites import sprites
 from zscape.worlds.world import World, unpack
@@ -50,7 +51,7 @@ class Raw:
 
 
 def named(name: str, *, size: int | None = None) -> Raw:
-    """Built-in data by its name: `digits`, `mnist5k`, or a world, `sprites` or `lines`.
+    """Built-in data by its name: `digits`, `mnist5k`, or a world: `sprites`, `lines`, `figures`.
 
     Args:
         name: one of these.
@@ -241,6 +242,16 @@ def _lines(size: int | None) -> Raw:
     return _from_world(lines(size=size or 32), "lines")
 
 
+def _figures(size: int | None) -> Raw:
+    world = figures(size or 64)
+    raw = _from_world(world, "figures")
+    garments, labels = np.unique(world.classes[:, -1], return_inverse=True)
+    words = tuple(garment_words(int(garment)) for garment in garments)
+    note = f"drawn in random poses, in {len(words)} garments, which are the labels and captions"
+    texts = {"caption": [words[label] for label in labels]}
+    return replace(raw, labels=labels, label_names=words, notes=(note,), texts=texts)
+
+
 def _from_world(world: World, source: str) -> Raw:
     pictures = world.pictures
     height = pictures.shape[1]
@@ -252,5 +263,9 @@ def _from_world(world: World, source: str) -> Raw:
 
 
 SHIPPED: dict[str, Callable[[], Raw]] = {"digits": _digits, "mnist5k": _mnist5k}
-WORLDS: dict[str, Callable[[int | None], Raw]] = {"sprites": _sprites, "lines": _lines}
+WORLDS: dict[str, Callable[[int | None], Raw]] = {
+    "sprites": _sprites,
+    "lines": _lines,
+    "figures": _figures,
+}
 BUILT_IN = (*SHIPPED, *WORLDS)

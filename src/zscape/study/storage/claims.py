@@ -213,13 +213,19 @@ def require_codes(
 
 
 def require_items(
-    tensors: Mapping[str, Tensor], modality: Modality, count: int, classes: int, name: str
+    tensors: Mapping[str, Tensor],
+    modality: Modality,
+    known: Conditions,
+    count: int,
+    classes: int,
+    name: str,
 ) -> None:
     """Refuses kept items that are not of the modality, or labels and attributes of other examples.
 
     Args:
-        tensors: `items` and `kept`; also `labels`, and `attribute.NAME`.
+        tensors: `items` and `kept`; also `labels`, `told`, and `attribute.NAME`.
         modality: of the study.
+        known: what its model is told of.
         count: N.
         classes: how many there are.
         name: of the file.
@@ -241,10 +247,13 @@ def require_items(
     labels = tensors.get("labels")
     if labels is not None and not _are_labels(labels, count, classes):
         raise _misfit(f"{name} must hold a label of {classes} for each of {count} examples.")
+    told = tensors.get("told")
+    if told is not None and not (told.shape[:1] == items.shape[:1] and known.take(told)):
+        raise _misfit(f"{name} must hold what the model was told of each of its items.")
     for key, values in tensors.items():
-        known = key in ("items", "kept", "labels") or key.startswith("attribute.")
-        shaped = key in ("items", "kept") or values.shape == (count,)
-        if not (known and shaped and values.dtype in NUMBERS):
+        named = key in ("items", "kept", "labels", "told") or key.startswith("attribute.")
+        shaped = key in ("items", "kept", "told") or values.shape == (count,)
+        if not (named and shaped and values.dtype in NUMBERS):
             raise _misfit(f"{key!r:.60} in {name} must be numbers, one for each example.")
 
 

@@ -94,9 +94,9 @@ def begin(
         device: "cpu", "cuda", or "auto".
         seed: of the split, the order, and the noise.
     """
+    training, measuring = _split(data, validation, fold, seed)
     context = _context(model, data, where := _place(device, group))
-    training, measuring = _parts(data, context, objective.labelled, (validation, fold, seed))
-    feed = _feed(data, training, measuring, context, where, size=batch_size, seed=seed, group=group)
+    feed = _feed(data, objective, training, measuring, context, where, batch_size, seed, group)
     return Run(
         model,
         objective,
@@ -151,16 +151,8 @@ def foreseen(
     return [needed.told(free), *([f"warning: {warning}"] if warning else [])]
 
 
-def _parts(
-    data: Data, context: Tensor | None, labelled: float, chosen: tuple[float, int, int]
-) -> tuple[Tensor, Tensor]:
-    """Indices that train, the labelled ones as often as asked, and that measure.
-
-    `chosen` are the share that measures, its fold, and the seed.
-    """
-    share, fold, seed = chosen
-    training, measuring = split(len(data.x), share=share, seed=seed, labels=data.labels, fold=fold)
-    return repeated(training, context, labelled), measuring
+def _split(data: Data, share: float, fold: int, seed: int) -> tuple[Tensor, Tensor]:
+    return split(len(data.x), share=share, seed=seed, labels=data.labels, fold=fold)
 
 
 def _rate(top: float, schedule: str, steps: int) -> float | Schedule:
@@ -173,16 +165,17 @@ def _batch(asked: int, count: int) -> int:
 
 def _feed(
     data: Data,
+    objective: Objective,
     training: Tensor,
     measuring: Tensor,
     context: Tensor | None,
     device: str,
-    *,
     size: int,
     seed: int,
     group: Group,
 ) -> Feed:
     """The batches of data: resident, or streamed where x is only a sample."""
+    training = repeated(training, context, objective.labelled)
     chosen = _batch(size, len(training))
     if chosen < group.world:
         raise SpecError(
@@ -195,8 +188,15 @@ def _feed(
         return Stream(data.shards, without=without, size=chosen, seed=seed, **share)
     x = data.x.index_select(0, training).to(device)
     beside = None if context is None else context.index_select(0, training.to(device))
-    prepare_x = data.modality.prepare
-    return Batches(x, size=chosen, seed=seed, prepare=prepare_x, context=beside, **share)
+    return Batches(
+        x,
+        size=chosen,
+        seed=seed,
+        prepare=data.modality.prepare,
+        context=beside,
+        paired=objective.paired,
+        **share,
+    )
 
 
 def _held(data: Data, measuring: Tensor, context: Tensor | None, device: str) -> InOrder | None:
