@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from zscape.study.comparison import compare
     from zscape.study.data import look
     from zscape.study.encoding import encode_shards
+    from zscape.study.following import follow
     from zscape.study.exporting import export
     from zscape.study.run import fit, open, prepare, resume, train
     from zscape.study.study import Study
@@ -59,6 +60,7 @@ _HOMES = {
     "fill_rows": "zscape.space.filling",
     "find_direction": "zscape.space.directions",
     "fit": "zscape.study.run",
+    "follow": "zscape.study.following",
     "fit_predictor": "zscape.measures.prediction",
     "interpolate": "zscape.space.paths",
     "label_errors": "zscape.space.label_errors",
@@ -101,6 +103,7 @@ __all__ = [
     "fill_rows",
     "find_direction",
     "fit",
+    "follow",
     "fit_predictor",
     "interpolate",
     "label_errors",
