@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from zscape.study.comparison import compare
     from zscape.study.data import look
     from zscape.study.encoding import encode_shards
-    from zscape.study.following import follow
     from zscape.study.exporting import export
+    from zscape.study.following import follow
     from zscape.study.run import fit, open, prepare, resume, train
     from zscape.study.study import Study
     from zscape.study.sweep import sweep
@@ -60,8 +60,8 @@ _HOMES = {
     "fill_rows": "zscape.space.filling",
     "find_direction": "zscape.space.directions",
     "fit": "zscape.study.run",
-    "follow": "zscape.study.following",
     "fit_predictor": "zscape.measures.prediction",
+    "follow": "zscape.study.following",
     "interpolate": "zscape.space.paths",
     "label_errors": "zscape.space.label_errors",
     "look": "zscape.study.data",
@@ -103,8 +103,8 @@ __all__ = [
     "fill_rows",
     "find_direction",
     "fit",
-    "follow",
     "fit_predictor",
+    "follow",
     "interpolate",
     "label_errors",
     "look",
