@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from zscape.study.data import look
     from zscape.study.encoding import encode_shards
     from zscape.study.exporting import export
+    from zscape.study.following import follow
     from zscape.study.run import fit, open, prepare, resume, train
     from zscape.study.study import Study
     from zscape.study.sweep import sweep
@@ -60,6 +61,7 @@ _HOMES = {
     "find_direction": "zscape.space.directions",
     "fit": "zscape.study.run",
     "fit_predictor": "zscape.measures.prediction",
+    "follow": "zscape.study.following",
     "interpolate": "zscape.space.paths",
     "label_errors": "zscape.space.label_errors",
     "look": "zscape.study.data",
@@ -102,6 +104,7 @@ __all__ = [
     "find_direction",
     "fit",
     "fit_predictor",
+    "follow",
     "interpolate",
     "label_errors",
     "look",
