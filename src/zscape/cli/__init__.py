@@ -208,7 +208,7 @@ def _told(error: BaseException, words: list[str]) -> tuple[str, int]:
 
 
 def _hint(words: list[str]) -> str:
-    if words[0] in ("interpolate", "neighbours"):  # an unquoted '#' begins a comment in a shell
+    if words[0] == "interpolate":  # an unquoted '#' begins a comment in a shell
         return "Write items in quotes, such as '#12'."
     command = f"zscape {words[0]} --help" if words[0] in COMMANDS else "zscape --help"
     return f"'{command}' lists what may be said."
