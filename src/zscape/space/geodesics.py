@@ -7,16 +7,15 @@ decoded way smooth it. No Jacobian is formed. Ways that need no data stand in `p
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from scipy import sparse
-from scipy.sparse.csgraph import dijkstra
+from scipy.sparse.csgraph import connected_components, dijkstra
 from torch import Tensor
 from torch.distributions import Distribution
 
 from zscape.model.codes import Codes
 from zscape.probability.distributions import Categorical, NegativeBinomial, Poisson, Row
-from zscape.space.neighbours import nearest
+from zscape.space.neighbours import CHUNK, nearest
 from zscape.space.space import Space, in_chunks
 
 MOST_POINTS = 4000  # codes in a graph, evenly spread over the data
@@ -24,6 +23,8 @@ NEIGHBOURS = 10
 FEWEST_FRAMES = 17  # that a way is refined with, however few are asked for
 REFINEMENTS = 20  # steps down the energy
 EVEN_ROUNDS = 3  # of spreading frames evenly
+POWER = 3  # of the sparseness: how much a way keeps to where data are
+LEAST_SPARSE = 0.05  # so that codes that are many times there cost something
 TINY = 1e-12  # what a step between equal codes costs, since an edge of 0 is none
 
 Decode = Callable[[Tensor], Tensor]
@@ -37,18 +38,29 @@ class Graph:
         points: codes, `[N, D]`.
         edges: the squared distance from each to its nearest others, sparse `[N, N]`.
         neighbours: how many of them.
+        typical: the mean of those squared distances.
     """
 
     points: Tensor
     edges: sparse.csr_array
     neighbours: int
+    typical: float
+
+    def sparseness(self, z: Tensor) -> Tensor:
+        """The mean squared distance of codes `[T, D]` to their nearest points, over the typical."""
+        with torch.no_grad():
+            apart = self.points.square().sum(1) - 2 * z @ self.points.T
+            places = apart.topk(self.neighbours, largest=False).indices
+        far = (z[:, None] - self.points[places]).square().sum(-1).mean(1)
+        return (far / self.typical).clamp(min=LEAST_SPARSE)
 
 
 def neighbour_graph(points: Tensor, *, neighbours: int = NEIGHBOURS) -> Graph:
     """The graph of codes `[N, D]`, at most 4,000 of them, each joined to its nearest others.
 
     An edge costs the squared distance, so that a way takes many short steps through where codes
-    are dense rather than a long one across what is empty.
+    are dense rather than a long one across what is empty. Islands are joined by their shortest
+    bridges, so that some way leads everywhere.
 
     Source: Hwang et al. 2016, eq. 1 (power-weighted shortest paths), arXiv:1202.0045; Chen et al.
     2019, section 2 (a graph of codes for geodesics), arXiv:1812.08284.
@@ -56,25 +68,27 @@ def neighbour_graph(points: Tensor, *, neighbours: int = NEIGHBOURS) -> Graph:
     points = points[:: -(-len(points) // MOST_POINTS)]
     neighbours = min(neighbours, len(points) - 1)
     far, places = nearest(points, points, neighbours + 1)
-    return Graph(points, _edges(range(len(points)), far, places, len(points)), neighbours)
+    edges = _edges(torch.arange(len(points)), far, places, len(points))
+    while (islands := connected_components(edges, directed=False))[0] > 1:
+        edges = edges + _bridges(points, torch.from_numpy(islands[1]))
+    return Graph(points, edges, neighbours, typical=far.square().mean().item() + TINY)
 
 
 def shortest_way(graph: Graph, a: Tensor, b: Tensor) -> Tensor:
     """The codes on the cheapest way from `a` to `b` `[1, D]`, both among them, `[M, D]`.
 
-    Both are joined to their nearest points; where no way leads from one to the other, the way is
-    the straight step.
+    Both are joined to their nearest points.
     """
     number, ends = len(graph.points), torch.cat([a, b])
     far, places = nearest(graph.points, ends, graph.neighbours + 1)
     edges = graph.edges.copy()
     edges.resize((number + 2, number + 2))
-    edges = edges + _edges(range(number, number + 2), far, places, number + 2)
+    edges = edges + _edges(number + torch.arange(2), far, places, number + 2)
     _, before = dijkstra(edges, directed=False, indices=number, return_predecessors=True)
     way = [number + 1]
-    while before[way[-1]] >= 0:
+    while way[-1] != number:
         way.append(int(before[way[-1]]))
-    return torch.cat([graph.points, ends])[way[::-1]] if way[-1] == number else ends
+    return torch.cat([graph.points, ends])[way[::-1]]
 
 
 def geodesic(
@@ -102,20 +116,27 @@ def geodesic(
     Jacobians); Arvanitidis et al. 2018, section 3, arXiv:1710.11379 (the decoder's metric).
     """
     way = evenly(decode, shortest_way(graph, a, b), max(steps, FEWEST_FRAMES))
-    return evenly(decode, refine(decode, way, steps=refinements), steps)
+    return evenly(decode, refine(decode, way, graph=graph, steps=refinements), steps)
 
 
-def refine(decode: Decode, way: Tensor, *, steps: int = REFINEMENTS) -> Tensor:
-    """A way whose decoded energy is lower; its ends stay.
+def refine(
+    decode: Decode, way: Tensor, *, graph: Graph | None = None, steps: int = REFINEMENTS
+) -> Tensor:
+    """A way whose energy is lower; its ends stay.
 
-    Quasi-Newton steps in coordinates in which a bend of one frame and of the whole way weigh the
-    same: z = z_0 + C^-T y, where C C^T is the second difference along the way. For a linear
-    decoder that is orthonormal the first step arrives.
+    The energy is sum_t w_t |f(z_t+1) - f(z_t)|^2, where w_t is the cube of the sparseness of the
+    data around. Without w the way would cut across where there are no data and the decoder was
+    taught nothing. Quasi-Newton steps, in coordinates in which a bend of one frame and of the whole
+    way weigh the same: z = z_0 + C^-T y, where C C^T is the second difference along the way.
 
     Args:
         decode: codes `[T, D]` to what they stand for, `[T, F]`, differentiable.
         way: `[T, D]`.
+        graph: of the data that the way keeps to; none: w_t is 1.
         steps: how many.
+
+    Source: the weight: after Arvanitidis et al. 2016, section 4 (a metric that grows where data
+    are few), arXiv:1606.02518.
     """
     inner = len(way) - 2
     if inner < 1 or steps < 1:
@@ -129,7 +150,12 @@ def refine(decode: Decode, way: Tensor, *, steps: int = REFINEMENTS) -> Tensor:
         return torch.cat([way[:1], way[1:-1] + torch.linalg.solve(root, bend), way[-1:]])
 
     def closure() -> Tensor:
-        value = energy(decode(bent()))
+        z = bent()
+        squares = decode(z).diff(dim=0).square().sum(1)
+        if graph is not None:
+            weight = graph.sparseness(z) ** POWER
+            squares = squares * (weight[1:] + weight[:-1]) / 2
+        value = squares.sum()
         bend.grad = torch.autograd.grad(value, bend)[0].contiguous()
         return value
 
@@ -201,8 +227,23 @@ def _smooth(likelihood: Distribution) -> Tensor:
     return mean.flatten(1)
 
 
-def _edges(rows: range, far: Tensor, places: Tensor, size: int) -> sparse.csr_array:
-    """Squared distances `[R, k]` from some nodes to their nearest, as a sparse `[size, size]`."""
+def _bridges(points: Tensor, islands: Tensor) -> sparse.csr_array:
+    """The shortest edge from each island to any other (a round of Boruvka's algorithm)."""
+    number, found = len(points), []
+    for rows in torch.arange(number).split(CHUNK):
+        apart = torch.cdist(points[rows].double(), points.double())
+        found.append(apart.masked_fill(islands[rows, None] == islands, torch.inf).min(1))
+    far, place = (torch.cat(parts) for parts in zip(*found, strict=True))
+    starts = []
+    for island in range(int(islands.max()) + 1):
+        own = (islands == island).nonzero().flatten()
+        starts.append(own[far[own].argmin()])
+    chosen = torch.stack(starts)
+    return _edges(chosen, far[chosen, None], place[chosen, None], number)
+
+
+def _edges(nodes: Tensor, far: Tensor, places: Tensor, size: int) -> sparse.csr_array:
+    """Squared distances `[R, k]` from some nodes `[R]` to others, as a sparse `[size, size]`."""
     costs = far.double().square().flatten().numpy() + TINY
-    starts = np.repeat(np.arange(rows.start, rows.stop), far.shape[1])
+    starts = nodes.repeat_interleave(far.shape[1]).numpy()
     return sparse.csr_array((costs, (starts, places.flatten().numpy())), shape=(size, size))
