@@ -71,7 +71,7 @@ def interpolate(
     }
     found = way(space, [item(space, a), item(space, b)], **asked, keep_details=details)
     record: dict[str, Any] = {"verb": "interpolate", "ends": [a, b], "method": method}
-    name = named("interpolate", a, b, method, *["details"] * details, f"{found.steps}")
+    name = named("interpolate", a, b, method, *through, *["details"] * details, f"{found.steps}")
     _leave(space, found, name, record, study, out=out, pace=pace, json=json)
 
 
@@ -102,7 +102,7 @@ def walk_(
     stops = [item(space, name) for name in items]
     found = way(space, stops, **asked, closed=closed, keep_details=details)
     record: dict[str, Any] = {"verb": "walk", "items": list(items), "closed": closed}
-    words = [*["closed"] * closed, *["details"] * details]
+    words = [*through, *["closed"] * closed, *["details"] * details]
     name = named("walk", *items, method, *words, f"{found.steps}")
     _leave(space, found, name, record | {"method": method}, study, out=out, pace=pace, json=json)
 

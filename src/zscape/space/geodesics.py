@@ -50,7 +50,7 @@ class Graph:
         """The mean squared distance of codes `[T, D]` to their nearest points, over the typical."""
         with torch.no_grad():
             apart = self.points.square().sum(1) - 2 * z @ self.points.T
-            places = apart.topk(self.neighbours, largest=False).indices
+            places = apart.topk(max(self.neighbours, 1), largest=False).indices
         far = (z[:, None] - self.points[places]).square().sum(-1).mean(1)
         return (far / self.typical).clamp(min=LEAST_SPARSE)
 
