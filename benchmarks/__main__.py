@@ -15,8 +15,10 @@ from benchmarks import (
     conditional,
     discrete,
     dsprites,
+    faces,
     faults,
     flows,
+    hdfs,
     iwae_eval,
     levels,
     lines,
@@ -27,11 +29,14 @@ from benchmarks import (
     paths,
     precision_parity,
     processes,
+    prune,
     refit,
     scaling,
     semisup,
     smile,
     start_up,
+    style,
+    tables,
     train_speed,
 )
 from benchmarks.figures import Figure, NotRunError, Part, Settings, keep, record, table
@@ -45,6 +50,8 @@ BENCHMARKS: dict[str, dict[str, Part]] = {
     "levels": levels.PARTS,
     "lines": lines.PARTS,
     "paths": paths.PARTS,
+    "faces": faces.PARTS,
+    "prune": prune.PARTS,
     "flows": flows.PARTS,
     "iwae_eval": iwae_eval.PARTS,
     "smile": smile.PARTS,
@@ -60,6 +67,9 @@ BENCHMARKS: dict[str, dict[str, Part]] = {
     "refit": refit.PARTS,
     "conditional": conditional.PARTS,
     "semisup": semisup.PARTS,
+    "hdfs": hdfs.PARTS,
+    "tables": tables.PARTS,
+    "style": style.PARTS,
 }
 
 
