@@ -134,9 +134,8 @@ def interpolate_codes(
         units = range(start.flat.shape[1]) if level is None else units_of(space, level)
         graph = neighbour_graph(of_classes(space, [a, b], classes)[:, units])
         decode, ends = decoder_around(space, start, units), (start, end)
-        way = geodesic(decode, graph, *(z.flat[:, units] for z in ends), steps=steps)
         flat = start.flat.repeat(steps, 1)
-        flat[:, units] = way
+        flat[:, units] = geodesic(decode, graph, *(z.flat[:, units] for z in ends), steps=steps)
         return space.codes.like(flat)
     between, t = BETWEEN[method], torch.linspace(0, 1, steps)
     ways = {n: between(z.flatten(1), end[n].flatten(1), t) for n, z in start.tensors.items()}
@@ -190,10 +189,23 @@ def way(
     classes: Sequence[int | str] | None = None,
     keep_details: bool = False,
 ) -> Way:
-    """The codes of `walk` and what stands there.
+    """The codes of `walk` and what stands there."""
+    stops = _each(space, items)
+    codes = walk_codes(space, stops, steps=steps, closed=closed, method=method, classes=classes)
+    x = _decoded(space, codes, stops if keep_details else [], steps)
+    return Way(codes, x, steps, closed)
 
-    Of M items `(M - 1) (steps - 1) + 1` codes, and `M (steps - 1)` when closed.
-    """
+
+def walk_codes(
+    space: Space,
+    items: Any,
+    *,
+    steps: int = 9,
+    closed: bool = False,
+    method: str = "linear",
+    classes: Sequence[int | str] | None = None,
+) -> Codes:
+    """The codes of `walk`: `(M - 1) (steps - 1) + 1` for M items, `M (steps - 1)` when closed."""
     stops = _each(space, items)
     if len(stops) < 2:
         raise SpecError(
@@ -205,16 +217,7 @@ def way(
         interpolate_codes(space, a, b, steps=steps, method=method, classes=classes)[:-1]
         for a, b in zip(stops, ends, strict=False)
     ]
-    codes = concatenate(legs if closed else [*legs, codes_of(space, stops[-1])])
-    x = _decoded(space, codes, stops if keep_details else [], steps)
-    return Way(codes, x, steps, closed)
-
-
-def walk_codes(
-    space: Space, items: Any, *, steps: int = 9, closed: bool = False, method: str = "linear"
-) -> Codes:
-    """The codes of `walk`."""
-    return way(space, items, steps=steps, closed=closed, method=method).codes
+    return concatenate(legs if closed else [*legs, codes_of(space, stops[-1])])
 
 
 def traverse(
@@ -340,11 +343,10 @@ def _details(space: Space, thing: Any) -> Tensor:
 
 
 def _each(space: Space, items: Any) -> list[Any]:
-    if isinstance(items, list | tuple | range):
+    if isinstance(items, list | tuple | range | Codes):
         return list(items)
-    if isinstance(items, Codes):
-        return list(items)
-    return [items[n : n + 1] for n in range(len(items))]
+    number = len(space.modality.encode(items))
+    return [items] if number == 1 else [items[n : n + 1] for n in range(number)]
 
 
 def _require_steps(steps: int) -> None:
