@@ -77,9 +77,14 @@ class Bench:
 
 
 def ways(settings: Settings) -> Iterator[Figure]:
-    """Straight, spherical and geodesic ways of the same model between the same pairs."""
+    """Ways of the same model between the same pairs.
+
+    Straight and spherical ones; the ways of a graph of codes of both classes, as they are and
+    refined; and refined ones through the codes of all digits, as if no label were known.
+    """
     bench = prepared(settings)
     graph = neighbour_graph(of_classes(bench.space, [], [FROM, TO]))
+    of_all = neighbour_graph(bench.space.codes.flat)
     t = torch.linspace(0, 1, STEPS)
 
     def drawn(between: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
@@ -93,6 +98,7 @@ def ways(settings: Settings) -> Iterator[Figure]:
         "spherical": drawn(lambda a, b: spherical(a, b, t)),
         "graph_alone": drawn(lambda a, b: evenly(bench.decode, shortest_way(graph, a, b), STEPS)),
         "geodesic": drawn(lambda a, b: geodesic(bench.decode, graph, a, b, steps=STEPS)),
+        "without_labels": drawn(lambda a, b: geodesic(bench.decode, of_all, a, b, steps=STEPS)),
     }
     yield from _figures(bench, found, settings)
     yield from _cost(bench, graph, number=2 if settings.quick else COST_PAIRS)
