@@ -20,7 +20,7 @@ from benchmarks.data import mnist
 from benchmarks.figures import Figure, Settings, machine
 from benchmarks.levels import classifier
 from benchmarks.likelihood import standard_error
-from zscape.measures.features import Features, trained_features
+from zscape.measures.features import Features, pixel_features, trained_features
 from zscape.measures.linear import components
 from zscape.measures.samples.distances import frechet
 from zscape.measures.smoothness import class_changes, evenness
@@ -100,7 +100,7 @@ def ways(settings: Settings) -> Iterator[Figure]:
         "geodesic": drawn(lambda a, b: geodesic(bench.decode, graph, a, b, steps=STEPS)),
         "without_labels": drawn(lambda a, b: geodesic(bench.decode, of_all, a, b, steps=STEPS)),
     }
-    yield from _figures(bench, found, settings)
+    yield from _figures(bench, found)
     yield from _cost(bench, graph, number=2 if settings.quick else COST_PAIRS)
 
 
@@ -211,7 +211,7 @@ def by_jacobians(decode: Decode, way: Tensor, jacobian: Callable[..., Any]) -> T
 
 
 @torch.inference_mode()
-def _figures(bench: Bench, found: dict[str, Tensor], settings: Settings) -> Iterator[Figure]:
+def _figures(bench: Bench, found: dict[str, Tensor]) -> Iterator[Figure]:
     fade = (1 - 2 * torch.linspace(0, 1, STEPS).view(-1, 1, 1, 1)).abs()
     first = torch.arange(STEPS).view(-1, 1, 1, 1) < STEPS // 2
     shares = dict[str, Tensor]()
@@ -235,38 +235,33 @@ def _figures(bench: Bench, found: dict[str, Tensor], settings: Settings) -> Iter
     for word, floor in (("", "linear_plain"), ("_with_details", "linear")):
         gains = 100 * (shares["geodesic"] - shares[floor])
         more = f"geodesic with details over {floor.replace('_', ' ')}, paired"
+        mean, error = gains.mean().item(), standard_error(gains)
         name = f"gain_over_linear{word}_points"
-        yield Figure(
-            name,
-            gains.mean().item(),
-            "points",
-            "measured",
-            f"{more}; {said}",
-            standard_error(gains),
-        )
-    yield from _middles(bench, found, said, settings)
+        yield Figure(name, mean, "points", "measured", f"{more}; {said}", error)
+    for word, features in (("", bench.features), ("_in_pixels", pixel_features())):
+        yield from _middles(bench, found, features, said, word)
 
 
 def _middles(
-    bench: Bench, found: dict[str, Tensor], said: str, settings: Settings
+    bench: Bench, found: dict[str, Tensor], features: Features, said: str, word: str
 ) -> Iterator[Figure]:
     """Frechet distances of middle frames, over that of as many reconstructions."""
-    frames, real = found["linear"], bench.features(bench.real)
+    frames, real = found["linear"], features(bench.real)
     half = len(frames) // 2
     ends = torch.cat([frames[:half, 0], frames[half:, -1]])
     beside = torch.cat([bench.ends[0, :half], bench.ends[1, half:]])
-    base = frechet(real, bench.features(ends), seed=settings.seed)
+    base = frechet(real, features(ends))
     said = (
         f"middle frames over as many reconstructions ({base.value:.2f}), to {len(real)} unseen "
-        f"pictures of both classes, in features of {bench.features.name}; {said}"
+        f"pictures of both classes, in features of {features.name}; {said}"
     )
     shown = {name: frames[:, STEPS // 2] for name, frames in found.items()} | {"real": beside}
     for name, pictures in shown.items():
-        away = frechet(real, bench.features(pictures), seed=settings.seed)
+        away = frechet(real, features(pictures))
         ratio = away.value / base.value
         error = ratio * ((away.error / away.value) ** 2 + (base.error / base.value) ** 2) ** 0.5
-        title = f"{name}_middle_frechet_over_reconstruction".removeprefix("geodesic_")
-        title = title.replace("real_middle", "real_pictures")
+        middle = "" if name == "real" else "_middle"
+        title = f"{name}{middle}_frechet_over_reconstruction{word}".removeprefix("geodesic_")
         yield Figure(title, ratio, "ratio", "estimate", said, error)
 
 
