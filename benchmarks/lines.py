@@ -31,6 +31,7 @@ OPTIONS = {
 OWN = {"ae": {}, "vae": {"beta": 2.0}}
 EPOCHS = 60
 FOR_GEODESICS = OPTIONS | {"latent": 8}
+GEODESIC_EPOCHS, GEODESIC_PAIRS = 40, 256
 
 
 def interpolated(recipe: str) -> Part:
@@ -58,8 +59,8 @@ def interpolated(recipe: str) -> Part:
 
 def geodesics(settings: Settings) -> Iterator[Figure]:
     """Geodesics of one model through all of its codes, and the straight ways of the same model."""
-    count, examples, epochs = (1, 1_000, 1) if settings.quick else (3, 10_000, EPOCHS)
-    pairs = 16 if settings.quick else PAIRS
+    count, examples, epochs = (1, 1_000, 1) if settings.quick else (3, 10_000, GEODESIC_EPOCHS)
+    pairs = 16 if settings.quick else GEODESIC_PAIRS
     seeds = range(settings.seed, settings.seed + count)
     scores, minutes = dict[str, list[tuple[float, float]]](), 0.0
     for seed in seeds:
