@@ -74,7 +74,7 @@ def test_rows_walk_too_but_do_not_move(tmp_path, run):
         (("walk", "{}", "#5", "#7", "--method", "geodetic"), "Did you mean 'geodesic'"),
         (("walk", "{}", "#5", "#7", "--method", "geodesic", "--through", "x"), "Unknown class 'x'"),
         (("walk", "{}", "#5", "#7", "--fps", "3"), "must come with an animation"),
-        (("walk", "{}", "#5", "#7", "--out", "way.avi"), "must end in .png"),
+        (("walk", "{}", "#5", "#7", "--out", "way.avi"), "must end in .png, .gif"),
         (("walk", "{}", "#5", "#7", "--out", "{}/w.gif", "--fps", "3", "--seconds", "1"), "both"),
         (("walk", "{}", "#5", "#7", "--out", "{}/w.gif", "--seconds", "0"), "frames a second"),
     ],

@@ -19,6 +19,8 @@ from zscape.space.space import Space
 from zscape.study.items import item
 from zscape.study.storage.folder import write_file
 
+Pace = tuple[float | None, float | None]  # seconds in all, frames a second
+
 IN_STRIP, IN_FILM = 9, 25  # things from one item to the next, where no number is asked
 FPS = 12.0
 
@@ -63,12 +65,10 @@ def interpolate(
     recipe: Own = "",
 ) -> None:
     """Go from one thing to another through the space."""
-    space, pace = opened(study, recipe).space(), (seconds, fps)
-    asked: dict[str, Any] = {
-        "steps": _steps(steps, out),
-        "method": method,
-        "classes": through or None,
-    }
+    pace = seconds, fps
+    asked: dict[str, Any] = {"steps": _steps(steps, out, pace), "method": method}
+    asked["classes"] = through or None
+    space = opened(study, recipe).space()
     found = way(space, [item(space, a), item(space, b)], **asked, keep_details=details)
     record: dict[str, Any] = {"verb": "interpolate", "ends": [a, b], "method": method}
     name = named("interpolate", a, b, method, *through, *["details"] * details, f"{found.steps}")
@@ -93,12 +93,10 @@ def walk_(
     recipe: Own = "",
 ) -> None:
     """Go through several things, a row of the strip from each to the next."""
-    space, pace = opened(study, recipe).space(), (seconds, fps)
-    asked: dict[str, Any] = {
-        "steps": _steps(steps, out),
-        "method": method,
-        "classes": through or None,
-    }
+    pace = seconds, fps
+    asked: dict[str, Any] = {"steps": _steps(steps, out, pace), "method": method}
+    asked["classes"] = through or None
+    space = opened(study, recipe).space()
     stops = [item(space, name) for name in items]
     found = way(space, stops, **asked, closed=closed, keep_details=details)
     record: dict[str, Any] = {"verb": "walk", "items": list(items), "closed": closed}
@@ -107,10 +105,21 @@ def walk_(
     _leave(space, found, name, record | {"method": method}, study, out=out, pace=pace, json=json)
 
 
-def _steps(steps: int | None, out: Path | None) -> int:
-    if steps is not None:
-        return steps
-    return IN_FILM if _suffix(out) in WRITERS else IN_STRIP
+def _steps(steps: int | None, out: Path | None, pace: Pace) -> int:
+    """How many things lead from one item to the next, in a file that can be."""
+    moves = _suffix(out) in WRITERS
+    if out is not None and not moves and _suffix(out) != ".png":
+        raise SpecError(
+            f"--out must end in .png, {', '.join(WRITERS)}, got {printable(out.name)!r}. Rename it."
+        )
+    if pace != (None, None) and not moves:
+        raise SpecError(
+            "--seconds and --fps must come with an animation, got a strip. "
+            "Give --out a .gif, .webp or .mp4 file."
+        )
+    if None not in pace:
+        raise SpecError("Either --seconds or --fps must be given, got both. Leave one of them out.")
+    return (IN_FILM if moves else IN_STRIP) if steps is None else steps
 
 
 def _leave(
@@ -121,7 +130,7 @@ def _leave(
     study: Path,
     *,
     out: Path | None,
-    pace: tuple[float | None, float | None],
+    pace: Pace,
     json: bool,
 ) -> None:
     """Prints how even and long a way is, and leaves it as an animation or a strip."""
@@ -136,11 +145,6 @@ def _leave(
         else:
             print(_line(figures), out, sep="\n")
         return
-    if pace != (None, None):
-        raise SpecError(
-            "--seconds and --fps must come with an animation, got a strip. "
-            "Give --out a .gif, .webp or .mp4 file."
-        )
     legs = found.legs()
     places = [
         f"{n + step / (found.steps - 1):.2f}"
@@ -152,17 +156,12 @@ def _leave(
     leave(replace(result, lines=(_line(figures),)), study, out=out, json=json)
 
 
-def _film(space: Space, found: Way, out: Path, pace: tuple[float | None, float | None]) -> bytes:
+def _film(space: Space, found: Way, out: Path, pace: Pace) -> bytes:
     shown, (seconds, fps) = space.modality.show(found.x), pace
     if not isinstance(shown, Pictures):
         raise SpecError(
             f"--out must end in .png for rows, which do not move, got {printable(out.name)!r}. "
             "Rename it."
-        )
-    if seconds is not None and fps is not None:
-        raise SpecError(
-            f"Either --seconds or --fps must be given, got both ({seconds:g} and {fps:g}). "
-            "Leave one of them out."
         )
     if seconds is not None:
         fps = len(shown.tiles) / seconds if seconds > 0 else 0.0
