@@ -33,7 +33,8 @@ COMMANDS = {
     "sample": "Draw new things.",
     "fill": "Fill in what is missing: a hole in a picture, the empty cells of rows.",
     "reconstruct": "Show things beside what the study makes of them.",
-    "interpolate": "Go from one thing to another.",
+    "interpolate": "Go from one thing to another, straight or through the data; a strip or a film.",
+    "walk": "Go through several things, and back to the first with --closed.",
     "traverse": "Move along single units of the code.",
     "direction": "Find what changes a property, with its evidence, and keep it.",
     "directions": "List the directions of a study, and what is known of its data.",
@@ -66,7 +67,8 @@ HOMES = {
     "sample": "zscape.cli.verbs:sample",
     "fill": "zscape.cli.fill:fill",
     "reconstruct": "zscape.cli.verbs:reconstruct",
-    "interpolate": "zscape.cli.verbs:interpolate",
+    "interpolate": "zscape.cli.walk:interpolate",
+    "walk": "zscape.cli.walk:walk_",
     "traverse": "zscape.cli.verbs:traverse_",
     "direction": "zscape.cli.edit:direction",
     "directions": "zscape.cli.edit:directions",
@@ -209,6 +211,7 @@ def _told(error: BaseException, words: list[str]) -> tuple[str, int]:
 
 def _hint(words: list[str]) -> str:
     if words[0] == "interpolate":  # an unquoted '#' begins a comment in a shell
+    if words[0] in ("interpolate", "walk", "neighbours"):  # '#' begins a comment in a shell
         return "Write items in quotes, such as '#12'."
     command = f"zscape {words[0]} --help" if words[0] in COMMANDS else "zscape --help"
     return f"'{command}' lists what may be said."
