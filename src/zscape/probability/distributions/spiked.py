@@ -1,0 +1,111 @@
+"""Levels of ink on paper: black and white have chances of their own, the greys between a mixture.
+
+Values lie on the grid k / (levels - 1) in [0, 1]; parameters live on [-1, 1].
+"""
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from zscape.probability.distributions.discretized import DiscretizedLogisticMixture
+from zscape.probability.distributions.shapes import Shape, expand_batch, sum_event
+
+
+class SpikedLogistic(Distribution):
+    """Black with a chance, white with a chance, else a mixture of logistics over the levels between.
+
+    The logistics' mass beyond the greys belongs to the outermost greys. Nats.
+
+    Args:
+        logits: of black, of white and of K logistics, `[..., 2 + K, *event]`.
+        loc: centres on [-1, 1], which spans the greys, `[..., K, *event]`.
+        log_scale: logarithms of the scales, of the same shape.
+        levels: how many values there are, black and white among them.
+        ndims: how many of the last dimensions form the event.
+    """
+
+    def __init__(
+        self, logits: Tensor, loc: Tensor, log_scale: Tensor, levels: int, ndims: int = 3
+    ) -> None:
+        self.logits = logits
+        self.loc = loc
+        self.log_scale = log_scale
+        self.levels = levels
+        split = loc.ndim - ndims - 1
+        super().__init__(loc.shape[:split], loc.shape[split + 1 :], validate_args=False)
+
+    @property
+    def mean(self) -> Tensor:
+        """The means in [0, 1], `[..., *event]`; within half a level."""
+        chance = self._chances().exp()
+        greys = self._greys(self.logits, self.loc, self.log_scale).mean
+        _, white = chance.unbind(self._dim)
+        return white + (1 - chance.sum(self._dim)) * self._spread(greys)
+
+    def sample(self, sample_shape: Shape = ()) -> Tensor:
+        """Values on the grid, `[*sample_shape, ..., *event]`."""
+        with torch.no_grad():
+            grey = self._spread(self._greys(self.logits, self.loc, self.log_scale).sample(sample_shape))
+            black, white = self._chances().exp().expand(*sample_shape, *self._pair).unbind(self._dim)
+            where = torch.rand_like(grey)
+            spiked = torch.where(where < black, 0.0, torch.where(where < black + white, 1.0, grey))
+            return spiked.to(grey.dtype)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """The log-probability in nats, summed over the event."""
+        return sum_event(self.log_prob_per_unit(value), len(self._event_shape))
+
+    def log_prob_per_unit(self, value: Tensor) -> Tensor:
+        """The log-probability in nats of each unit, `[..., *event]`."""
+        black, white = self._chances().unbind(self._dim)
+        lead = torch.broadcast_shapes(black.shape, value.shape)
+        value = value.expand(lead)
+        half = 0.5 / (self.levels - 1)
+        spike = torch.where(value < half, black, white).expand(lead)
+        grey = (value > half) & (value < 1 - half)
+        # Most pixels are ink or paper, and the logistics are dear: they are asked at greys alone.
+        at = grey.flatten().nonzero()[:, 0]
+        return spike.flatten().index_put((at,), self._of_greys(value, at, lead)).view(lead)
+
+    def expand(self, batch_shape: Shape, _instance: object = None) -> "SpikedLogistic":
+        """The same distribution with leading dims `batch_shape`; parameters become views."""
+        ndims = len(self._event_shape)
+        parts = (self.logits, self.loc, self.log_scale)
+        logits, loc, log_scale = (expand_batch(part, batch_shape, ndims + 1) for part in parts)
+        return SpikedLogistic(logits, loc, log_scale, self.levels, ndims)
+
+    @property
+    def _dim(self) -> int:
+        return -len(self._event_shape) - 1
+
+    @property
+    def _pair(self) -> tuple[int, ...]:
+        return (*self._batch_shape, 2, *self._event_shape)
+
+    def _chances(self) -> Tensor:
+        """Log-chances of black and of white, `[..., 2, *event]`."""
+        return self.logits.log_softmax(self._dim).narrow(self._dim, 0, 2)
+
+    def _greys(
+        self, logits: Tensor, loc: Tensor, log_scale: Tensor, ndims: int = 0
+    ) -> DiscretizedLogisticMixture:
+        ndims = ndims or len(self._event_shape)
+        inner = logits.narrow(-ndims - 1, 2, loc.shape[-ndims - 1])
+        return DiscretizedLogisticMixture(inner, loc, log_scale, None, self.levels - 2, ndims)
+
+    def _of_greys(self, value: Tensor, at: Tensor, lead: torch.Size) -> Tensor:
+        """Log-probability of the greys at flat places `[m]`, `[m]`."""
+        ndims = len(self._event_shape)
+        split = len(lead) - ndims
+        logits, loc, log_scale = (
+            expand_batch(part, lead[:split], ndims + 1).movedim(split, -1).flatten(0, -2).index_select(0, at)
+            for part in (self.logits, self.loc, self.log_scale)
+        )
+        x = (value.flatten()[at] * (self.levels - 1) - 1) / (self.levels - 3)
+        mixture = self._greys(logits[..., None], loc[..., None], log_scale[..., None], ndims=1)
+        among = logits[..., 2:].logsumexp(-1) - logits.logsumexp(-1)
+        return among + mixture.log_prob(x[:, None])
+
+    def _spread(self, greys: Tensor) -> Tensor:
+        """Values among all levels from values in [0, 1] among the greys."""
+        return (greys * (self.levels - 3) + 1) / (self.levels - 1)
