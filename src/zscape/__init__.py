@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from zscape.measures.doctor import diagnose
     from zscape.measures.measurement import measure
     from zscape.measures.prediction import fit_predictor, predict
+    from zscape.space.compression import compress, decompress, salvage
     from zscape.space.conditions import across
     from zscape.space.directions import find_direction
     from zscape.space.edits import edit
@@ -39,6 +40,8 @@ _HOMES = {
     "Study": "zscape.study.study",
     "across": "zscape.space.conditions",
     "compare": "zscape.study.comparison",
+    "compress": "zscape.space.compression",
+    "decompress": "zscape.space.compression",
     "diagnose": "zscape.measures.doctor",
     "edit": "zscape.space.edits",
     "encode_shards": "zscape.study.encoding",
@@ -59,6 +62,7 @@ _HOMES = {
     "refit_prior": "zscape.space.refitting",
     "redraw": "zscape.space.levels",
     "resume": "zscape.study.run",
+    "salvage": "zscape.space.compression",
     "sweep": "zscape.study.sweep",
     "train": "zscape.study.run",
     "traverse": "zscape.space.paths",
@@ -71,6 +75,8 @@ __all__ = [
     "Study",
     "across",
     "compare",
+    "compress",
+    "decompress",
     "diagnose",
     "edit",
     "encode_shards",
@@ -91,6 +97,7 @@ __all__ = [
     "redraw",
     "refit_prior",
     "resume",
+    "salvage",
     "sweep",
     "train",
     "traverse",

@@ -12,7 +12,7 @@ from zscape.probability.distributions.shapes import Shape, expand_batch, sum_eve
 
 
 class SpikedLogistic(Distribution):
-    """Black with a chance, white with a chance, else a mixture of logistics over the levels between.
+    """Black or white by chances of their own, else a mixture of logistics over the greys between.
 
     The logistics' mass beyond the greys belongs to the outermost greys. Nats.
 
@@ -45,8 +45,12 @@ class SpikedLogistic(Distribution):
     def sample(self, sample_shape: Shape = ()) -> Tensor:
         """Values on the grid, `[*sample_shape, ..., *event]`."""
         with torch.no_grad():
-            grey = self._spread(self._greys(self.logits, self.loc, self.log_scale).sample(sample_shape))
-            black, white = self._chances().exp().expand(*sample_shape, *self._pair).unbind(self._dim)
+            grey = self._spread(
+                self._greys(self.logits, self.loc, self.log_scale).sample(sample_shape)
+            )
+            black, white = (
+                self._chances().exp().expand(*sample_shape, *self._pair).unbind(self._dim)
+            )
             where = torch.rand_like(grey)
             spiked = torch.where(where < black, 0.0, torch.where(where < black + white, 1.0, grey))
             return spiked.to(grey.dtype)
@@ -98,7 +102,10 @@ class SpikedLogistic(Distribution):
         ndims = len(self._event_shape)
         split = len(lead) - ndims
         logits, loc, log_scale = (
-            expand_batch(part, lead[:split], ndims + 1).movedim(split, -1).flatten(0, -2).index_select(0, at)
+            expand_batch(part, lead[:split], ndims + 1)
+            .movedim(split, -1)
+            .flatten(0, -2)
+            .index_select(0, at)
             for part in (self.logits, self.loc, self.log_scale)
         )
         x = (value.flatten()[at] * (self.levels - 1) - 1) / (self.levels - 3)

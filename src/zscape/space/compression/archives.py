@@ -150,7 +150,8 @@ def decoded(codec: Codec, archive: Archive) -> tuple[Any, np.ndarray]:
 
 def _split(codec: Codec, things: Any) -> tuple[Split, Symbols] | None:
     """Things by what the alphabet can say of them, and its symbols."""
-    modality, beside, order, like = codec.modality, None, (), b""
+    modality, beside, like = codec.modality, None, b""
+    order: tuple[int, ...] = ()
     if is_frame(things):
         if not isinstance(modality, Table):
             return None
@@ -186,7 +187,11 @@ def _alike(things: Any, codec: Codec) -> np.ndarray:
     if not isinstance(things, list):
         return np.ones(len(things) if things.ndim else 0, dtype=bool)
     kinds = [(np.asarray(each).dtype, np.shape(each)) for each in things]
-    fit = (k for k, each in zip(kinds, things, strict=True) if alphabet_of(codec.modality, np.asarray(each)[None]))
+    fit = (
+        k
+        for k, each in zip(kinds, things, strict=True)
+        if alphabet_of(codec.modality, np.asarray(each)[None])
+    )
     first = next(fit, None)
     return np.array([kind == first for kind in kinds], dtype=bool)
 
@@ -198,7 +203,10 @@ def _same(rows: Any, restored: Any) -> np.ndarray:
         return np.logical_and.reduce(each)
     if not len(rows):
         return np.zeros(0, dtype=bool)
-    before, after = (np.ascontiguousarray(each).reshape(len(rows), -1).view(np.uint8) for each in (rows, restored))
+    before, after = (
+        np.ascontiguousarray(each).reshape(len(rows), -1).view(np.uint8)
+        for each in (rows, restored)
+    )
     return (before == after).all(1)
 
 
@@ -221,7 +229,7 @@ def _read(codec: Codec, content: bytes) -> Split:
     like, letters = reading.block(), reading.block()
     count, keep = Reading(reading.block()).number(), reading.block()
     told, raw = reading.block(), reading.block()
-    modality, beside, order = codec.modality, None, ()
+    modality, beside, order = codec.modality, None, tuple[int, ...]()
     if isinstance(modality, Table):
         alphabet: Alphabet = Columns.read(modality, letters)
         listed = Reading(reading.block())

@@ -116,7 +116,9 @@ class _Counts:
 def _listed(values: Sequence[np.ndarray]) -> np.ndarray:
     """The values of all columns, padded by their last ones, `[n, K]`."""
     longest = max((len(each) for each in values), default=1)
-    return np.stack([np.pad(each, (0, max(longest, 1) - len(each)), mode="edge") for each in values])
+    return np.stack(
+        [np.pad(each, (0, max(longest, 1) - len(each)), mode="edge") for each in values]
+    )
 
 
 def _middle(low: np.ndarray, high: np.ndarray) -> np.ndarray:

@@ -51,7 +51,9 @@ class Columns(Alphabet):
     def restored(self, symbols: Symbols) -> Any:
         """A table of the modelled columns."""
         series = {}
-        for place, (column, values) in enumerate(zip(self.table.modelled, self.values, strict=True)):
+        for place, (column, values) in enumerate(
+            zip(self.table.modelled, self.values, strict=True)
+        ):
             cells = values.take(symbols.of[:, place]).reset_index(drop=True)
             there = symbols.active[:, place]
             series[column.name] = cells if there.all() else cells.where(there)

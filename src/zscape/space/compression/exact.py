@@ -1,8 +1,9 @@
 """Networks whose numbers are the same on every computer, at any batch size and thread count.
 
 Weights are whole numbers of 16 bits times a power of two, what is summed with them are multiples of
-2^-10, and both are carried in float64, whose sums of whole numbers are exact below 2^53 in any order. Functions are
-read from integer tables. The network itself stays as it is written: a mode replaces what it calls.
+2^-10, and both are carried in float64, whose sums of whole numbers are exact below 2^53 in any
+order. Functions are read from integer tables. The network itself stays as it is written: a mode
+replaces what it calls.
 
 Source: Balle et al. 2019, section 3 (integer networks), openreview S1zz2i0cY7.
 """
@@ -73,7 +74,7 @@ def exp(x: Tensor) -> Tensor:
 
 
 def log(x: Tensor) -> Tensor:
-    """log x, a multiple of 2^-10, between -16 and 16."""
+    """Log x, a multiple of 2^-10, between -16 and 16."""
     return torch.searchsorted(_exponentials(), x.contiguous()).double() / UNIT - END
 
 

@@ -61,7 +61,9 @@ class Tones:
 class _Logistics:
     """A mixture of logistics at each flat place, from parameters `[C, K, ...]`."""
 
-    def __init__(self, logits: Tensor, loc: Tensor, log_scale: Tensor, levels: int = LEVELS):
+    def __init__(
+        self, logits: Tensor, loc: Tensor, log_scale: Tensor, levels: int = LEVELS
+    ) -> None:
         weights = logits.expand(loc.shape).numpy()
         self.weights = _flat(exponential(weights - weights.max(1, keepdims=True)))
         self.loc, self.per_scale = _flat(loc.numpy()), _flat(inverse(log_scale))

@@ -16,7 +16,7 @@ from zscape.model.level import Evidence, Flat, Level
 from zscape.model.model import Model
 from zscape.model.start import Plain as PlainStart
 from zscape.probability import posteriors, priors
-from zscape.probability.distributions import DiagonalGaussian
+from zscape.probability.distributions import DiagonalGaussian, GaussianMixture
 from zscape.space.compression.chains import Chains
 from zscape.space.compression.exact import exact_copy, exactly
 from zscape.space.compression.latents import MOST, STEPS, Belief, Components, Grid, Plain
@@ -39,7 +39,9 @@ class Walker:
 
     def __init__(self, model: Model) -> None:
         _require_walkable(model)
-        self.model = exact_copy(model)
+        copied = exact_copy(model)
+        assert isinstance(copied, Model)
+        self.model = copied
         self.levels = [level for level in self.model.levels if isinstance(level, Level)]
         self.grids: list[Grid] = []
         self.priors: list[Plain | Components] = []
@@ -65,6 +67,7 @@ class Walker:
                 continue
             with exactly():
                 mixture = level.prior.forward(torch.zeros(1, 0, dtype=torch.float64))
+            assert isinstance(mixture, GaussianMixture)
             self.priors.append(Components(grid, mixture))
 
     def draw(self, x: Tensor, chains: Chains, *, first: bool) -> tuple[list[np.ndarray], Tensor]:
@@ -140,7 +143,8 @@ def _told(
     """Mean and log-scale of the posterior in the units of the prior, flat, `[C, D]`."""
     if isinstance(level, Rung):
         assert isinstance(evidence, Mapping) and isinstance(level.posterior, Informed)
-        q = level.posterior.forward(level.posterior.meeting(state, evidence[level.place]))
+        meeting = level.posterior.meeting(state, evidence[level.place])
+        q: Distribution = level.posterior.forward(meeting)
     else:
         q = level.infer(state, evidence, p)
     assert isinstance(q, DiagonalGaussian), "the posteriors of a walker are Gaussian"
