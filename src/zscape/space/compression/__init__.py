@@ -18,6 +18,7 @@ from zscape.space.compression.container import (
     Archive,
     read,
     stored,
+    surely_shorter,
     unpacked,
     written,
 )
@@ -52,10 +53,12 @@ def compress(space: Space | Codec, things: Any, *, chains: int = CHAINS) -> byte
     codec = space if isinstance(space, Codec) else Codec(space)
     told, raw = plain(things)
     digest = hashlib.sha256(raw).digest()
-    plainly = written(stored(raw, digest, told))
     archive = coded(codec, things, raw, digest, chains)
-    by_model = plainly if archive is None else written(archive)
-    return min(by_model, plainly, key=len)
+    by_model = None if archive is None else written(archive)
+    if by_model is not None and surely_shorter(by_model, raw):
+        return by_model
+    plainly = written(stored(raw, digest, told))
+    return plainly if by_model is None else min(by_model, plainly, key=len)
 
 
 def decompress(space: Space | Codec, data: bytes) -> Any:

@@ -107,7 +107,7 @@ class Levels(Alphabet):
 
     def listed(self) -> list[np.ndarray]:
         """The levels, the same for all."""
-        return [np.arange(256) / 255] * prod(self.image.shape)
+        return [np.arange(256) / 255.0] * prod(self.image.shape)
 
     def written(self) -> bytes:
         """What it can be made of again."""

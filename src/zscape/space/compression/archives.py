@@ -21,6 +21,7 @@ from zscape.space.compression.container import (
     number,
     numbers,
     packed,
+    surely_shorter,
     unpacked,
 )
 from zscape.space.compression.latents import STEPS, Grid
@@ -96,10 +97,14 @@ def coded(codec: Codec, things: Any, raw: bytes, digest: bytes, chains: int) -> 
         own = slice(first, first + TOGETHER)
         rows = slice(start, start + sum(sizes[own]))
         body = numbers([len(each) for each in content[own]]) + b"".join(content[own])
-        packing, plainly = packed(_small(symbols.of[rows]))
-        if right[rows].all() and ended[own].all() and len(body) < len(plainly):
-            packing, plainly = BY_MODEL, body
-        chunks.append(Chunk(packing, rows.stop - rows.start, plainly))
+        plainly = _small(symbols.of[rows])
+        if not right[rows].all() or not ended[own].all():
+            chunk = packed(plainly)
+        elif surely_shorter(body, plainly):
+            chunk = (BY_MODEL, body)
+        else:
+            chunk = min((BY_MODEL, body), packed(plainly), key=lambda pair: len(pair[1]))
+        chunks.append(Chunk(chunk[0], rows.stop - rows.start, chunk[1]))
         start = rows.stop
     active = b"" if symbols.active.all() else np.packbits(symbols.active).tobytes()
     head = [split.written(), active, number(count), *map(_grid_bytes, grids)]

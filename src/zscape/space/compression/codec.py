@@ -28,7 +28,7 @@ from zscape.probability.distributions import (
     SpikedLogistic,
 )
 from zscape.space.compression import tables
-from zscape.space.compression.alphabets import Alphabet, Levels, Symbols
+from zscape.space.compression.alphabets import Alphabet, Symbols
 from zscape.space.compression.cells import Cells, numbers
 from zscape.space.compression.chains import Chains
 from zscape.space.compression.exact import exactly
@@ -59,6 +59,7 @@ class Codec:
         self.walker = Walker(space.model)
         x = self.modality.prepare(space.items[:COUNTED]).double()
         self.tones = self._toned(x)
+        self._require_sayable(x[:1])
         self.model = _model_sum(self.walker, self.modality)
         self.check = self._checked(x[:1])
 
@@ -89,12 +90,12 @@ class Codec:
         self.walker.settle_on(grids)
         chains, starts = Chains([b""] * len(sizes)), _starts(sizes)
         coder = self.coder(alphabet)
-        for step in range(max(sizes, default=0)):
-            rows = _rows(sizes, starts, step)
+        for turn in range(max(sizes, default=0)):
+            rows = _rows(sizes, starts, turn)
             own = symbols.rows(rows)
-            codes, state = self.walker.draw(alphabet.seen(own), chains, first=step == 0)
+            steps, state = self.walker.draw(alphabet.seen(own), chains, first=turn == 0)
             coder(self.walker.said(state)).push(chains, own.of, own.active)
-            self.walker.push(codes, chains, first=step == 0)
+            self.walker.push(steps, chains, first=turn == 0)
         return chains.content()
 
     def decode(
@@ -117,15 +118,33 @@ class Codec:
         self.walker.settle_on(grids)
         chains, starts = Chains(content), _starts(sizes)
         coder, result = self.coder(alphabet), np.zeros(active.shape, dtype=np.int64)
-        for step in reversed(range(max(sizes, default=0))):
-            rows = _rows(sizes, starts, step)
-            codes, state = self.walker.pop(chains, len(rows), first=step == 0)
+        for turn in reversed(range(max(sizes, default=0))):
+            rows = _rows(sizes, starts, turn)
+            steps, state = self.walker.pop(chains, len(rows), first=turn == 0)
             found = coder(self.walker.said(state)).pop(chains, active[rows])
             result[rows] = found
-            if step:
+            if turn:
                 seen = alphabet.seen(Symbols(found, active[rows]))
-                self.walker.give_back(seen, codes, chains)
+                self.walker.give_back(seen, steps, chains)
         return result, np.array([stack.is_empty() for stack in chains.stacks], dtype=bool)
+
+    def _require_sayable(self, x: Tensor) -> None:
+        """Refuses likelihoods that give no chances of symbols."""
+        with exactly():
+            said = self.walker.model.encode(x).likelihood
+        pictures = isinstance(self.modality, Image)
+        if isinstance(said, Bernoulli):
+            known = pictures or self.modality.likelihood == "bernoulli"
+        elif isinstance(said, DiscretizedLogistic | DiscretizedLogisticMixture | SpikedLogistic):
+            known = pictures
+        else:
+            known = isinstance(said, DiagonalGaussian | NegativeBinomial | Row)
+        if not known:
+            raise SpecError(
+                "A study that compresses must have a likelihood that gives each value a chance, "
+                f"and {type(said).__name__} gives these none. Train it with --likelihood "
+                f"{'spiked_logistic' if pictures else 'gaussian_learned'}."
+            )
 
     def _toned(self, x: Tensor) -> Tones | None:
         """Where a model of ink is asked about grey: what grey its coins were."""
@@ -162,22 +181,17 @@ def _coder(said: Distribution, *, alphabet: Alphabet, tones: Tones | None) -> Co
         return pixels(said)
     if isinstance(said, Row):
         return Cells(said, alphabet.listed())
-    if isinstance(said, DiagonalGaussian | NegativeBinomial) and not isinstance(alphabet, Levels):
-        return numbers(said, alphabet.listed())
-    raise SpecError(
-        f"A study that compresses must have a likelihood of whole values, and this one has "
-        f"{type(said).__name__}. Train it with --likelihood "
-        f"{'spiked_logistic or discretized_logistic' if tones is None else 'bernoulli'}."
-    )
+    assert isinstance(said, DiagonalGaussian | NegativeBinomial), "a codec refuses other ones"
+    return numbers(said, alphabet.listed())
 
 
 def _starts(sizes: Sequence[int]) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
 
 
-def _rows(sizes: Sequence[int], starts: np.ndarray, step: int) -> np.ndarray:
-    """Which things stand at this step of the chains that are so long."""
-    return np.asarray(starts[np.asarray(sizes) > step] + step)
+def _rows(sizes: Sequence[int], starts: np.ndarray, turn: int) -> np.ndarray:
+    """Which things have this turn in the chains that are so long."""
+    return np.asarray(starts[np.asarray(sizes) > turn] + turn)
 
 
 def _model_sum(walker: Walker, modality: object) -> bytes:

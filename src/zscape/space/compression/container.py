@@ -55,6 +55,11 @@ def packed(content: bytes) -> tuple[int, bytes]:
     return (LZMA, small) if len(small) < len(content) else (RAW, content)
 
 
+def surely_shorter(content: bytes, plain: bytes) -> bool:
+    """Whether bytes are so much shorter than DEFLATE makes others that LZMA need not be tried."""
+    return 2 * len(content) < len(zlib.compress(plain, 1))
+
+
 def unpacked(packing: int, content: bytes) -> bytes:
     """The bytes again.
 

@@ -59,11 +59,11 @@ def settle(x: Tensor) -> Tensor:
 
 
 def look_up(name: str, x: Tensor) -> Tensor:
-    """A function of settled numbers by its table; beyond the table it goes on as it ends."""
-    place = x.mul(UNIT).round_().add_(END * UNIT)
-    y = _table(name)[place.clamp(0, 2 * END * UNIT).long()]
-    if name in ("silu", "softplus"):  # which end as straight lines
-        y = torch.where(x > END, x, y)
+    """A function of numbers, settled, by its table; beyond the table it goes on as it ends."""
+    place = x.mul(UNIT).round_().add_(END * UNIT).clamp_(0, 2 * END * UNIT)
+    y = torch.take(_table(name), place.long())
+    if name in ("silu", "softplus") and bool(place.max() == 2 * END * UNIT):
+        y = torch.where(x > END, x, y)  # they end as straight lines
     return y
 
 
@@ -126,7 +126,7 @@ class _Exact(TorchFunctionMode):
         if name in _SUMS:
             return func(settle(args[0]), *args[1:], **kwargs)
         if name in _TABLES:
-            return look_up(name, settle(args[0]))
+            return look_up(name, args[0])
         if name in _REPLACED:
             return _REPLACED[name](*args, **kwargs)
         raise SpecError(

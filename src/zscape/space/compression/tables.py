@@ -69,7 +69,8 @@ def cumulative() -> np.ndarray:
 @cache
 def exponential() -> np.ndarray:
     """e^x at the multiples of 2^-10 from -16 to 16, rising, float64."""
-    falling = decaying(np.arange(END * UNIT + 1), BITS) / ONE
+    root = decaying(np.arange(END * UNIT + 1), BITS + 1) / ONE  # squared, it keeps more digits
+    falling = root * root
     return np.concatenate([falling[::-1], 1 / falling[1:]])
 
 

@@ -4,6 +4,7 @@ Which models can walk exactly is decided here.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -24,7 +25,16 @@ from zscape.space.compression.tables import UNIT
 
 REACH = 8.0  # standard deviations of a standard prior that a grid covers
 SPARE = 6.0  # of a posterior that it covers beyond the outermost mean of a mixture
-APART = 1.0  # standard deviations of a posterior from a point of a grid to the next
+APART = 2.0  # standard deviations of a posterior from a point of a grid to the next
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What happened at a level: the state before it, the prior there, and the places `[C, D]`."""
+
+    state: Tensor
+    p: Distribution
+    places: np.ndarray
 
 
 class Walker:
@@ -70,52 +80,47 @@ class Walker:
             assert isinstance(mixture, GaussianMixture)
             self.priors.append(Components(grid, mixture))
 
-    def draw(self, x: Tensor, chains: Chains, *, first: bool) -> tuple[list[np.ndarray], Tensor]:
+    def draw(self, x: Tensor, chains: Chains, *, first: bool) -> tuple[list[Step], Tensor]:
         """Codes of x `[C, *shape]`, drawn by bits of the chains, and the last state.
 
         The first things of empty chains take the middle of their posteriors, for there are no bits.
         """
         evidence, state = self._begin(x)
-        codes = []
+        steps = []
         for level, grid in zip(self.levels, self.grids, strict=True):
             with exactly():
                 p = level.prior.forward(state)
                 mean, log_scale = _told(level, state, evidence, p)
             middle = grid.nearest(mean.numpy())
             places = middle if first else Belief.on(grid, mean.numpy(), log_scale).pop(chains)
-            codes.append(places)
-            state = self._absorbed(level, grid, p, state, places)
-        return codes, state
+            steps.append(Step(state, p, places))
+            state = self._absorbed(level, grid, steps[-1])
+        return steps, state
 
-    def give_back(self, x: Tensor, codes: list[np.ndarray], chains: Chains) -> None:
+    def give_back(self, x: Tensor, steps: list[Step], chains: Chains) -> None:
         """Puts back the bits that the codes of x were drawn by: the last level first."""
-        evidence, state = self._begin(x)
-        beliefs = []
-        for level, grid, places in zip(self.levels, self.grids, codes, strict=True):
+        evidence, _ = self._begin(x)
+        for level, grid, step in reversed(list(zip(self.levels, self.grids, steps, strict=True))):
             with exactly():
-                p = level.prior.forward(state)
-                mean, log_scale = _told(level, state, evidence, p)
-            beliefs.append(Belief.on(grid, mean.numpy(), log_scale))
-            state = self._absorbed(level, grid, p, state, places)
-        for belief, places in reversed(list(zip(beliefs, codes, strict=True))):
-            belief.push(chains, places)
+                mean, log_scale = _told(level, step.state, evidence, step.p)
+            Belief.on(grid, mean.numpy(), log_scale).push(chains, step.places)
 
-    def push(self, codes: list[np.ndarray], chains: Chains, *, first: bool) -> None:
+    def push(self, steps: list[Step], chains: Chains, *, first: bool) -> None:
         """Puts codes on the chains by their priors: the last level first."""
-        for prior, places in reversed(list(zip(self.priors, codes, strict=True))):
-            prior.push(chains, places, first=first)
+        for prior, step in reversed(list(zip(self.priors, steps, strict=True))):
+            prior.push(chains, step.places, first=first)
 
-    def pop(self, chains: Chains, count: int, *, first: bool) -> tuple[list[np.ndarray], Tensor]:
+    def pop(self, chains: Chains, count: int, *, first: bool) -> tuple[list[Step], Tensor]:
         """Takes codes off the first `count` chains by their priors, and the last state."""
         state = self._start(count)
-        codes = []
+        steps = []
         for level, grid, prior in zip(self.levels, self.grids, self.priors, strict=True):
             places = prior.pop(chains, count, first=first)
-            codes.append(places)
             with exactly():
                 p = level.prior.forward(state)
-            state = self._absorbed(level, grid, p, state, places)
-        return codes, state
+            steps.append(Step(state, p, places))
+            state = self._absorbed(level, grid, steps[-1])
+        return steps, state
 
     def said(self, state: Tensor) -> Distribution:
         """The likelihood that the last state gives."""
@@ -130,11 +135,10 @@ class Walker:
     def _start(self, count: int) -> Tensor:
         return torch.zeros(count, 0, dtype=torch.float64)
 
-    def _absorbed(
-        self, level: Level, grid: Grid, p: Distribution, state: Tensor, places: np.ndarray
-    ) -> Tensor:
+    def _absorbed(self, level: Level, grid: Grid, step: Step) -> Tensor:
+        units = torch.from_numpy(grid.values(step.places))
         with exactly():
-            return level.absorb(state, _placed(p, torch.from_numpy(grid.values(places))))
+            return level.absorb(step.state, _placed(step.p, units))
 
 
 def _told(
