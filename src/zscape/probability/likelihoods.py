@@ -13,7 +13,7 @@ from zscape.errors import unknown
 from zscape.probability import distributions
 from zscape.probability.columns import Columns
 from zscape.probability.conditional import Conditional
-from zscape.probability.distributions.shapes import at_least_float32, soft_clamp
+from zscape.probability.distributions.shapes import at_least_float32, soft_clamp, soft_log_scale
 
 LOG_RATE_RANGE = (-20.0, 20.0)  # counts up to 5e8; exp overflows far beyond
 LOG_DISPERSION_RANGE = (-7.0, 7.0)  # above, differences of lgamma lose digits; it is Poisson there
@@ -225,7 +225,7 @@ class SpikedLogistic(Conditional):
         parts = torch.unflatten(at_least_float32(context), -ndims, (-1, self.shape[0]))
         sizes = [2 + self.components, self.components, self.components]
         logits, loc, log_scale = parts.split_with_sizes(sizes, -ndims - 1)
-        log_scale = soft_clamp(log_scale, *LOGISTIC_LOG_SCALE_RANGE)
+        log_scale = soft_log_scale(2 * log_scale, LOGISTIC_LOG_SCALE_RANGE[1])
         return distributions.SpikedLogistic(logits, loc, log_scale, self.levels, ndims)
 
 

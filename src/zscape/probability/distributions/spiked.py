@@ -38,19 +38,15 @@ class SpikedLogistic(Distribution):
     def mean(self) -> Tensor:
         """The means in [0, 1], `[..., *event]`; within half a level."""
         chance = self._chances().exp()
-        greys = self._greys(self.logits, self.loc, self.log_scale).mean
         _, white = chance.unbind(self._dim)
-        return white + (1 - chance.sum(self._dim)) * self._spread(greys)
+        return white + (1 - chance.sum(self._dim)) * self._spread(self._greys.mean)
 
     def sample(self, sample_shape: Shape = ()) -> Tensor:
         """Values on the grid, `[*sample_shape, ..., *event]`."""
         with torch.no_grad():
-            grey = self._spread(
-                self._greys(self.logits, self.loc, self.log_scale).sample(sample_shape)
-            )
-            black, white = (
-                self._chances().exp().expand(*sample_shape, *self._pair).unbind(self._dim)
-            )
+            grey = self._spread(self._greys.sample(sample_shape))
+            pair = (*sample_shape, *self._batch_shape, 2, *self._event_shape)
+            black, white = self._chances().exp().expand(pair).unbind(self._dim)
             where = torch.rand_like(grey)
             spiked = torch.where(where < black, 0.0, torch.where(where < black + white, 1.0, grey))
             return spiked.to(grey.dtype)
@@ -61,15 +57,15 @@ class SpikedLogistic(Distribution):
 
     def log_prob_per_unit(self, value: Tensor) -> Tensor:
         """The log-probability in nats of each unit, `[..., *event]`."""
-        black, white = self._chances().unbind(self._dim)
+        black, white = self.logits.narrow(self._dim, 0, 2).unbind(self._dim)
         lead = torch.broadcast_shapes(black.shape, value.shape)
         value = value.expand(lead)
         half = 0.5 / (self.levels - 1)
-        spike = torch.where(value < half, black, white).expand(lead)
-        grey = (value > half) & (value < 1 - half)
+        said = torch.where(value < half, black, white).expand(lead).flatten()
         # Most pixels are ink or paper, and the logistics are dear: they are asked at greys alone.
-        at = grey.flatten().nonzero()[:, 0]
-        return spike.flatten().index_put((at,), self._of_greys(value, at, lead)).view(lead)
+        at = ((value > half) & (value < 1 - half)).flatten().nonzero()[:, 0]
+        said = said.index_put((at,), self._of_greys(value, at, lead))
+        return said.view(lead) - self.logits.logsumexp(self._dim)
 
     def expand(self, batch_shape: Shape, _instance: object = None) -> "SpikedLogistic":
         """The same distribution with leading dims `batch_shape`; parameters become views."""
@@ -82,20 +78,20 @@ class SpikedLogistic(Distribution):
     def _dim(self) -> int:
         return -len(self._event_shape) - 1
 
-    @property
-    def _pair(self) -> tuple[int, ...]:
-        return (*self._batch_shape, 2, *self._event_shape)
-
     def _chances(self) -> Tensor:
         """Log-chances of black and of white, `[..., 2, *event]`."""
         return self.logits.log_softmax(self._dim).narrow(self._dim, 0, 2)
 
-    def _greys(
-        self, logits: Tensor, loc: Tensor, log_scale: Tensor, ndims: int = 0
-    ) -> DiscretizedLogisticMixture:
-        ndims = ndims or len(self._event_shape)
-        inner = logits.narrow(-ndims - 1, 2, loc.shape[-ndims - 1])
-        return DiscretizedLogisticMixture(inner, loc, log_scale, None, self.levels - 2, ndims)
+    @property
+    def _inner(self) -> Tensor:
+        """Log-weights of the logistics, `[..., K, *event]`."""
+        return self.logits.narrow(self._dim, 2, self.loc.shape[self._dim])
+
+    @property
+    def _greys(self) -> DiscretizedLogisticMixture:
+        ndims = len(self._event_shape)
+        parts = (self._inner, self.loc, self.log_scale)
+        return DiscretizedLogisticMixture(*parts, None, self.levels - 2, ndims)
 
     def _of_greys(self, value: Tensor, at: Tensor, lead: torch.Size) -> Tensor:
         """Log-probability of the greys at flat places `[m]`, `[m]`."""
@@ -105,13 +101,12 @@ class SpikedLogistic(Distribution):
             expand_batch(part, lead[:split], ndims + 1)
             .movedim(split, -1)
             .flatten(0, -2)
-            .index_select(0, at)
-            for part in (self.logits, self.loc, self.log_scale)
+            .index_select(0, at)[..., None]
+            for part in (self._inner, self.loc, self.log_scale)
         )
         x = (value.flatten()[at] * (self.levels - 1) - 1) / (self.levels - 3)
-        mixture = self._greys(logits[..., None], loc[..., None], log_scale[..., None], ndims=1)
-        among = logits[..., 2:].logsumexp(-1) - logits.logsumexp(-1)
-        return among + mixture.log_prob(x[:, None])
+        mixture = DiscretizedLogisticMixture(logits, loc, log_scale, None, self.levels - 2, 1)
+        return mixture.log_prob(x[:, None]) + logits[..., 0].logsumexp(-1)
 
     def _spread(self, greys: Tensor) -> Tensor:
         """Values among all levels from values in [0, 1] among the greys."""

@@ -23,8 +23,8 @@ from zscape.space.compression.exact import exact_copy, exactly
 from zscape.space.compression.latents import MOST, STEPS, Belief, Components, Grid, Plain
 from zscape.space.compression.tables import UNIT
 
-REACH = 8.0  # standard deviations of a standard prior that a grid covers
-SPARE = 6.0  # of a posterior that it covers beyond the outermost mean of a mixture
+REACH = 8.0  # units of a prior that a grid covers on either side of zero, at least
+SPARE = 6.0  # standard deviations of a posterior that it covers beyond the outermost mean
 APART = 2.0  # standard deviations of a posterior from a point of a grid to the next
 
 
@@ -65,7 +65,7 @@ class Walker:
                 p = level.prior.forward(state)
                 mean, log_scale = _told(level, state, evidence, p)
                 state = level.absorb(state, _placed(p, mean))
-            grids.append(_grid(mean.numpy(), log_scale.numpy(), standard=not _is_mixed(level)))
+            grids.append(_grid(mean.numpy(), log_scale.numpy()))
         return grids
 
     def settle_on(self, grids: list[Grid]) -> None:
@@ -162,10 +162,10 @@ def _placed(p: Distribution, units: Tensor) -> Tensor:
     return p.loc + p.scale * units.reshape(p.loc.shape)
 
 
-def _grid(mean: np.ndarray, log_scale: np.ndarray, *, standard: bool) -> Grid:
+def _grid(mean: np.ndarray, log_scale: np.ndarray) -> Grid:
     scale = np.exp(log_scale.mean(0))
     step = STEPS[np.abs(STEPS[:, None] - APART * scale * UNIT).argmin(0)]
-    beyond = REACH if standard else np.abs(mean).max(0) + SPARE * np.exp(log_scale.max(0))
+    beyond = np.maximum(np.abs(mean).max(0) + SPARE * np.exp(log_scale.max(0)), REACH)
     reach = int(np.ceil(np.max(beyond * UNIT / step)))
     return Grid(step / UNIT, min(reach, MOST))
 
