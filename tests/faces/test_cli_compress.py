@@ -59,8 +59,11 @@ def test_files_come_back_here_and_elsewhere(digits, files, run, tmp_path):
     code, out, err = run("compress", digits, *files, "-o", archive, "--json")
     assert code == 0, err
     told = json.loads(out)
-    assert told["bytes"] == archive.stat().st_size < told["raw"] == sum(
-        file.stat().st_size for file in files
+    assert (
+        told["bytes"]
+        == archive.stat().st_size
+        < told["raw"]
+        == sum(file.stat().st_size for file in files)
     )
     assert told["things"] >= 300 and 0 < told["bits_per_number"] < 8
     assert run("decompress", digits, archive, "-o", tmp_path / "here")[0] == 0

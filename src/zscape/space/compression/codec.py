@@ -30,7 +30,7 @@ from zscape.probability.distributions import (
 from zscape.space.compression import tables
 from zscape.space.compression.alphabets import Alphabet, Symbols
 from zscape.space.compression.cells import Cells, numbers
-from zscape.space.compression.chains import Chains
+from zscape.space.compression.chains import Chains, shares
 from zscape.space.compression.exact import exactly
 from zscape.space.compression.latents import Grid
 from zscape.space.compression.levels import Tones, pixels
@@ -161,17 +161,25 @@ class Codec:
         """What is computed here from one thing, to be compared with what another computer did."""
         with exactly():
             trace = self.walker.model.encode(x)
-        told = [*trace.latents[0].z.numpy().reshape(1, -1), *_parameters(trace.likelihood)]
+        told = [latent.z.contiguous().numpy() for latent in trace.latents]
+        told += _parameters(trace.likelihood)
         made = [*map(tables.function, ("silu", "softplus", "tanh")), tables.exponential()]
         made += [tables.density(), tables.cumulative(), tables.sigmoid()]
         made += [] if self.tones is None else [self.tones.below]
-        return _sum(*(np.ascontiguousarray(each).tobytes() for each in [*told, *made]))
+        return _sum(*(each.tobytes() for each in [*told, *made]), *_coded_alike())
 
 
 def sizes_of(count: int, chains: int) -> list[int]:
     """How many of `count` things each chain holds, falling."""
     each, more = divmod(count, chains)
     return [each + (number < more) for number in range(chains)]
+
+
+def _coded_alike() -> list[bytes]:
+    """What the entropy coder makes of known symbols by known tables."""
+    chains, symbols = Chains([b""]), np.arange(64)[None]
+    chains.push(shares(tables.density()[None, :1024].repeat(64, 0).astype(np.float64)), symbols)
+    return chains.content()
 
 
 def _coder(said: Distribution, *, alphabet: Alphabet, tones: Tones | None) -> Coder:
