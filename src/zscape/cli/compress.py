@@ -114,7 +114,7 @@ def _lines(space: Space, made: Packed, record: dict[str, Any]) -> list[str]:
     raw = record["raw"]
     lines = [f"{raw:,} bytes of files became {record['bytes']:,}: 1 / {raw / record['bytes']:.1f}"]
     if not made.things:
-        return [*lines, "none of them holds what the study knows; they are kept byte by byte"]
+        return [*lines, "the study makes none of them shorter than LZMA; kept byte by byte"]
     picture, table = isinstance(space.modality, Image), isinstance(space.modality, Table)
     thing, cell = ("picture", "pixel") if picture else ("row", "cell" if table else "number")
     lines += [
