@@ -209,7 +209,8 @@ def test_rows_come_back_cell_by_cell_and_what_is_unknown_too():
     odd = frame.copy()
     odd["kind"] = odd["kind"].astype(object)
     odd.loc[3, "kind"], odd.loc[5, "visits"], odd.loc[7, "size"] = "never seen", 10**6, np.inf
-    for things in (frame, wide, odd, frame[["size", "kind"]], frame[:0], frame.iloc[:, ::-1]):
+    one = pd.concat([frame[frame["visits"] == 2]] * 5, ignore_index=True)
+    for things in (frame, wide, odd, one, frame[["size", "kind"]], frame[:0], frame.iloc[:, ::-1]):
         assert same(things, decompress(codec, compress(codec, things)))
     assert bits_of(codec, frame, 5) > 0
 
@@ -325,3 +326,9 @@ def test_densities_are_refused_for_pictures():
     space = untrained(network="mlp:8", likelihood="continuous_bernoulli")
     with pytest.raises(SpecError, match="spiked_logistic"):
         compress(space, space.items.numpy())
+
+
+def test_tensors_and_lists_of_lists_are_taken_as_arrays():
+    things = ink()[:40]
+    assert same(things, decompress(codec(), compress(codec(), torch.from_numpy(things))))
+    assert same(np.arange(3), decompress(codec(), compress(codec(), (0, 1, 2))))

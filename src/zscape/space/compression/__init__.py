@@ -22,7 +22,7 @@ from zscape.space.compression.container import (
     unpacked,
     written,
 )
-from zscape.space.compression.things import empty, from_plain, plain, taken
+from zscape.space.compression.things import as_arrays, empty, from_plain, plain, taken
 from zscape.space.space import Space
 
 __all__ = ["Codec", "compress", "decompress", "salvage"]
@@ -40,7 +40,7 @@ def compress(space: Space | Codec, things: Any, *, chains: int = CHAINS) -> byte
 
     Args:
         space: of a model with Gaussian posteriors; or its `Codec`, to make it only once.
-        things: of the person's own kind.
+        things: an array or tensor, a list of them, or a table, whose index is not kept.
         chains: stacks of bits that are coded side by side: more are faster, and cost a few bytes
             each.
 
@@ -51,6 +51,7 @@ def compress(space: Space | Codec, things: Any, *, chains: int = CHAINS) -> byte
     Source: Townsend et al. 2019, arXiv:1901.04866; Townsend et al. 2020, arXiv:1912.09953.
     """
     codec = space if isinstance(space, Codec) else Codec(space)
+    things = as_arrays(things)
     told, raw = plain(things)
     digest = hashlib.sha256(raw).digest()
     archive = coded(codec, things, raw, digest, chains)

@@ -204,14 +204,11 @@ def _alike(things: Any, codec: Codec) -> np.ndarray:
     """Which of a list of arrays are of the shape of the first that the alphabet may say."""
     if not isinstance(things, list):
         return np.ones(len(things) if things.ndim else 0, dtype=bool)
-    kinds = [(np.asarray(each).dtype, np.shape(each)) for each in things]
-    fit = (
-        k
-        for k, each in zip(kinds, things, strict=True)
-        if alphabet_of(codec.modality, np.asarray(each)[None])
-    )
+    kinds = [(each.dtype, each.shape) for each in things]
+    fit = (each for each in things if alphabet_of(codec.modality, each[None]))
     first = next(fit, None)
-    return np.array([kind == first for kind in kinds], dtype=bool)
+    alike = None if first is None else (first.dtype, first.shape)
+    return np.array([kind == alike for kind in kinds], dtype=bool)
 
 
 def _same(rows: Any, restored: Any) -> np.ndarray:

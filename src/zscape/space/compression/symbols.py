@@ -104,10 +104,11 @@ class Ordered(Coder):
         told: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
     ) -> np.ndarray:
         """The symbols, once `told` answers whether each place is above its cut."""
-        at = np.flatnonzero(active)
+        count = np.broadcast_to(self.count, active.shape)
+        at = np.flatnonzero(active & (count > 1))  # the only symbol of a place needs no bit
         result = np.zeros(active.size, dtype=np.int64)
         low = np.zeros(len(at), dtype=np.int64)
-        high = np.broadcast_to(self.count, active.shape).reshape(-1)[at].astype(np.int64)
+        high = count.reshape(-1)[at].astype(np.int64)
         under, over = self._mass(low, at), self._mass(high, at)
         while len(at):
             cut = self.halve(low, high)

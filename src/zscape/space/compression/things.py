@@ -14,21 +14,29 @@ from zscape.space.compression.container import Reading, block, number, numbers
 ARRAY, LIST, TABLE = 0, 1, 2
 
 
-def plain(things: Any) -> tuple[bytes, bytes]:
-    """What things are, and their bytes.
+def as_arrays(things: Any) -> Any:
+    """Things as an array, a list of arrays or a table.
 
     Raises:
-        DataError: things that are neither an array nor a list of arrays nor a table, or Python's
-            own objects in one.
+        DataError: Python's own objects.
+    """
+    if is_frame(things):
+        return things
+    return [_array(each) for each in things] if isinstance(things, list) else _array(things)
+
+
+def plain(things: Any) -> tuple[bytes, bytes]:
+    """What an array, a list of arrays or a table is, and its bytes.
+
+    Raises:
+        DataError: Python's own objects in a table.
     """
     if is_frame(things):
         return bytes([TABLE]), _frame_bytes(things)
     if isinstance(things, list):
-        arrays = [_array(each) for each in things]
-        told = b"".join(map(_told, arrays))
-        return bytes([LIST]) + number(len(arrays)) + told, b"".join(a.tobytes() for a in arrays)
-    array = _array(things)
-    return bytes([ARRAY]) + _told(array), array.tobytes()
+        told = b"".join(map(_told, things))
+        return bytes([LIST]) + number(len(things)) + told, b"".join(a.tobytes() for a in things)
+    return bytes([ARRAY]) + _told(things), things.tobytes()
 
 
 def from_plain(told: bytes, raw: bytes) -> Any:
@@ -60,7 +68,7 @@ def _array(thing: Any) -> np.ndarray:
     if array.dtype.hasobject or array.dtype.names:
         raise DataError(
             f"Things to compress must be arrays of numbers or texts, a list of them or a table, "
-            f"got {printable(type(thing).__name__)} of {array.dtype}. Convert them first."
+            f"got {printable(type(thing).__name__)}. Convert them to one of these."
         )
     return array
 
