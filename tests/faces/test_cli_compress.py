@@ -27,7 +27,7 @@ ELSEWHERE = {
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
     folder = tmp_path_factory.mktemp("compress") / "digits"
-    words = ["digits", "--out", str(folder), "--epochs", "3", "--likelihood", "spiked_logistic"]
+    words = ["digits", "--out", str(folder), "--epochs", "1", "--likelihood", "spiked_logistic"]
     assert main(["train", *words]) == 0
     return folder
 
@@ -90,7 +90,7 @@ def test_tables_come_back_cell_by_cell(run, tmp_path):
     frame.loc[7, "word3"] = None
     path = tmp_path / "rows.csv"
     frame.to_csv(path, index=False)
-    words = ("--epochs", 2, "--latent", 2, "--out", tmp_path / "study")
+    words = ("--epochs", 1, "--latent", 2, "--out", tmp_path / "study")
     assert run("train", path, *words)[0] == 0
     code, out, err = run("compress", tmp_path / "study", path, "-o", tmp_path / "o.zz", "--json")
     assert code == 0, err

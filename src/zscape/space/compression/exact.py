@@ -34,7 +34,7 @@ def exact_copy(model: nn.Module) -> nn.Module:
     Raises:
         SpecError: a layer so wide that its sums might leave the whole numbers that float64 has.
     """
-    rounded = deepcopy(model).double().eval().requires_grad_(False)
+    rounded = deepcopy(model).cpu().double().eval().requires_grad_(False)
     with torch.no_grad():
         for name, tensor in [*rounded.named_parameters(), *rounded.named_buffers()]:
             if tensor.is_floating_point():

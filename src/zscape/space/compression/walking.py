@@ -69,7 +69,9 @@ class Walker:
         return grids
 
     def settle_on(self, grids: list[Grid]) -> None:
-        """Takes grids, and makes the tables of the priors on them."""
+        """Takes grids, and makes the tables of the priors on them, unless they were the last."""
+        if grids is self.grids:
+            return
         self.grids, self.priors = grids, []
         for level, grid in zip(self.levels, grids, strict=True):
             if not _is_mixed(level):
@@ -181,7 +183,7 @@ def _require_walkable(model: Model) -> None:
         raise SpecError(
             "A study that compresses must have Gaussian posteriors, the priors that it was trained "
             "with, and no conditions; this one has others. Train vae, beta_vae, mixture_vae, "
-            "vamp_vae or ladder_vae, or compress with the study as it was before 'refit-prior'."
+            "vamp_vae or ladder_vae, and do not refit the prior."
         )
 
 
