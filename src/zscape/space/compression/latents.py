@@ -1,8 +1,8 @@
 """Codes on grids: where their points lie, and the tables by which they are coded there.
 
 A unit is coded in the units of its prior, u = (z - mean) / scale where the prior is a Gaussian that
-the state tells, so that the prior of u is the same for every example. The points of a grid are one
-or two standard deviations of the posterior apart: sums of a Gaussian over such points are nearly its
+the state tells, so that the prior of u is the same for every example. The points of a grid are two
+standard deviations of the posterior apart: sums of a Gaussian over such points are still nearly its
 integrals, and few bits are drawn from a chain that has none yet.
 """
 
