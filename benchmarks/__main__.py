@@ -11,6 +11,7 @@ import torch
 
 from benchmarks import (
     auto_beta,
+    bits_back,
     collapse,
     conditional,
     discrete,
@@ -43,6 +44,7 @@ from benchmarks import (
 from benchmarks.figures import Figure, NotRunError, Part, Settings, keep, record, table
 
 BENCHMARKS: dict[str, dict[str, Part]] = {
+    "bits_back": bits_back.PARTS,
     "collapse": collapse.PARTS,
     "mnist_nats": mnist_nats.PARTS,
     "mnist_vae": mnist_vae.PARTS,

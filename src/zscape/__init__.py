@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from zscape.measures.measurement import measure
     from zscape.measures.prediction import fit_predictor, predict
     from zscape.space.clusters import clusters
+    from zscape.space.compression import compress, decompress, salvage
     from zscape.space.conditions import across
     from zscape.space.directions import find_direction
     from zscape.space.duplicates import duplicates
@@ -50,6 +51,8 @@ _HOMES = {
     "clusters": "zscape.space.clusters",
     "Scores": "zscape.space.scores",
     "compare": "zscape.study.comparison",
+    "compress": "zscape.space.compression",
+    "decompress": "zscape.space.compression",
     "diagnose": "zscape.measures.doctor",
     "duplicates": "zscape.space.duplicates",
     "edit": "zscape.space.edits",
@@ -79,6 +82,7 @@ _HOMES = {
     "redraw": "zscape.space.levels",
     "resume": "zscape.study.run",
     "score": "zscape.space.scores",
+    "salvage": "zscape.space.compression",
     "sweep": "zscape.study.sweep",
     "train": "zscape.study.run",
     "traverse": "zscape.space.paths",
@@ -93,6 +97,8 @@ __all__ = [
     "across",
     "clusters",
     "compare",
+    "compress",
+    "decompress",
     "diagnose",
     "duplicates",
     "edit",
@@ -121,6 +127,7 @@ __all__ = [
     "redraw",
     "refit_prior",
     "resume",
+    "salvage",
     "score",
     "sweep",
     "train",

@@ -49,6 +49,8 @@ COMMANDS = {
     "score": "Say how strange things are, which are flagged, and what is to blame.",
     "prune": "Leave out the units that say the least: a smaller network, as a new study.",
     "export": "Write encoder and decoder as ONNX or as plain PyTorch, checked.",
+    "compress": "Put files into few bytes by what a study knows of such things; lossless.",
+    "decompress": "Give back the files of such an archive.",
     "encode": "Write the codes of data of any size into Parquet files.",
     "map": "Lay the codes of the data out on a plane.",
     "report": "Write the report of a study anew.",
@@ -83,6 +85,8 @@ HOMES = {
     "score": "zscape.cli.score:score",
     "prune": "zscape.cli.prune:prune",
     "export": "zscape.cli.export:export",
+    "compress": "zscape.cli.compress:compress",
+    "decompress": "zscape.cli.compress:decompress",
     "encode": "zscape.cli.encode:encode",
     "map": "zscape.cli.verbs:map_",
     "report": "zscape.cli.lists:report",
@@ -210,7 +214,6 @@ def _told(error: BaseException, words: list[str]) -> tuple[str, int]:
 
 
 def _hint(words: list[str]) -> str:
-    if words[0] == "interpolate":  # an unquoted '#' begins a comment in a shell
     if words[0] in ("interpolate", "walk", "neighbours"):  # '#' begins a comment in a shell
         return "Write items in quotes, such as '#12'."
     command = f"zscape {words[0]} --help" if words[0] in COMMANDS else "zscape --help"
