@@ -96,13 +96,24 @@ def test_the_density_is_that_of_the_codes(space):
 
 
 def test_alarms_on_normals_are_as_many_as_asked_for(space):
-    normals = drawn(4000, 4)
+    normals = drawn(2000, 4)
     for threshold in (0.01, 0.05, 0.2):
         found = score(space, normals, threshold=threshold)
         assert found.flagged.double().mean().item() == pytest.approx(threshold, rel=0.4)
         assert found.false_alarms / found.normals == pytest.approx(threshold, rel=0.4)
     for part in found.parts.values():
         assert (part.p <= 0.1).double().mean().item() == pytest.approx(0.1, abs=0.03), part.name
+
+
+def test_spaces_with_other_folds_make_every_normal_count(space):
+    folds = [replace(space, held_out=torch.arange(2000) % 4 == k) for k in range(4)]
+    found = score(folds, drawn(2000, 8), threshold=0.05, parts=["code_neighbours", "rate"])
+    assert found.normals == 2000 and score(folds[0], drawn(5, 8)).normals == 500
+    assert found.flagged.double().mean().item() == pytest.approx(0.05, rel=0.4)
+    with pytest.raises(SpecError, match="must be trained on the same data"):
+        score([space, replace(space, items=space.items + 1)], drawn(5, 8))
+    with pytest.raises(SpecError, match="at least one space, got none"):
+        score([], drawn(5, 8))
 
 
 def test_what_breaks_the_dependence_is_flagged_and_named(space):
