@@ -25,6 +25,7 @@ import zscape as zs
 from benchmarks import peers
 from benchmarks.data import block_sessions, labelled_blocks, log_lines
 from benchmarks.figures import Figure, Part, Settings, machine
+from benchmarks.log_masks import MASKS
 from zscape.modalities.drain import Drain
 from zscape.space.calibration import surprise
 from zscape.space.sessions import (
@@ -235,30 +236,6 @@ PARTS: dict[str, Part] = {
     "speed": speed,
 }
 
-# LogHub's published masks of each system, for drain3.
-_ADDRESS, _DOTTED = r"(\d+\.){3}\d+", r"([\w-]+\.){2,}[\w-]+"
-MASKS: dict[str, list[str]] = {
-    "HDFS": [r"blk_-?\d+", r"(\d+\.){3}\d+(:\d+)?"],
-    "Hadoop": [_ADDRESS],
-    "Spark": [_ADDRESS, r"\b[KGTM]?B\b", _DOTTED],
-    "Zookeeper": [r"(/|)(\d+\.){3}\d+(:\d+)?"],
-    "BGL": [r"core\.\d+"],
-    "HPC": [r"=\d+"],
-    "Thunderbird": [_ADDRESS],
-    "Windows": [r"0x.*?\s"],
-    "Linux": [_ADDRESS, r"\d{2}:\d{2}:\d{2}"],
-    "Android": [
-        r"(/[\w-]+)+",
-        _DOTTED,
-        r"\b(\-?\+?\d+)\b|\b0[Xx][a-fA-F\d]+\b|\b[a-fA-F\d]{4,}\b",
-    ],
-    "HealthApp": [],
-    "Apache": [_ADDRESS],
-    "Proxifier": [r"<\d+\ssec", r"([\w-]+\.)+[\w-]+(:\d+)?", r"\d{2}:\d{2}(:\d{2})*", r"[KGTM]B"],
-    "OpenSSH": [_ADDRESS, _DOTTED],
-    "OpenStack": [r"((\d+\.){3}\d+,?)+", r"/.+?\s", r"\d+"],
-    "Mac": [_DOTTED],
-}
 # DeepLog's numbers of the 19 templates of `hdfs100k_sessions`, matched by hand.
 MATCHED = (3, 18, 16, 27, 26, 22, 25, 15, 21, 14, 10, 8, 11, 9, 6, 5, 13, 2, 7)
 
