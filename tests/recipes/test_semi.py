@@ -39,6 +39,7 @@ def test_twelve_labels_tell_two_groups_apart_and_draw_from_one():
     assert np.abs(made.mean(0) - rows[ids == 1].mean(0)).max() < 1.0
     same = space.model.generate(200, given={"y": torch.tensor([0.0, 1.0]).expand(200, 2)})
     assert torch.allclose(same.likelihood.mean.mean(0), trace.likelihood.mean.mean(0), atol=0.5)
+    assert zs.diagnose(space).named("duplicate units") is None  # of two classes, one says both
 
 
 def test_m1_and_m2_are_two_calls():

@@ -9,7 +9,7 @@ from zscape.cli.output import say, tell
 from zscape.cli.verbs import Folder, Json, Own, Seed, opened
 from zscape.errors import StorageError
 from zscape.measures.measurement import DRAWS
-from zscape.study.measuring import keep, measured
+from zscape.study.measuring import keep, measuring_study
 
 
 def measure(
@@ -35,7 +35,11 @@ def measure(
 ) -> None:
     """Say how good a study is: likelihood, code, samples, interpolation, usefulness, factors."""
     trained = opened(study, recipe)
-    report = measured(trained, data, label=label, factors=factors, draws=draws, seed=seed)
+    tell("measuring")
+    for report in measuring_study(
+        trained, data, label=label, factors=factors, draws=draws, seed=seed
+    ):
+        tell(f"  {report.sections[-1].name}")
     if json:
         say({"verb": "measure", "study": str(study), "data": data or None, **report.to_json()})
     else:

@@ -3,7 +3,7 @@
 How each figure is had stands in the modules beside this one; verdicts are the doctor's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -69,6 +69,20 @@ def measure(
         DataError: things, or factors, that cannot be measured.
         SpecError: fewer than one draw.
     """
+    *_, whole = measuring(space, data, labels, factors, draws=draws, seed=seed)
+    return whole
+
+
+def measuring(
+    space: Space,
+    data: Any = None,
+    labels: Any = None,
+    factors: Any = None,
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Iterator[Report]:
+    """The report of `measure` as it grows, a section more each time; the last one is whole."""
     if not isinstance(space, Space):
         raise SpecError(
             f"measure must be given a space, got {type(space).__name__}. Open the study first: "
@@ -80,21 +94,31 @@ def measure(
     named = _factors(view, factors)
     stored, were_held_out = measuring_items(view)
     x = view.modality.prepare(stored)
-    sections: list[Section | None] = [
-        _likelihood(view, x, draws, seed),
-        _code(view, x, seed),
-    ]
-    features = choose_features(view, seed=seed)
-    sections += [
-        _samples(view, features, seed),
-        _ways(view, features, seed),
-        _levels(view, features, seed),
-        _uses(view, seed),
-    ]
-    if named:
-        sections.append(_disentangled(view, named, seed, chosen=factors is not None))
-    known = [section for section in sections if section is not None]
-    return Report(tuple(known), len(x), were_held_out and data is None)
+    report = Report((), len(x), were_held_out and data is None)
+    for section in _sections(view, x, named, draws, seed, chosen=factors is not None):
+        if section is not None:
+            report = replace(report, sections=(*report.sections, section))
+            yield report
+
+
+def _sections(
+    space: Space,
+    x: torch.Tensor,
+    factors: Mapping[str, np.ndarray],
+    draws: int,
+    seed: int,
+    *,
+    chosen: bool,
+) -> Iterator[Section | None]:
+    yield _likelihood(space, x, draws, seed)
+    yield _code(space, x, seed)
+    features = choose_features(space, seed=seed)
+    yield _samples(space, features, seed)
+    yield _ways(space, features, seed)
+    yield _levels(space, features, seed)
+    yield _uses(space, seed)
+    if factors:
+        yield _disentangled(space, factors, seed, chosen=chosen)
 
 
 def _view(space: Space, data: Any) -> Space:

@@ -18,9 +18,11 @@ from zscape.space.tables import table_picture
 
 PAPER = (255, 255, 255)
 INK = (40, 44, 52)
+HEAT = ((250, 250, 248), (254, 217, 142), (236, 112, 20), (140, 45, 4), (60, 10, 0))
 TILE = 72  # pixels a side that small tiles are enlarged towards
 WIDEST = 1200  # pixels that a picture is kept within
 MOST_COLUMNS = 16
+WORDED = 16  # pixels of a line of words below a tile
 
 
 def picture(shown: Pictures | Rows, *, columns: int | None = None) -> np.ndarray:
@@ -115,6 +117,49 @@ def captioned(
         middle = gap + row * pitch + tiles.shape[1] // 2
         pen.text((margin - 12, middle), caption, fill=INK, font=font, anchor="rm")
     return np.asarray(sheet).copy()
+
+
+def worded(
+    tiles: np.ndarray, words: Sequence[str], *, columns: int, gap: int = 6, width: int = WIDEST
+) -> np.ndarray:
+    """Tiles in rows, each with words below it.
+
+    Args:
+        tiles: `[N, H, W, 3]` uint8.
+        words: a line or more for each; what is wider than its tile is cut.
+        columns: tiles in a row.
+        gap: pixels between tiles.
+        width: pixels that the picture is kept within.
+    """
+    font = ImageFont.load_default(size=13)
+    tiles = fit_tiles(tiles, columns=columns, gap=gap, width=width)
+    high, wide = tiles.shape[1:3]
+    lines = [[printable(line) for line in word.split("\n")] for word in words]
+    below = max(map(len, lines)) * WORDED
+    room = np.full((len(tiles), high + below, wide, 3), PAPER, dtype=np.uint8)
+    room[:, :high] = tiles
+    sheet = Image.fromarray(_lay(room, columns, gap))
+    pen = ImageDraw.Draw(sheet)
+    for n, told in enumerate(lines):
+        row, column = divmod(n, columns)
+        left, top = gap + column * (wide + gap), gap + row * (high + below + gap) + high
+        for line, text in enumerate(told):
+            while text and font.getlength(text) > wide:
+                text = text[:-1]
+            place = (left + wide // 2, top + line * WORDED + WORDED // 2)
+            pen.text(place, text, fill=INK, font=font, anchor="mm")
+    return np.asarray(sheet).copy()
+
+
+def heat_tiles(maps: np.ndarray) -> np.ndarray:
+    """Maps `[N, H, W]` of numbers from 0 as tiles `[N, H, W, 3]`: pale is little, dark much.
+
+    All have one scale, so that tiles can be compared.
+    """
+    share = maps / max(float(maps.max()), 1e-12)
+    stops = np.linspace(0, 1, len(HEAT))
+    channels = [np.interp(share, stops, levels) for levels in zip(*HEAT, strict=True)]
+    return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
 
 
 def crossed(

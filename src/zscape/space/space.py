@@ -39,6 +39,7 @@ class Space:
         label_names: name of each class.
         attributes: further known columns of the data, each `[N]`.
         held_out: which items only measured and never trained, bool `[M]`; None where unknown.
+        told: what the model was told of each item, `[M, F]`, nan where nothing; None: of none.
     """
 
     model: Model
@@ -50,6 +51,7 @@ class Space:
     label_names: tuple[str, ...] = ()
     attributes: dict[str, np.ndarray] = field(default_factory=dict)
     held_out: Tensor | None = None
+    told: Tensor | None = None
 
     def __repr__(self) -> str:
         """How many codes of what, in a line."""
@@ -227,6 +229,46 @@ def codes_of(space: Space, thing: Any) -> Codes:
     if len(codes) != 1:
         raise ShapeError(f"One thing is needed here, got {len(codes)}. Pass them one by one.")
     return codes
+
+
+def all_codes_of(space: Space, things: Any) -> Codes:
+    """The codes of one thing or of many: indices into the space's data, codes, or things.
+
+    Raises:
+        DataError: there is no such index, or nothing at all.
+    """
+    if isinstance(things, list | tuple | range | np.ndarray) and len(things) == 0:
+        raise DataError("At least one thing must be given, got none. Give an index or a thing.")
+    if isinstance(things, list | tuple | range) or are_indices(things):
+        return concatenate([codes_of(space, thing) for thing in things])
+    if isinstance(things, Codes):
+        return things
+    is_one = isinstance(things, int | np.integer | str)
+    return codes_of(space, things) if is_one else space.encode(things)
+
+
+def are_indices(things: Any) -> bool:
+    """Whether things are whole numbers in a line, which are indices into the data."""
+    if isinstance(things, list | tuple | range):
+        return all(isinstance(thing, int | np.integer) for thing in things)
+    return (
+        isinstance(things, np.ndarray)
+        and things.ndim == 1
+        and np.issubdtype(things.dtype, np.integer)
+    )
+
+
+def examples(space: Space, indices: Tensor) -> Tensor:
+    """Examples of the space's data as a model sees them, `[n, *shape]`.
+
+    What was not kept stands as the space makes it of its code.
+    """
+    places = torch.searchsorted(space.kept, indices).clamp(max=len(space.kept) - 1)
+    if bool((space.kept[places] == indices).all()):
+        return space.modality.prepare(space.items[places])
+    made, here = space.decode_tensor(space.codes[indices]), space.kept[places] == indices
+    made[here] = space.modality.prepare(space.items[places[here]])
+    return made
 
 
 @torch.inference_mode()

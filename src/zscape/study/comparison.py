@@ -50,7 +50,8 @@ class Comparison:
         All in nats per example but for the active units.
         """
         names = [figure.name for figure in self.groups[0].figures]
-        rows: list[tuple[str, ...]] = [("", "seeds", *names)]
+        kinds = [figure.kind for figure in self.groups[0].figures]
+        rows: list[tuple[str, ...]] = [("", "seeds", *names), ("", "", *kinds)]
         for group in self.groups:
             figures = (number(figure) for figure in group.figures)
             rows.append((group.name, str(len(group.members)), *figures))

@@ -1,11 +1,12 @@
 """Measuring a study: on its own examples or on other data, with factors from a table."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from zscape.errors import SpecError
-from zscape.measures.measurement import DRAWS, measure
+from zscape.measures.measurement import DRAWS, measuring
 from zscape.measures.sections import Report
 from zscape.modalities.found import printable
 from zscape.study.data import things_like
@@ -14,7 +15,7 @@ from zscape.study.intake.tables import TABLE_SUFFIXES, kind_of, load_table
 from zscape.study.study import MEASURES, REPORT, Study
 
 
-def measured(
+def measuring_study(
     study: Study,
     data: str = "",
     *,
@@ -22,8 +23,8 @@ def measured(
     factors: Path | None = None,
     draws: int = DRAWS,
     seed: int = 0,
-) -> Report:
-    """Every measure of a study.
+) -> Iterator[Report]:
+    """Every measure of a study: its report as it grows, of which the last is whole.
 
     Args:
         study: a trained study.
@@ -45,9 +46,10 @@ def measured(
     table = None if factors is None else _table(factors)
     space = study.space()
     if not data:
-        return measure(space, factors=table, draws=draws, seed=seed)
+        yield from measuring(space, factors=table, draws=draws, seed=seed)
+        return
     things, labels = things_like(space.modality, data, label=label)
-    return measure(space, things, labels, table, draws=draws, seed=seed)
+    yield from measuring(space, things, labels, table, draws=draws, seed=seed)
 
 
 def keep(study: Study, report: Report) -> None:

@@ -92,7 +92,8 @@ def dead_units(v: Vitals) -> Finding | None:
 
 def duplicates(v: Vitals) -> Finding | None:
     """Two units say the same."""
-    living = [(a, b, figure) for a, b, figure in duplicate_units(v.means) if v.alive[[a, b]].all()]
+    free = v.alive & ~v.of_classes  # the shares of classes sum to 1: of two, each tells the other
+    living = [(a, b, figure) for a, b, figure in duplicate_units(v.means) if free[[a, b]].all()]
     pairs = living if len(v.means) >= ENOUGH else []
     if not pairs:
         return None

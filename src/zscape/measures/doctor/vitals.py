@@ -12,6 +12,8 @@ from zscape.measures.collapse import Usage, book_usage, code_gain
 from zscape.measures.doctor.fidelity import Fidelity, fidelity
 from zscape.measures.figure import Figure
 from zscape.measures.likelihood import ACTIVE, active_units, elbo, kl_per_dimension
+from zscape.probability.posteriors import Classes
+from zscape.space.levels import level_names, units_of
 from zscape.space.space import Space
 from zscape.space.units import measuring_places
 
@@ -83,6 +85,16 @@ class Vitals:
         """Which units are used, bool `[D]`: they vary between examples and cost something."""
         varies = self.means.var(0, correction=0) > ACTIVE
         return varies if self.rates is None else varies & (self.rates > ACTIVE)
+
+    @property
+    def of_classes(self) -> Tensor:
+        """Which units are the share of a class, bool `[D]`."""
+        found = torch.zeros(self.latent, dtype=torch.bool)
+        names = level_names(self.space)
+        for name, level in zip(names, self.space.model.levels, strict=True):
+            if isinstance(level.posterior, Classes):
+                found[list(units_of(self.space, name))] = True
+        return found
 
     @property
     def share_alive(self) -> float:

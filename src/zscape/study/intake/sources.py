@@ -14,6 +14,7 @@ from zscape.errors import DataError, unknown
 from zscape.modalities.array import as_numbers
 from zscape.modalities.extras import is_frame, optional
 from zscape.modalities.found import place, printable
+from zscape.modalities.logs import parsed
 from zscape.modalities.table import as_frame
 from zscape.study.intake.scan import fitted
 from zscape.study.intake.sizes import target_size
@@ -170,9 +171,19 @@ def _from_list(things: Sequence[Any], source: str, size: int | None) -> Raw:
     if all(isinstance(thing, Tensor) for thing in things):
         _require_one_shape([tuple(thing.shape) for thing in things])
         return Raw(as_numbers(torch.stack(list(things))), source=source, channels_first=True)
+    if _are_sessions(things):
+        return Raw(parsed(things), source=source)
     if all(isinstance(thing, np.ndarray) for thing in things):
         _require_one_shape([thing.shape for thing in things])
     return Raw(as_numbers(things), source=source)
+
+
+def _are_sessions(things: Sequence[Any]) -> bool:
+    """Whether they are lists of event names: of text, or of whole numbers and unequal lengths."""
+    if not all(isinstance(thing, list | tuple) for thing in things):
+        return False
+    kinds = {type(event) for thing in things for event in thing}
+    return kinds == {str} or (kinds == {int} and len({len(thing) for thing in things}) > 1)
 
 
 def _require_one_shape(shapes: list[tuple[int, ...]]) -> None:

@@ -64,6 +64,7 @@ def begin(
     encoder_steps: int = 0,
     compile: bool = False,
     validation: float = 0.1,
+    fold: int = 0,
     precision: str = "auto",
     device: str = "auto",
     seed: int = 0,
@@ -88,11 +89,12 @@ def begin(
             while the code still learns to say more; 0: none.
         compile: the networks, which takes half a minute first and pays in long runs, if at all.
         validation: share of the examples that only measure.
+        fold: which share that is, 0 the first; studies that differ in it hold others out.
         precision: "float32", "bfloat16", or "auto".
         device: "cpu", "cuda", or "auto".
         seed: of the split, the order, and the noise.
     """
-    training, measuring = split(len(data.x), share=validation, seed=seed, labels=data.labels)
+    training, measuring = _split(data, validation, fold, seed)
     context = _context(model, data, where := _place(device, group))
     feed = _feed(data, objective, training, measuring, context, where, batch_size, seed, group)
     return Run(
@@ -147,6 +149,10 @@ def foreseen(
     free = free_on(where)
     warning = require_memory(needed, free)
     return [needed.told(free), *([f"warning: {warning}"] if warning else [])]
+
+
+def _split(data: Data, share: float, fold: int, seed: int) -> tuple[Tensor, Tensor]:
+    return split(len(data.x), share=share, seed=seed, labels=data.labels, fold=fold)
 
 
 def _rate(top: float, schedule: str, steps: int) -> float | Schedule:
@@ -232,7 +238,7 @@ def settle_training(given: Mapping[str, Any]) -> dict[str, Any]:
         SpecError: a name is unknown, or a value cannot be.
     """
     settled = settle(begin, given)
-    least = {"epochs": 1, "batch_size": 0, "patience": 0, "encoder_steps": 0, "seed": 0}
+    least = {"epochs": 1, "batch_size": 0, "patience": 0, "encoder_steps": 0, "fold": 0, "seed": 0}
     for name, value in least.items():
         if settled[name] < value:
             raise SpecError(

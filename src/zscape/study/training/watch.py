@@ -50,6 +50,6 @@ def _warning(record: Progress, rate: float) -> str:
         done += f", {record.share:.0%} of the plan"
     return (
         f"the code is collapsing: at {done}, it carries {rate:.2g} nats, so all examples get "
-        "nearly the same code. Ctrl-C stops; a lower --beta, --free-bits 0.1 or --warmup 2000 "
-        "may help, and 'zscape doctor' says which."
+        "nearly the same code. Ctrl-C stops and keeps the study, of which 'zscape doctor' says "
+        "what to change."
     )
