@@ -142,7 +142,7 @@ class Codec:
         if not known:
             raise SpecError(
                 "A study that compresses must have a likelihood that gives each value a chance, "
-                f"and {type(said).__name__} gives these none. Train it with --likelihood "
+                f"and {type(said).__name__} gives these none. Train vae with --likelihood "
                 f"{'spiked_logistic' if pictures else 'gaussian_learned'}."
             )
 
