@@ -156,6 +156,31 @@ export class Overlay {
     context.fillText(mark.name, at.x, at.y + 0.5);
   }
 
+  /** A cross hair where one stands. */
+  cross(place: Place, inks: Inks): void {
+    const at = this.#at(place.x, place.y);
+    const context = this.#context;
+    for (const [colour, width] of [
+      [inks.ground, 5],
+      [inks.accent, 2],
+    ] as const) {
+      context.beginPath();
+      context.arc(at.x, at.y, 7, 0, 2 * Math.PI);
+      for (const [dx, dy] of [
+        [1, 0],
+        [-1, 0],
+        [0, 1],
+        [0, -1],
+      ]) {
+        context.moveTo(at.x + 4 * dx, at.y + 4 * dy);
+        context.lineTo(at.x + 13 * dx, at.y + 13 * dy);
+      }
+      context.strokeStyle = colour;
+      context.lineWidth = width;
+      context.stroke();
+    }
+  }
+
   /** A trail through places of the plane. */
   trail(places: Place[], colour: string): void {
     if (places.length < 2) return;
