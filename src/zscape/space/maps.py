@@ -1,4 +1,4 @@
-"""Flat maps of codes: two coordinates per code, to be drawn elsewhere; one map laid onto another."""
+"""Flat maps of codes, to be drawn elsewhere, and one map laid onto another."""
 
 from dataclasses import dataclass
 from typing import Any

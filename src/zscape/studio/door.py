@@ -17,24 +17,25 @@ HEADER_BYTES = 16 * 2**10
 
 
 class Door(asyncio.Protocol):
-    """One connection; what uvicorn is asked for by `http=Door`.
+    """One connection; what uvicorn is asked for by `http=partial(Door, {})`.
 
     Args:
+        inside: all open ones of a server, the oldest first.
         config: of the server.
         server_state: of the server.
         app_state: of the server.
         _loop: that it runs in.
     """
 
-    inside: "dict[Door, None]" = {}  # all open ones, the oldest first
-
     def __init__(
         self,
+        inside: "dict[Door, None]",
         config: Any,
         server_state: Any,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
+        self.inside = inside
         self.inner = H11Protocol(config, server_state, app_state, _loop)
         self.loop = self.inner.loop
         self._hurry: asyncio.TimerHandle | None = None
@@ -44,16 +45,16 @@ class Door(asyncio.Protocol):
         """Lets a connection in, in place of the one that waited longest where all are taken."""
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
-        if len(Door.inside) >= CONNECTIONS and not _make_room():
+        if len(self.inside) >= CONNECTIONS and not self._make_room():
             transport.abort()
             return
-        Door.inside[self] = None
+        self.inside[self] = None
         self._hurry = self.loop.call_later(PATIENCE, self._cut)
         self.inner.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
         """Passes bytes on, and looks whether a whole request came of them."""
-        if self not in Door.inside:
+        if self not in self.inside:
             return
         self.inner.data_received(data)
         if self.transport.get_protocol() is not self:  # a WebSocket took over
@@ -63,13 +64,13 @@ class Door(asyncio.Protocol):
         elif self._hurry is None:
             self._hurry = self.loop.call_later(PATIENCE, self._cut)
 
-    def eof_received(self) -> bool | None:
+    def eof_received(self) -> None:
         """Passes the end on."""
-        return self.inner.eof_received()
+        self.inner.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Passes the loss on."""
-        if self in Door.inside:
+        if self in self.inside:
             self._leave()
             self.inner.connection_lost(exc)
 
@@ -99,19 +100,18 @@ class Door(asyncio.Protocol):
         self._hurry = None
 
     def _leave(self) -> None:
-        Door.inside.pop(self, None)
+        self.inside.pop(self, None)
         self._stop_hurry()
         if self._unread is not None:
             self._unread.cancel()
             self._unread = None
 
-
-def _make_room() -> bool:
-    """Cuts the connection that has waited longest without a whole request."""
-    slowest = next((door for door in Door.inside if door.waits), None)
-    if slowest is None:
-        return False
-    slowest.transport.abort()
-    slowest._leave()
-    slowest.inner.connection_lost(None)
-    return True
+    def _make_room(self) -> bool:
+        """Cuts the connection that has waited longest without a whole request."""
+        slowest = next((door for door in self.inside if door.waits), None)
+        if slowest is None:
+            return False
+        slowest.transport.abort()
+        slowest._leave()
+        slowest.inner.connection_lost(None)
+        return True

@@ -1,4 +1,4 @@
-"""What the studio refuses: an id for programs, a sentence for people, never a path or a traceback."""
+"""What the studio refuses: an id for programs, a sentence for people, never a path."""
 
 import json
 from collections.abc import Mapping

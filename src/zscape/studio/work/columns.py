@@ -42,20 +42,26 @@ class Column:
         }
 
 
-def columns(opened: Opened, further: list[Column]) -> Made:
-    """Which columns there are."""
-    return told({"columns": [column.record() for column in [*_columns(opened.space), *further]]})
+def columns(opened: Opened) -> Made:
+    """Which columns there are, but for the scores, of which another process knows."""
+    return told({"columns": [column.record() for column in known_columns(opened.space)]})
 
 
-def column(opened: Opened, wanted: str, further: list[Column]) -> Made:
+def column(opened: Opened, wanted: str) -> Made:
     """The values of one column."""
-    found = next((c for c in [*_columns(opened.space), *further] if c.id == wanted), None)
+    return values_of(known_columns(opened.space), wanted)
+
+
+def values_of(columns: list[Column], wanted: str) -> Made:
+    """The values of one of these columns."""
+    found = next((column for column in columns if column.id == wanted), None)
     if found is None:
         raise Missing("not_found", "A column must be one of the study's. Ask for /columns.")
     return packed(found.record(), {"values": found.values})
 
 
-def _columns(space: Space) -> list[Column]:
+def known_columns(space: Space) -> list[Column]:
+    """Label, attributes, and which part of the data an item is of."""
     found = []
     if space.labels is not None:
         names = space.label_names or _numbered(space.labels)

@@ -64,12 +64,22 @@ def codes(opened: Opened, dtype: str) -> Made:
     return packed(header, {"z": small, "centre": centre, "step": step})
 
 
-def projection(opened: Opened, method: str, dims: list[int], onto: Opened | None) -> Made:
-    """Where codes lie on a plane, and the plane itself where it has a way back."""
-    points, plane, explained = _laid_out(opened, method, dims)
+def projection(
+    opened: Opened, method: str, dims: list[int], onto: Opened | None, umap: bytes
+) -> Made:
+    """Where codes lie on a plane, and the plane itself where it has a way back.
+
+    Args:
+        opened: a study.
+        method: "pca", "dims" or "umap".
+        dims: the two units of "dims".
+        onto: the study onto whose map this one is laid.
+        umap: points of a layout by UMAP, float32 `[N, 2]`; empty: there is none yet.
+    """
+    points, plane, explained = _laid_out(opened, method, dims, umap)
     error = None
     if onto is not None:
-        aligned = align(points, _laid_out(onto, method, dims)[0])
+        aligned = align(points, _laid_out(onto, "pca" if method == "umap" else method, dims)[0])
         points, error = aligned.points, aligned.left_over
         plane = plane and _turned(plane, aligned.turn, aligned.shift)
     low, high = points.min(0), points.max(0)
@@ -87,13 +97,8 @@ def projection(opened: Opened, method: str, dims: list[int], onto: Opened | None
     return packed(header, {"xy": steps})
 
 
-def lay_out_umap(opened: Opened) -> np.ndarray:
-    """The map by UMAP, which takes minutes; kept by `projection` once it is there."""
-    return map_codes(opened.space, method="umap").points
-
-
 def _laid_out(
-    opened: Opened, method: str, dims: list[int]
+    opened: Opened, method: str, dims: list[int], umap: bytes = b""
 ) -> tuple[np.ndarray, Plane | None, float | None]:
     """Points `[N, 2]`, the plane that they stand for, and the share of the variance it keeps."""
     space, latent = opened.space, opened.latent
@@ -106,8 +111,8 @@ def _laid_out(
         axes = (probed[1:] - probed[0]).T
         return points, (space.codes.flat.mean(0).numpy(), axes), laid.explained
     if method == "umap":
-        points = opened.memory.get("umap")
-        if points is None:
+        points = np.frombuffer(umap, np.float32).reshape(-1, 2)
+        if len(points) != len(space.codes):
             raise Missing(
                 "not_ready",
                 "A map by UMAP must be laid out first, and is not. Start a job 'project'.",

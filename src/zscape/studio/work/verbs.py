@@ -1,21 +1,18 @@
 """The verbs on codes that a page asks for while somebody waits."""
 
-import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from zscape.errors import DataError, SpecError
-from zscape.model.codes import Codes
 from zscape.space.edits import edit
 from zscape.space.levels import level_named, redraw_tensor, redrawn_levels, units_of
 from zscape.space.neighbours import nearest
 from zscape.space.paths import walk_codes
-from zscape.space.space import codes_of, seeded
+from zscape.space.space import codes_of
 from zscape.space.units import informative_units, spread, unit_rates
 from zscape.studio.work.made import Made, is_pictures, packed, pixels, rows, shown, told
 from zscape.studio.work.shelf import Opened
@@ -40,8 +37,9 @@ def live(opened: Opened, payload: memoryview, counts: list[int], where: Where) -
         `milliseconds`; of rows `rows`, a record each.
     """
     began, space = time.perf_counter(), opened.space
-    made = [space.decode_tensor(codes, where=where or None) for codes in
-            opened.flat(payload, counts)]
+    made = [
+        space.decode_tensor(codes, where=where or None) for codes in opened.flat(payload, counts)
+    ]
     if is_pictures(space):
         tiles = [pixels(space, x) for x in made]
         found: dict[str, Any] = {"shapes": [list(tile.shape) for tile in tiles]}
