@@ -25,7 +25,7 @@ class Selection:
 
     id: str
     name: str
-    items: array[int]
+    items: "array[int]"
 
     def record(self) -> dict[str, Any]:
         """All but the items."""
@@ -38,7 +38,7 @@ class Selections:
     def __init__(self) -> None:
         self._of: dict[str, OrderedDict[str, Selection]] = {}
 
-    def add(self, study: str, name: str, items: array[int]) -> Selection:
+    def add(self, study: str, name: str, items: "array[int]") -> Selection:
         """A new one."""
         own = self._own(study)
         made = Selection(secrets.token_hex(16), name, items)
@@ -71,7 +71,7 @@ class Selections:
         return self._of.setdefault(study, OrderedDict())
 
 
-def from_mask(mask: str, count: int) -> array[int]:
+def from_mask(mask: str, count: int) -> "array[int]":
     """The items whose bits are set in a mask, base64, the lowest bit of a byte first.
 
     Args:
