@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from zscape.space.conditions import across
     from zscape.space.directions import find_direction
     from zscape.space.edits import edit
+    from zscape.space.explanations import explain
     from zscape.space.filling import fill, fill_rows
     from zscape.space.levels import redraw
     from zscape.space.maps import map_codes
     from zscape.space.paths import interpolate, traverse, walk
     from zscape.space.pruning import prune
     from zscape.space.refitting import refit_prior
+    from zscape.space.scores import score
     from zscape.space.space import Space, reconstruct
     from zscape.study.comparison import compare
     from zscape.study.data import look
@@ -42,6 +44,7 @@ _HOMES = {
     "diagnose": "zscape.measures.doctor",
     "edit": "zscape.space.edits",
     "encode_shards": "zscape.study.encoding",
+    "explain": "zscape.space.explanations",
     "fill": "zscape.space.filling",
     "fill_rows": "zscape.space.filling",
     "find_direction": "zscape.space.directions",
@@ -59,6 +62,7 @@ _HOMES = {
     "refit_prior": "zscape.space.refitting",
     "redraw": "zscape.space.levels",
     "resume": "zscape.study.run",
+    "score": "zscape.space.scores",
     "sweep": "zscape.study.sweep",
     "train": "zscape.study.run",
     "traverse": "zscape.space.paths",
@@ -74,6 +78,7 @@ __all__ = [
     "diagnose",
     "edit",
     "encode_shards",
+    "explain",
     "fill",
     "fill_rows",
     "find_direction",
@@ -91,6 +96,7 @@ __all__ = [
     "redraw",
     "refit_prior",
     "resume",
+    "score",
     "sweep",
     "train",
     "traverse",

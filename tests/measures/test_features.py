@@ -16,12 +16,11 @@ from zscape.measures.features import (
     pixel_features,
     pretrained_features,
     row_features,
-    row_widening,
     trained_features,
 )
 from zscape.measures.linear import components
-from zscape.measures.wide import widening
 from zscape.modalities.image import Image
+from zscape.space.wide import row_widening, widening
 
 KINDS = (("gaussian", 1), ("categorical", 3), ("bernoulli", 1), ("negative_binomial", 1))
 

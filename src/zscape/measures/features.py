@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, cross_entropy, max_pool2d
 
 from zscape.measures.pretrained import NAME, SIDE, Lite0, is_installed
-from zscape.measures.wide import Wide, widening
 from zscape.modalities.image import Image
 from zscape.modalities.labels import class_ids
 from zscape.space.space import Space, seeded
+from zscape.space.wide import row_widening
 
 CHUNK = 256
 MOST_PIXELS = 1024  # numbers of a picture; larger ones are averaged down first
@@ -97,14 +97,6 @@ def row_features(space: Space) -> Features:
     """
     wide = row_widening(space)
     return Features("standardised columns", lambda x: wide.widen(x.flatten(1)))
-
-
-def row_widening(space: Space) -> Wide:
-    """How rows, or numbers of any shape laid flat, become the plain numbers of `row_features`."""
-    x = space.modality.prepare(space.items).flatten(1)
-    # Coins that are all of one kind need no number per side.
-    word = space.modality.likelihood.replace("bernoulli", "gaussian")
-    return widening(x, space.modality.columns or ((word, 1),) * x.shape[1])
 
 
 def pretrained_features() -> Features:

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from zscape.errors import SpecError
-from zscape.measures.features import Features, choose_features, row_widening
+from zscape.measures.features import Features, choose_features
 from zscape.measures.figure import Figure, mean, undefined
 from zscape.measures.row import Row
 from zscape.measures.samples.distances import squared_distances
 from zscape.space.paths import traverse_codes
 from zscape.space.space import Space
 from zscape.space.units import informative_units, measuring_places
+from zscape.space.wide import row_widening
 
 MOST_REAL = 2048  # kept items that the middle of a way is compared with
 MOST_UNITS = 10

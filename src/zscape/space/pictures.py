@@ -18,6 +18,7 @@ from zscape.space.tables import table_picture
 
 PAPER = (255, 255, 255)
 INK = (40, 44, 52)
+HEAT = ((250, 250, 248), (254, 217, 142), (236, 112, 20), (140, 45, 4), (60, 10, 0))
 TILE = 72  # pixels a side that small tiles are enlarged towards
 WIDEST = 1200  # pixels that a picture is kept within
 MOST_COLUMNS = 16
@@ -115,6 +116,17 @@ def captioned(
         middle = gap + row * pitch + tiles.shape[1] // 2
         pen.text((margin - 12, middle), caption, fill=INK, font=font, anchor="rm")
     return np.asarray(sheet).copy()
+
+
+def heat_tiles(maps: np.ndarray) -> np.ndarray:
+    """Maps `[N, H, W]` of numbers from 0 as tiles `[N, H, W, 3]`: pale is little, dark much.
+
+    All have one scale, so that tiles can be compared.
+    """
+    share = maps / max(float(maps.max()), 1e-12)
+    stops = np.linspace(0, 1, len(HEAT))
+    channels = [np.interp(share, stops, levels) for levels in zip(*HEAT, strict=True)]
+    return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
 
 
 def stack(pictures: Sequence[np.ndarray], *, gap: int = 8) -> np.ndarray:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from zscape.errors import SpecError
-from zscape.measures.features import Features, choose_features, row_widening
+from zscape.measures.features import Features, choose_features
 from zscape.measures.figure import Figure
 from zscape.measures.linear import components
 from zscape.measures.row import Row
@@ -16,6 +16,7 @@ from zscape.modalities.image import Image
 from zscape.probability.distributions.grids import Grid
 from zscape.space.space import Space, seeded
 from zscape.space.units import measuring_places
+from zscape.space.wide import row_widening
 
 CHUNK = 256
 STREAM = 0x5A3B1E  # its draws are not those of anybody else's small seed

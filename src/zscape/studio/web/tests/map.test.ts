@@ -104,7 +104,15 @@ describe("lasso", () => {
   ];
 
   it("agrees with a test of each point, but for the rim", () => {
-    const marks = selectUnder(places, camera, SIZE, fillOutline(outline, SIZE), null, "replace", shown);
+    const marks = selectUnder(
+      places,
+      camera,
+      SIZE,
+      fillOutline(outline, SIZE),
+      null,
+      "replace",
+      shown,
+    );
     let differ = 0;
     for (let i = 0; i < 2000; i++) {
       const at = toScreen(camera, SIZE, places[2 * i], places[2 * i + 1]);
@@ -164,7 +172,12 @@ describe("splat", () => {
 
   it("draws the same pixels again, to the byte, at the rim too", () => {
     const edge = Float32Array.from([-1, 0.5, 0.999, -0.5, 4, 4]);
-    const look = { slots: new Uint8Array(3), palette, states: new Uint8Array(3).fill(PLAIN), dim: 0 };
+    const look = {
+      slots: new Uint8Array(3),
+      palette,
+      states: new Uint8Array(3).fill(PLAIN),
+      dim: 0,
+    };
     const [one, two] = [new Uint32Array(20000), new Uint32Array(20000)];
     splat(one, SIZE, edge, camera, look, 3, ground);
     splat(two, SIZE, edge, camera, look, 3, ground);

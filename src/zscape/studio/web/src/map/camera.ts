@@ -64,7 +64,10 @@ export function pan(camera: Camera, dx: number, dy: number): Camera {
 /** Zoomed about a place of the screen, which stays where it is; `all` is the camera that sees
  * everything, and bounds how far in and out one can go. */
 export function zoom(camera: Camera, size: Size, at: Place, factor: number, all: Camera): Camera {
-  const scale = Math.min(Math.max(camera.scale * factor, all.scale * ZOOM_OUT), all.scale * ZOOM_IN);
+  const scale = Math.min(
+    Math.max(camera.scale * factor, all.scale * ZOOM_OUT),
+    all.scale * ZOOM_IN,
+  );
   const under = toPlane(camera, size, at.x, at.y);
   return {
     x: under.x - (at.x - size.width / 2) / scale,

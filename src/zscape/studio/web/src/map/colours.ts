@@ -75,7 +75,8 @@ export function slotsOf(values: ArrayLike<number>, low: number, high: number): B
 export function quantiles(values: ArrayLike<number>, shares: number[]): number[] {
   const step = Math.max(1, Math.floor(values.length / 20_000));
   const kept: number[] = [];
-  for (let i = 0; i < values.length; i += step) if (Number.isFinite(values[i])) kept.push(values[i]);
+  for (let i = 0; i < values.length; i += step)
+    if (Number.isFinite(values[i])) kept.push(values[i]);
   kept.sort((a, b) => a - b);
   if (kept.length === 0) return shares.map(() => 0);
   return shares.map((share) => kept[Math.round(share * (kept.length - 1))]);

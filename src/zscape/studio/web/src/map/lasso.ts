@@ -46,8 +46,7 @@ export function selectUnder(
   shown: Bytes,
 ): Bytes {
   const count = places.length / 2;
-  const marks =
-    before && meeting !== "replace" ? before.slice() : new Uint8Array(count);
+  const marks = before && meeting !== "replace" ? before.slice() : new Uint8Array(count);
   const value = meeting === "remove" ? 0 : 1;
   const { width, height } = size;
   const left = width / 2 - camera.x * camera.scale,

@@ -84,7 +84,13 @@ export class Overlay {
   }
 
   /** Pictures of items, framed in the colour of their group; how many were drawn. */
-  pictures(grid: Grid, sheets: Sheets, side: number, shown: Bytes, colouring: Colouring | null): number {
+  pictures(
+    grid: Grid,
+    sheets: Sheets,
+    side: number,
+    shown: Bytes,
+    colouring: Colouring | null,
+  ): number {
     let drawn = 0;
     const context = this.#context;
     for (const { item, x, y } of placePictures(grid, this.#camera, this.#size, side, shown)) {

@@ -22,7 +22,13 @@ export class Sheets {
 
   /** Draws the picture of an item into a square of `side` pixels; false while its sheet is not
    * there, or where it has none. */
-  draw(context: CanvasRenderingContext2D, item: number, x: number, y: number, side: number): boolean {
+  draw(
+    context: CanvasRenderingContext2D,
+    item: number,
+    x: number,
+    y: number,
+    side: number,
+  ): boolean {
     const slot = this.#plan.slots ? this.#plan.slots[item] : item;
     if (slot === undefined || slot < 0) return false;
     const size = this.#sizeFor(side * devicePixelRatio);

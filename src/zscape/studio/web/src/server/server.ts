@@ -63,15 +63,25 @@ export const server = {
     post<Packed<unknown>>(of(s, "path"), { stops, steps, method, closed }),
   edit: (s: string, place: t.Place, strengths: Record<string, number>) =>
     post<Edited>(of(s, "edit"), { ...place, strengths, keep_details: true }),
-  mix: (s: string, content: t.Place, style: t.Place, levels: string[] | null, units: number[] | null) =>
-    post<Decoded>(of(s, "mix"), { content, style, levels, units }),
+  mix: (
+    s: string,
+    content: t.Place,
+    style: t.Place,
+    levels: string[] | null,
+    units: number[] | null,
+  ) => post<Decoded>(of(s, "mix"), { content, style, levels, units }),
   redraw: (s: string, place: t.Place, levels: string[], n: number, seed: number) =>
     post<Decoded>(of(s, "redraw"), { ...place, below: null, levels, n, seed }),
 
   directions: (s: string) =>
     get<{ kept: t.Direction[]; found: t.Direction[]; known: string[] }>(of(s, "directions")),
-  findDirection: (s: string, positive: t.Group, negative: t.Group | null, name: string, keep = false) =>
-    post<t.Direction>(of(s, "directions"), { positive, negative, name, apart_from: [], keep }),
+  findDirection: (
+    s: string,
+    positive: t.Group,
+    negative: t.Group | null,
+    name: string,
+    keep = false,
+  ) => post<t.Direction>(of(s, "directions"), { positive, negative, name, apart_from: [], keep }),
   unsupervised: (s: string, method: string, number: number) =>
     get<{ directions: t.Direction[] }>(
       of(s, `directions/unsupervised?method=${method}&number=${number}`),
@@ -80,9 +90,7 @@ export const server = {
   units: (s: string) => get<{ units: t.Unit[] }>(of(s, "units")),
   health: (s: string) => get<t.Health>(of(s, "health")),
   anomalies: (s: string, score: string, cursor: string, limit = 100) =>
-    get<t.Anomalies>(
-      of(s, `anomalies?${query({ score, cursor, limit: String(limit) })}`),
-    ),
+    get<t.Anomalies>(of(s, `anomalies?${query({ score, cursor, limit: String(limit) })}`)),
   compare: (a: string, b: string) => get<t.Comparison>(`compare?${query({ a, b })}`),
 
   select: (s: string, marks: Bytes, name = "") =>
@@ -174,6 +182,11 @@ async function problemOf(answer: Response): Promise<Problem> {
     const { error } = await answer.json();
     return new Problem(error.sentence, error.id, answer.status, again);
   } catch {
-    return new Problem(`The server answered ${answer.status}. Try again.`, "", answer.status, again);
+    return new Problem(
+      `The server answered ${answer.status}. Try again.`,
+      "",
+      answer.status,
+      again,
+    );
   }
 }

@@ -39,7 +39,11 @@ export class Notes {
   }
 
   /** Sets one of the notes and writes it, after what is being written. */
-  set<Name extends NoteName>(name: Name, value: Values[Name], complain: (words: string) => void): void {
+  set<Name extends NoteName>(
+    name: Name,
+    value: Values[Name],
+    complain: (words: string) => void,
+  ): void {
     (this as Values)[name] = value;
     this.#writing = this.#writing.then(() => this.#write(name, value, complain));
   }

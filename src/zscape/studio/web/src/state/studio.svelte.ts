@@ -184,10 +184,9 @@ class Studio {
       this.go({ selection: "" }, true);
       return;
     }
-    server.select(study, marks).then(
-      (made) => this.marks === marks && this.go({ selection: made.id }, true),
-      this.#shrug,
-    );
+    server
+      .select(study, marks)
+      .then((made) => this.marks === marks && this.go({ selection: made.id }, true), this.#shrug);
   }
 
   async #readSelection(study: string, id: string): Promise<void> {

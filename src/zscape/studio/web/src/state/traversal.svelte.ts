@@ -90,7 +90,8 @@ export class Traversal {
   }
 
   pin(): void {
-    if (this.things) this.pinned = [...this.pinned, { code: this.code, things: this.things }].slice(-3);
+    if (this.things)
+      this.pinned = [...this.pinned, { code: this.code, things: this.things }].slice(-3);
   }
 
   unpin(index: number): void {
@@ -103,7 +104,10 @@ export class Traversal {
     const { meanCode, spreads } = this.space;
     const live = this.space.units.filter((unit) => unit.active).map((unit) => unit.unit);
     if (!live.length || !this.code.length) return 0;
-    const sum = live.reduce((s, d) => s + ((this.code[d] - meanCode[d]) / (spreads[d] || 1)) ** 2, 0);
+    const sum = live.reduce(
+      (s, d) => s + ((this.code[d] - meanCode[d]) / (spreads[d] || 1)) ** 2,
+      0,
+    );
     return Math.sqrt(sum / live.length);
   });
 

@@ -31,7 +31,8 @@ frames = zscape.walk(space, [${items.join(", ")}], steps=${steps}, method=${text
 
 export function selectionSnippet(study: string, items: number[]): string {
   const shown = items.slice(0, 2000);
-  const more = items.length > shown.length ? `  # the first ${shown.length} of ${items.length}` : "";
+  const more =
+    items.length > shown.length ? `  # the first ${shown.length} of ${items.length}` : "";
   return `${opening(study)}
 items = [${shown.join(", ")}]${more}
 codes = space.codes[items]`;

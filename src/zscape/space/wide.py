@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from zscape.space.space import Space
+
 Kinds = tuple[tuple[str, int], ...]
 
 COUNTS = ("negative_binomial", "poisson", "zero_inflated_negative_binomial")
@@ -78,6 +80,14 @@ def widening(x: Tensor, kinds: Kinds) -> Wide:
     choice = torch.tensor([word in CHOICES for word, _ in kinds])
     still = choice | (scale <= 1e-6 * mean.abs())
     return Wide(kinds, mean.masked_fill(choice, 0.0), scale.masked_fill(still, 1.0))
+
+
+def row_widening(space: Space) -> Wide:
+    """How the things of a space, laid flat, become plain numbers, standardised by its items."""
+    x = space.modality.prepare(space.items).flatten(1)
+    # Coins that are all of one kind need no number per side.
+    word = space.modality.likelihood.replace("bernoulli", "gaussian")
+    return widening(x, space.modality.columns or ((word, 1),) * x.shape[1])
 
 
 def _logged(x: Tensor, kinds: Kinds) -> Tensor:

@@ -1,0 +1,215 @@
+"""`zscape score`: how strange things are, which are flagged, and what is to blame."""
+
+import csv
+import io
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from cyclopts import Parameter
+from rich.console import Console
+from torch import Tensor
+
+from zscape.cli.output import Result, leave, tell
+from zscape.cli.verbs import FINEST, Folder, Json, Own, Seed, named, opened
+from zscape.errors import SpecError
+from zscape.modalities.found import printable
+from zscape.modalities.modality import Pictures, Rows
+from zscape.space.beside import MEANINGS
+from zscape.space.calibration import require_threshold
+from zscape.space.explanations import WORTH_TELLING, Explanation, explanations
+from zscape.space.pictures import captioned, grid, heat_tiles
+from zscape.space.scores import Scores, Scoring, scoring
+from zscape.space.space import Space, encode_stored
+from zscape.space.tables import table_picture
+from zscape.study.data import raw_like
+from zscape.study.storage.folder import write_file
+
+MOST_REASONS = 1_000  # flagged things that are told why, the strangest first
+SHOWN = 10  # strangest things in the picture
+
+
+def score(
+    study: Folder,
+    data: Annotated[
+        str, Parameter(help="a folder, a file, or built-in data; none: the study's own.")
+    ] = "",
+    /,
+    *,
+    threshold: Annotated[
+        str, Parameter(help="share of normals that may be flagged, as 1% or 0.01.")
+    ] = "1%",
+    parts: Annotated[
+        tuple[str, ...],
+        Parameter(help="a score to have and to combine, again for more; none: the usual ones."),
+    ] = (),
+    out: Annotated[
+        Path | None,
+        Parameter(help="a .csv file: a row for each thing with its scores and the reason."),
+    ] = None,
+    seed: Seed = 0,
+    json: Json = False,
+    recipe: Own = "",
+) -> None:
+    """Say how strange things are and why; what is flagged is decided from normals alone."""
+    share = _share(threshold)
+    if out is not None and out.suffix.lower() != ".csv":
+        raise SpecError(f"--out must end in .csv here, got {printable(out.name)!r}. Rename it.")
+    space = opened(study, recipe).space()
+    raw = raw_like(space.modality, data) if data else None
+    stored = space.items if raw is None else space.modality.encode(raw.things)
+    things = None if raw is None else raw.things
+    asked = {"parts": parts, "threshold": share, "seed": seed}
+    scores = _done(scoring(space, things, **asked))  # type: ignore[arg-type]
+    places = space.kept.tolist() if raw is None else range(len(scores))
+    items = raw.names if raw is not None and raw.names else tuple(map(str, places))
+    why = _explained(space, stored, scores)
+    if out is not None:
+        write_file(out, _table(scores, items, why).encode())
+    for note in scores.notes:
+        tell(f"  {note}")
+    record: dict[str, Any] = {"verb": "score", "data": data or None, "threshold": share}
+    record |= {"out": None if out is None else str(out)} | _record(scores, items, why)
+    words = named("score", data or "own", threshold.replace("%", "percent"))
+    shown = _picture(space, stored, scores, items, why)
+    lines = _lines(scores, items, why, out)
+    leave(Result(words, shown, record, lines=lines), study, out=None, json=json)
+
+
+def _share(words: str) -> float:
+    try:
+        number = float(words.removesuffix("%"))
+    except ValueError:
+        raise SpecError(f"--threshold must be a share, as 1% or 0.01, got {words!r}.") from None
+    return require_threshold(number / 100 if words.endswith("%") else number)
+
+
+def _done(steps: Iterator[Scoring]) -> Scores:
+    """The scores; how far they are is told on a terminal."""
+    shows = Console(stderr=True).is_terminal
+    for step in steps:
+        if shows:
+            print(f"\r{step.share:4.0%}  {step.words:24}", end="", file=sys.stderr, flush=True)
+    if shows:
+        print("\r" + " " * 32 + "\r", end="", file=sys.stderr, flush=True)
+    assert step.scores is not None
+    return step.scores
+
+
+def _strangest(scores: Scores, number: int) -> list[int]:
+    found: list[int] = scores.surprise.argsort(descending=True, stable=True)[:number].tolist()
+    return found
+
+
+def _explained(space: Space, stored: Tensor, scores: Scores) -> dict[int, Explanation]:
+    """Explanations of the things that are flagged or shown, by their places."""
+    flagged = min(int(scores.flagged.sum()), MOST_REASONS)
+    places = _strangest(scores, max(flagged, SHOWN))
+    return dict(zip(places, explanations(space, stored[places]), strict=True))
+
+
+def _reason(scores: Scores, place: int, why: Mapping[int, Explanation]) -> str:
+    """Why a thing is flagged, in words; nothing for those that are not."""
+    if not scores.flagged[place]:
+        return ""
+    meaning = MEANINGS[scores.leading[place]][1]
+    blamed = str(why[place]) if place in why else ""
+    return f"{meaning}: {blamed}" if blamed else meaning
+
+
+def _table(scores: Scores, items: tuple[str, ...], why: Mapping[int, Explanation]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["item", "flagged", "p", *scores.parts, "reason"])
+    values = torch.stack([part.values for part in scores.parts.values()], dim=1)
+    for n, (item, p, row) in enumerate(zip(items, scores.p.tolist(), values.tolist(), strict=True)):
+        told = [item, str(bool(scores.flagged[n])).lower(), f"{p:.6g}"]
+        writer.writerow([*told, *(f"{value:.6g}" for value in row), _reason(scores, n, why)])
+    return text.getvalue()
+
+
+def _record(
+    scores: Scores, items: tuple[str, ...], why: Mapping[int, Explanation]
+) -> dict[str, Any]:
+    return {
+        "number": len(scores),
+        "flagged": [items[n] for n in _strangest(scores, int(scores.flagged.sum()))],
+        "normals": scores.normals,
+        "false_alarms": scores.false_alarms,
+        "notes": list(scores.notes),
+        "items": list(items),
+        "p": scores.p.tolist(),
+        "leading": list(scores.leading),
+        "scores": {
+            name: {"unit": part.unit, "kind": part.kind, "combined": part.combined}
+            | {"values": part.values.tolist(), "p": part.p.tolist()}
+            for name, part in scores.parts.items()
+        },
+        "reasons": {items[n]: _reason(scores, n, why) for n in why if scores.flagged[n]},
+    }
+
+
+def _lines(
+    scores: Scores, items: tuple[str, ...], why: Mapping[int, Explanation], out: Path | None
+) -> tuple[str, ...]:
+    count, alarms = int(scores.flagged.sum()), scores.false_alarms
+    share = f"{alarms / scores.normals:.1%}"
+    lines = [
+        f"{count:,} of {len(scores):,} flagged at {scores.threshold:.3g}: so strange are "
+        f"{alarms:,} of {scores.normals:,} normals ({share}, estimate)"
+    ]
+    for n in _strangest(scores, min(count, SHOWN)):
+        reason = printable(_reason(scores, n, why))
+        lines.append(f"  {printable(items[n])}  p {float(scores.p[n]):.2g}  {reason}")
+    if count > SHOWN:
+        lines.append(f"  and {count - SHOWN:,} more" + ("" if out else ", all of them with --out"))
+    return (*lines, *([str(out)] if out else []))
+
+
+def _picture(
+    space: Space,
+    stored: Tensor,
+    scores: Scores,
+    items: tuple[str, ...],
+    why: Mapping[int, Explanation],
+) -> Any:
+    """The strangest things above what the study makes of them and where it differs, or as rows."""
+    places = _strangest(scores, SHOWN)
+    x = space.modality.prepare(stored[places])
+    shown = space.modality.show(x)
+    if isinstance(shown, Rows):
+        rows = _blamed(places, scores, items, why)
+        return lambda width: table_picture(rows)
+    made = space.decode_tensor(encode_stored(space.model, space.modality, stored[places]))
+    after = space.modality.show(made)
+    assert isinstance(after, Pictures)
+    heats = np.stack([np.asarray(why[n].heat) for n in places])
+    tiles = np.concatenate([shown.tiles, after.tiles, heat_tiles(heats)])
+    marks = ("as it is", "as made", "nats above usual")
+    columns = len(places)
+
+    def draw(width: int) -> np.ndarray:
+        if width < FINEST:
+            return grid(tiles, columns=columns, width=width)
+        return captioned(tiles, marks, columns=columns, width=width)
+
+    return draw
+
+
+def _blamed(
+    places: list[int], scores: Scores, items: tuple[str, ...], why: Mapping[int, Explanation]
+) -> Rows:
+    """A line for each cell that is blamed, the strangest things first."""
+    cells = []
+    for n in places:
+        head = (items[n], f"{float(scores.p[n]):.2g}", "yes" if scores.flagged[n] else "")
+        blames = [b for b in why[n].blames if b.nats >= WORTH_TELLING] or list(why[n].blames[:1])
+        for blame in blames:
+            cells.append((*head, blame.name, blame.came, blame.expected, f"{blame.nats:.1f}"))
+            head = ("", "", "")
+        if not blames:
+            cells.append((*head, "", "", "", ""))
+    return Rows(("item", "p", "flagged", "column", "is", "about expected", "nats"), tuple(cells))

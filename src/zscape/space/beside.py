@@ -1,0 +1,266 @@
+"""Each score of things and of the normals that they are set beside; p-values are not its business.
+
+The normals are items of the space: those held out of training for what the model says, and all of
+them, each left out in turn, for what needs no model.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from zscape.space.calibration import FEWEST_NORMALS, Pair
+from zscape.space.density import fit_density
+from zscape.space.likeness import Likeness, likeness, mean_distances
+from zscape.space.space import Space
+from zscape.space.walks import Walked, joined, likelihoods, manner, walk_all
+
+MOST_NORMALS = 5_000  # that calibrate
+MOST_KNOWN = 20_000  # items among which neighbours are searched
+MOST_NUMBERS = 2**26  # of all their points together
+CODE_WEIGHT = 0.3  # of a code in units of its posterior, beside a residual in units of its own
+LEAST_RESIDUAL = 0.05  # of a feature's own scale
+
+RECONSTRUCTION, RATE, LIKELIHOOD = "reconstruction", "rate", "likelihood"
+DENSITY, ERROR = "density", "error"
+NEIGHBOURS, TAXICAB, CODE_NEIGHBOURS = "neighbours", "taxicab_neighbours", "code_neighbours"
+
+MEANINGS = {
+    RECONSTRUCTION: ("nats", "the reconstruction leaves much unexplained"),
+    RATE: ("nats", "its code costs much under the prior"),
+    LIKELIHOOD: ("nats", "the model finds it unlikely"),
+    DENSITY: ("nats", "its code lies where few codes lie"),
+    ERROR: ("mean squared brightness", "its reconstruction looks different"),
+    NEIGHBOURS: ("distance", "it is far from everything normal"),
+    TAXICAB: ("distance", "it is far from everything normal, column by column"),
+    CODE_NEIGHBOURS: (
+        "distance",
+        "its code and what is left of it are far from others",
+    ),
+}
+OF_A_RATE = (RATE, LIKELIHOOD)
+OF_ROWS, OF_PICTURES = (TAXICAB,), (ERROR,)
+WITHOUT_MODEL = (NEIGHBOURS, TAXICAB)
+WALKED = (RECONSTRUCTION, RATE, DENSITY, ERROR, CODE_NEIGHBOURS)
+
+Found = tuple[str, float, dict[str, Pair]]  # what is done, its share of the work, what came of it
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Items that things are set beside.
+
+    Attributes:
+        known: where the items stand among which neighbours are searched, `[K]`, rising.
+        normals: where the items stand that calibrate, `[M]`, rising.
+        unseen: which of these were held out of training, bool `[M]`.
+        own: whether the things are the items themselves.
+        notes: what limits the p-values, a sentence each.
+    """
+
+    known: Tensor
+    normals: Tensor
+    unseen: Tensor
+    own: bool
+    notes: tuple[str, ...]
+
+
+def beside(space: Space, *, own: bool) -> Beside:
+    """The items that things are set beside: all that were held out, and as many as may be.
+
+    Args:
+        space: a space.
+        own: whether its own items are to be scored.
+    """
+    count = len(space.items)
+    held = torch.zeros(count, dtype=torch.bool) if space.held_out is None else space.held_out
+    notes: tuple[str, ...] = ()
+    if held.sum() < FEWEST_NORMALS:
+        held = torch.ones(count, dtype=torch.bool)
+        notes = (
+            "for want of held-out normals p rests on those seen in training, and is too small",
+        )
+    elif own:
+        notes = ("what trained the model looks more normal to it than it would unseen",)
+    apart = held.nonzero().flatten()[:MOST_NORMALS]
+    filling = _even((~held).nonzero().flatten(), MOST_NORMALS - len(apart))
+    normals = torch.cat([apart, filling]).sort().values
+    numbers = space.items[0].numel() + space.codes.flat.shape[1]
+    known = _even(torch.arange(count), min(max(MOST_NUMBERS // numbers, 100), MOST_KNOWN))
+    return Beside(known, normals, held[normals], own, notes)
+
+
+def scores_beside(
+    space: Space, stored: Tensor, others: Beside, names: Sequence[str], *, draws: int, seed: int
+) -> Iterator[Found]:
+    """The scores of normals `[M]` and of stored things `[N]`, one after the other.
+
+    A normal's score is nan where the model has seen the normal.
+
+    Args:
+        space: a space.
+        stored: things `[N, *shape]`.
+        others: what they are set beside.
+        names: of the scores.
+        draws: of a likelihood.
+        seed: of the draws.
+    """
+    steps = [name for name in (*WITHOUT_MODEL, LIKELIHOOD) if name in names]
+    walking = any(name in WALKED for name in names)
+    total, done = len(steps) + 2 * walking, 0
+    for name in steps:
+        parts = (
+            _likelihoods(space, stored, others, draws=draws, seed=seed)
+            if name == LIKELIHOOD
+            else _distances(space, stored, others, name)
+        )
+        for share, pair in parts:
+            yield name, (done + share) / total, {} if pair is None else {name: pair}
+        done += 1
+    if walking:
+        for words, share, found in _by_walks(space, stored, others, names, seed=seed):
+            yield words, (done + 2 * share) / total, found
+
+
+def kind_of(space: Space, name: str) -> str:
+    """What a score is: exact, estimate (a draw, a fit) or surrogate."""
+    if name == LIKELIHOOD:
+        return "estimate"
+    if name == RATE:
+        return "exact" if manner(space).exact_rate else "surrogate"
+    if name == DENSITY:
+        return "exact" if manner(space).learned_prior else "estimate"
+    return "exact"
+
+
+Parts = Iterator[tuple[float, Pair | None]]
+
+
+def _distances(space: Space, stored: Tensor, others: Beside, name: str) -> Parts:
+    alike, taxicab = likeness(space), name == TAXICAB
+    bank, normals, things = (
+        torch.cat([alike.points(space.modality.prepare(part)) for part in items.split(1024)])
+        for items in (space.items[others.known], space.items[others.normals], stored)
+    )
+    yield from _beside_bank(bank, normals, things, others, taxicab=taxicab)
+
+
+def _beside_bank(
+    bank: Tensor, normals: Tensor, things: Tensor, others: Beside, *, taxicab: bool = False
+) -> Parts:
+    """Mean distances of normals and things to a bank of points, none to itself."""
+    places = _places(others.known, others.normals)
+    own = _places(others.known, torch.arange(len(things))) if others.own else None
+    every = len(normals) + len(things)
+    sides: list[list[Tensor]] = [[], []]
+    for side, queries, where in zip(sides, (normals, things), (places, own), strict=True):
+        for part in mean_distances(bank, queries, own=where, taxicab=taxicab):
+            side.append(part)
+            yield sum(len(p) for s in sides for p in s) / every, None
+    yield 1.0, (torch.cat(sides[0]).double(), torch.cat(sides[1]).double())
+
+
+def _likelihoods(space: Space, stored: Tensor, others: Beside, *, draws: int, seed: int) -> Parts:
+    apart = space.items[others.normals[others.unseen]]
+    every, done, sides = len(apart) + len(stored), 0, list[Tensor]()
+    for items in (apart, stored):
+        parts = []
+        for part in likelihoods(space, items, draws=draws, seed=seed):
+            parts.append(part)
+            done += len(part)
+            yield done / every, None
+        sides.append(torch.cat(parts))
+    yield 1.0, (_of_unseen(sides[0], others), sides[1])
+
+
+def _by_walks(
+    space: Space, stored: Tensor, others: Beside, names: Sequence[str], *, seed: int
+) -> Iterator[Found]:
+    """The scores that a walk along the centres says."""
+    items = torch.cat([others.known, others.normals]).unique()
+    every, done, walks = len(items) + len(stored), 0, list[Walked]()
+    for side in (space.items[items], stored):
+        parts = []
+        for part in walk_all(space, side):
+            parts.append(part)
+            done += len(part.rate)
+            yield "walks", 0.5 * done / every, {}
+        walks.append(joined(parts))
+    ours, theirs = walks
+    apart = ours[torch.searchsorted(items, others.normals[others.unseen])]
+    found = {
+        RECONSTRUCTION: (_of_unseen(apart.distortion, others), theirs.distortion),
+        RATE: (_of_unseen(apart.rate, others), theirs.rate),
+    }
+    alike = likeness(space)
+    residuals = {
+        "ours": _residuals(space, alike, space.items[items], ours),
+        "theirs": _residuals(space, alike, stored, theirs),
+    }
+    unseen = torch.searchsorted(items, others.normals[others.unseen])
+    if ERROR in names:
+        errors = [residuals[side].square().mean(1).double() for side in ("ours", "theirs")]
+        found[ERROR] = (_of_unseen(errors[0][unseen], others), errors[1])
+    if DENSITY in names:
+        found[DENSITY] = _densities(space, ours, apart, theirs, others, seed=seed)
+    yield "walks", 0.5, {name: found[name] for name in names if name in found}
+    if CODE_NEIGHBOURS in names:
+        sigma, scale = _scales(ours, apart, residuals["ours"][unseen])
+        points = [
+            torch.cat([CODE_WEIGHT * walked.codes / sigma, residuals[side] / scale], dim=1)
+            for side, walked in (("ours", ours), ("theirs", theirs))
+        ]
+        known, normals = (torch.searchsorted(items, p) for p in (others.known, others.normals))
+        for share, pair in _beside_bank(points[0][known], points[0][normals], points[1], others):
+            if pair is None:
+                yield CODE_NEIGHBOURS, 0.5 + 0.5 * share, {}
+            else:
+                of_normals = pair[0].where(others.unseen, torch.nan)
+                yield CODE_NEIGHBOURS, 1.0, {CODE_NEIGHBOURS: (of_normals, pair[1])}
+
+
+def _residuals(space: Space, alike: Likeness, stored: Tensor, walked: Walked) -> Tensor:
+    x = space.modality.prepare(stored)
+    return alike.residuals(x, walked.made)
+
+
+def _scales(ours: Walked, apart: Walked, residuals: Tensor) -> tuple[Tensor, Tensor]:
+    """Units of a code and of a residual, `[D]` and `[F]`: of what was held out.
+
+    A code's is the spread of its posterior, so that units that say nothing do not count; of codes
+    without one, their own spread.
+    """
+    sigma = apart.spreads.square().mean(0).sqrt()
+    sigma = sigma.where(~sigma.isnan(), ours.codes.std(0, correction=0))
+    return sigma.clamp(min=1e-4), residuals.square().mean(0).sqrt().clamp(min=LEAST_RESIDUAL)
+
+
+def _densities(
+    space: Space, ours: Walked, apart: Walked, theirs: Walked, others: Beside, *, seed: int
+) -> Pair:
+    if manner(space).learned_prior:
+        return _of_unseen(apart.cost, others), theirs.cost
+    density = fit_density(ours.codes, apart.codes, seed=seed)
+    return _of_unseen(density.nats(apart.codes), others), density.nats(theirs.codes)
+
+
+def _of_unseen(values: Tensor, others: Beside) -> Tensor:
+    """`[M]` of the values of unseen normals; nan for the others."""
+    found = torch.full((len(others.normals),), torch.nan, dtype=torch.float64)
+    found[others.unseen] = values.double()
+    return found
+
+
+def _places(known: Tensor, items: Tensor) -> Tensor:
+    """Where items stand among the known ones, `[Q]`; -1: nowhere."""
+    found = torch.searchsorted(known, items).clamp(max=len(known) - 1)
+    return found.where(known[found] == items, -1)
+
+
+def _even(places: Tensor, number: int) -> Tensor:
+    """So many of the places at most, evenly spread."""
+    if number >= len(places):
+        return places
+    spread = torch.linspace(0, max(len(places) - 1, 0), max(number, 0), dtype=torch.float64)
+    return places[spread.round().long()]

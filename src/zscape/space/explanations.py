@@ -1,0 +1,249 @@
+"""What makes a thing strange: the columns, the places of a picture and the units to blame.
+
+How strange it is as a whole, `scores` says.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from zscape.errors import ShapeError
+from zscape.modalities.image import Image
+from zscape.modalities.modality import Rows
+from zscape.modalities.table import Table
+from zscape.probability.distributions import DiscretizedLogisticMixture, Multinomial
+from zscape.space.likeness import blurred
+from zscape.space.space import Space, in_chunks
+from zscape.space.units import measuring_items, rates_of
+
+MOST_USUAL = 128  # normals that say what is usual
+MOST_BLAMED = 3  # columns of a row
+WORTH_TELLING = 1.0  # nats
+ROUNDS = 3  # in which an expected cell settles
+TOGETHER = 8_192  # rows in one walk
+
+ROWS_OF_PLACES, COLUMNS_OF_PLACES = ("upper", "middle", "lower"), ("left", "middle", "right")
+
+
+@dataclass(frozen=True, slots=True)
+class Blame:
+    """One thing to blame.
+
+    Attributes:
+        name: of the column, place or unit.
+        nats: its share: by how much more it costs than it usually does.
+        came: the cell; empty for places and units.
+        expected: what the rest makes likely in its stead; likewise.
+    """
+
+    name: str
+    nats: float
+    came: str = ""
+    expected: str = ""
+
+    def __str__(self) -> str:
+        told = f"{self.name} is {self.came or 'empty'}, about {self.expected} expected"
+        return f"{told if self.expected else self.name} ({self.nats:.1f} nats)"
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What makes one thing strange.
+
+    Attributes:
+        blames: columns or places, the first to blame the most.
+        units: of the code, likewise; empty where no rate falls to single units.
+        heat: nats above the usual of each pixel, `[H, W]`, not below 0; None for rows.
+    """
+
+    blames: tuple[Blame, ...]
+    units: tuple[Blame, ...]
+    heat: np.ndarray | None
+
+    def __str__(self) -> str:
+        """Who is to blame, in words; empty where nobody is by as much as a nat."""
+        told = [str(blame) for blame in self.blames[:MOST_BLAMED] if blame.nats >= WORTH_TELLING]
+        if not told:
+            told = [str(unit) for unit in self.units[:1] if unit.nats >= WORTH_TELLING]
+        return "; ".join(told)
+
+
+def explain(space: Space, thing: Any) -> Explanation:
+    """Who is to blame for a thing being strange, each with its share in nats.
+
+    Of a row the column that costs the most more than usual given all others, -log p(x_d | z) with z
+    the code of the row whose cell d stands where the rest expects it; then, with that cell mended,
+    the next: so a spoilt cell does not make its neighbours look guilty. Of a picture the nats of
+    each pixel above the usual, as a map, and the ninths of the picture by their sums. Beside them
+    the units of the code whose KL is above the usual.
+
+    Args:
+        space: a space.
+        thing: an index into the space's data, or a thing.
+
+    Raises:
+        ShapeError: more or less than one thing.
+        DataError: no such index.
+
+    Source: Rezende, Mohamed and Wierstra 2014, appendix F (expected cells, by turns),
+    arXiv:1401.4082.
+    """
+    is_index = isinstance(thing, int | np.integer)
+    stored = space.item(int(thing)) if is_index else space.modality.encode(thing)
+    if len(stored) != 1:
+        raise ShapeError(f"One thing is needed here, got {len(stored)}. Pass them one by one.")
+    return next(explanations(space, stored))
+
+
+def explanations(space: Space, stored: Tensor) -> Iterator[Explanation]:
+    """The explanations of stored things `[N, *shape]`, one by one."""
+    normals = space.modality.prepare(measuring_items(space, MOST_USUAL)[0])
+    x = space.modality.prepare(stored)
+    units = _units(space, x, normals)
+    if sides := _sides(space):
+        heat = _heat(space, x, normals).reshape(len(x), *sides)
+        for n, nats in enumerate(heat):
+            yield Explanation(_places(nats), units[n], nats.numpy())
+        return
+    usual = _each_cell(space, normals)[0].mean(0)
+    for n, row in enumerate(x):
+        yield Explanation(_columns(space, row[None], usual), units[n], None)
+
+
+def _sides(space: Space) -> tuple[int, int] | None:
+    """Height and width of things that are pictures."""
+    shape = space.modality.shape
+    if isinstance(space.modality, Image):
+        return shape[1], shape[2]
+    return (shape[0], shape[1]) if len(shape) == 2 else None
+
+
+@torch.inference_mode()
+def _heat(space: Space, x: Tensor, normals: Tensor) -> Tensor:
+    """Nats above the usual of each pixel, blurred, `[N, H, W]`."""
+
+    def each(some: Tensor) -> Tensor:
+        found = in_chunks(lambda rows: _nats(space, some[rows]), len(some))
+        return found if found.ndim == 4 else found[:, None]
+
+    above = blurred(each(x) - each(normals).mean(0)).sum(1)
+    return above.clamp(min=0)
+
+
+def _places(heat: Tensor) -> tuple[Blame, ...]:
+    found = []
+    for down, part in zip(ROWS_OF_PLACES, heat.tensor_split(3, 0), strict=True):
+        for across, place in zip(COLUMNS_OF_PLACES, part.tensor_split(3, 1), strict=True):
+            name = "the middle" if down == across == "middle" else f"the {down} {across}"
+            found.append(Blame(name, float(place.sum())))
+    return tuple(sorted(found, key=lambda blame: -blame.nats))
+
+
+def _columns(space: Space, row: Tensor, usual: Tensor) -> tuple[Blame, ...]:
+    """The columns to blame, each with the ones before it mended."""
+    found: list[Blame] = []
+    mended, names = row, _names(space)
+    left = torch.ones(row[0].numel(), dtype=torch.bool)
+    for _ in range(min(MOST_BLAMED, len(left))):
+        nats, expected = _each_cell(space, mended)
+        above = (nats[0] - usual).masked_fill(~left | row.flatten(1)[0].isnan(), -torch.inf)
+        worst = int(above.argmax())
+        if not above[worst] > 0:
+            break
+        mended = mended.clone()
+        mended.view(1, -1)[0, worst] = expected[0, worst]
+        came, wanted = (_cell(space, some, names[worst]) for some in (row, mended))
+        found.append(Blame(_called(space, names[worst]), float(above[worst]), came, wanted))
+        left[worst] = False
+    return tuple(found)
+
+
+@torch.inference_mode()
+def _each_cell(space: Space, x: Tensor) -> tuple[Tensor, Tensor]:
+    """-log p of each cell given all others in nats, and what these expect there, `[N, C]` each."""
+    flat = x.flatten(1)
+    count, cells = flat.shape
+    typical = _typical(space).expand(count, -1)
+    every = torch.arange(cells)
+    nats, expected = torch.empty(count, cells), torch.empty(count, cells)
+    for start in range(0, count, max(TOGETHER // cells, 1)):
+        rows = slice(start, start + max(TOGETHER // cells, 1))
+        real = flat[rows, None].expand(-1, cells, -1)
+        guess = typical[rows]
+        for _ in range(ROUNDS):
+            asked = real.clone()
+            asked[:, every, every] = guess
+            likelihood = _likelihood(space, asked.reshape(-1, *x.shape[1:]))
+            made = likelihood.mean.reshape(asked.shape)
+            guess = made[:, every, every]
+        told = _per_cell(space, likelihood, real.reshape(-1, *x.shape[1:])).view(asked.shape)
+        nats[rows], expected[rows] = told[:, every, every], guess
+    return nats, expected
+
+
+def _typical(space: Space) -> Tensor:
+    """The median of each cell over the items, `[C]`; of a category the commonest class."""
+    x = space.modality.prepare(space.items).flatten(1)
+    middle = x.nanmedian(0).values.nan_to_num()
+    for place, (word, _) in enumerate(space.modality.columns):
+        if word == "categorical":
+            there = x[:, place][~x[:, place].isnan()]
+            middle[place] = there.mode().values if len(there) else 0.0
+    return middle
+
+
+def _likelihood(space: Space, x: Tensor) -> Distribution:
+    return space.model.encode(x).likelihood
+
+
+def _nats(space: Space, x: Tensor) -> Tensor:
+    return _per_cell(space, _likelihood(space, x), x)
+
+
+def _per_cell(space: Space, likelihood: Distribution, x: Tensor) -> Tensor:
+    """-log p of each cell in nats, of the shape of x; 0 where it is missing."""
+    if isinstance(likelihood, DiscretizedLogisticMixture | Multinomial):
+        # These fall to no single cell: half the square of the residual over its usual size.
+        items = space.modality.prepare(measuring_items(space, MOST_USUAL)[0])
+        usual = (items - _likelihood(space, items).mean).square().mean(0).clamp(min=1e-4)
+        return 0.5 * (x - likelihood.mean).square() / usual
+    found: Tensor = -likelihood.log_prob_per_unit(x)  # type: ignore[attr-defined]
+    return found.float()
+
+
+@torch.inference_mode()
+def _units(space: Space, x: Tensor, normals: Tensor) -> list[tuple[Blame, ...]]:
+    """The units of each thing, the one whose rate is most above the usual first."""
+    usual = rates_of(space.model.encode(normals))
+    if usual is None:
+        return [()] * len(x)
+    found = []
+    for part in x.split(TOGETHER // 16):
+        rates = rates_of(space.model.encode(part))
+        assert rates is not None
+        for above in rates - usual.mean(0):
+            order = above.argsort(descending=True)[:MOST_BLAMED].tolist()
+            blames = (Blame(f"unit {d} of the code", float(above[d])) for d in order)
+            found.append(tuple(blame for blame in blames if blame.nats > 0))
+    return found
+
+
+def _names(space: Space) -> list[str]:
+    if isinstance(space.modality, Table):
+        return [str(column.name) for column in space.modality.modelled]
+    return [str(place) for place in range(int(np.prod(space.modality.shape)))]
+
+
+def _called(space: Space, name: str) -> str:
+    return name if isinstance(space.modality, Table) else f"column {name}"
+
+
+def _cell(space: Space, row: Tensor, name: str) -> str:
+    shown = space.modality.show(row)
+    assert isinstance(shown, Rows)
+    return shown.cells[0][shown.columns.index(name)]
