@@ -19,7 +19,18 @@ export default ts.config(
         { property: "insertAdjacentHTML" },
       ],
       "svelte/no-at-html-tags": "error",
-      "svelte/no-inline-styles": ["error", { allowTransitions: false }],
+      // The content security policy refuses style attributes of the markup; style:x is set by script.
+      "no-restricted-syntax": [
+        "error",
+        {
+          selector: "SvelteAttribute[key.name='style']",
+          message: "Use a class, or style:name={value}.",
+        },
+      ],
+      "@typescript-eslint/no-unused-vars": [
+        "error",
+        { argsIgnorePattern: "^_", varsIgnorePattern: "^_" },
+      ],
       "no-undef": "off",
       // A map made anew at every change needs no reactive class.
       "svelte/prefer-svelte-reactivity": "off",

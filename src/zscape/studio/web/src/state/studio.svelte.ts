@@ -18,6 +18,7 @@ export interface End {
 }
 
 const NOTICE = 5000; // milliseconds that a notice stays
+const QUIET = 250; // milliseconds: browsers hold a page that writes its address at every move
 
 class Studio {
   where = $state.raw<Where>(nowhere());
@@ -41,9 +42,12 @@ class Studio {
   snapshots = $state(0);
   readonly history = new History();
   #noticeEnds = 0;
+  #writes = 0;
 
   readonly count = $derived(countMarks(this.marks));
-  readonly hidden = $derived(new Set(this.where.hidden));
+  /** The same list until it changes, so that a pan does not look at every point again. */
+  readonly #hiddenList = $derived(this.where.hidden);
+  readonly hidden = $derived(new Set(this.#hiddenList));
 
   async start(): Promise<void> {
     this.where = fromHash(location.hash);
@@ -58,11 +62,9 @@ class Studio {
   go(change: Partial<Where>, quietly = false): void {
     const before = this.where;
     this.where = { ...before, ...change };
-    const hash = toHash(this.where);
-    if (hash !== location.hash) {
-      if (quietly) history.replaceState(null, "", hash);
-      else history.pushState(null, "", hash);
-    }
+    clearTimeout(this.#writes);
+    if (quietly) this.#writes = window.setTimeout(() => this.#write(true), QUIET);
+    else this.#write(false);
     if (this.where.study !== before.study) void this.openStudy(this.where.study);
     else if (this.where.projection !== before.projection) void this.loadPlane();
   }
@@ -176,6 +178,13 @@ class Studio {
   }
 
   #shrug = () => undefined;
+
+  #write(quietly: boolean): void {
+    const hash = toHash(this.where);
+    if (hash === location.hash) return;
+    if (quietly) history.replaceState(null, "", hash);
+    else history.pushState(null, "", hash);
+  }
 
   #mark(marks: Bytes | null): void {
     this.marks = marks;
