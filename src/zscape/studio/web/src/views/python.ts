@@ -3,29 +3,43 @@
 import type { Place } from "../server/types";
 
 export function opening(study: string): string {
-  return `import zscape\n\nspace = zscape.open(${text(study)}).space()`;
-}
-
-export function placeText(place: Place): string {
-  return "item" in place ? `space.codes[${place.item}]` : `[[${place.code.map(short).join(", ")}]]`;
+  return `import zscape\n\nspace = zscape.open(${text(study)})`;
 }
 
 export function itemSnippet(study: string, item: number): string {
   return `${opening(study)}
-code = space.codes[${item}]
-picture = space.decode(code)
-rows = zscape.traverse(space, ${item})`;
+code = space.codes[${item} : ${item + 1}]
+seen = space.decode(code)  # what the model makes of it
+units = zscape.traverse(space, ${item})`;
 }
 
-export function directionSnippet(study: string, a: string, b: string, name: string): string {
-  return `${opening(study)}
-direction = zscape.find_direction(space, ${a}, ${b}, name=${text(name)})
+/** Of a property that the study knows by name it is found again; any other is given as it is. */
+export function directionSnippet(
+  study: string,
+  name: string,
+  vector: number[],
+  known: boolean,
+): string {
+  if (known) {
+    return `${opening(study)}
+direction = zscape.find_direction(space, ${text(name)})
 print(direction)`;
+  }
+  return `${opening(study)}
+import numpy as np
+
+vector = np.array(${numbers(vector)}, np.float32)  # ${name.replace(/\s+/g, " ")}
+code = np.asarray(space.codes[0:1]) + 2 * vector
+seen = space.decode(code)`;
 }
 
 export function pathSnippet(study: string, stops: Place[], steps: number, method: string): string {
-  const items = stops.map((stop) => ("item" in stop ? String(stop.item) : placeText(stop)));
+  const items = stops.map((stop) =>
+    "item" in stop ? String(stop.item) : `space.codes.like(torch.tensor([${numbers(stop.code)}]))`,
+  );
   return `${opening(study)}
+import torch
+
 frames = zscape.walk(space, [${items.join(", ")}], steps=${steps}, method=${text(method)})`;
 }
 
@@ -58,6 +72,6 @@ function text(words: string): string {
   return JSON.stringify(words);
 }
 
-function short(value: number): string {
-  return String(Number(value.toFixed(4)));
+function numbers(values: number[]): string {
+  return `[${values.map((value) => String(Number(value.toFixed(4)))).join(", ")}]`;
 }
