@@ -43,6 +43,8 @@ class Studio {
   readonly history = new History();
   #noticeEnds = 0;
   #writes = 0;
+  /** The id of the selection, once the server has it. */
+  stored: Promise<string> = Promise.resolve("");
 
   readonly count = $derived(countMarks(this.marks));
   /** The same list until it changes, so that a pan does not look at every point again. */
@@ -193,9 +195,11 @@ class Studio {
       this.go({ selection: "" }, true);
       return;
     }
-    server
-      .select(study, marks)
-      .then((made) => this.marks === marks && this.go({ selection: made.id }, true), this.#shrug);
+    this.stored = server.select(study, marks).then((made) => {
+      if (this.marks === marks) this.go({ selection: made.id }, true);
+      return made.id;
+    });
+    this.stored.catch((problem) => this.complain(problem));
   }
 
   async #readSelection(study: string, id: string): Promise<void> {
@@ -204,6 +208,7 @@ class Studio {
       const marks = new Uint8Array(this.space?.count ?? 0);
       for (let k = 0; k < items.length; k++) marks[items[k]] = 1;
       this.marks = marks;
+      this.stored = Promise.resolve(id);
     } catch {
       this.go({ selection: "" }, true);
     }

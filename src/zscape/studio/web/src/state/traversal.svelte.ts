@@ -17,6 +17,8 @@ export class Traversal {
   laidOn = $state.raw<{ direction: Direction; strength: number }[]>([]);
   conditions = $state.raw<Conditions>({});
   things = $state.raw<Things | null>(null);
+  /** The codes of the path under way, for the map. */
+  way = $state.raw<number[][]>([]);
   pinned = $state.raw<{ code: number[]; things: Things }[]>([]);
   #line: Live | null = null;
 
