@@ -14,6 +14,7 @@ from functools import partial
 from html import escape
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, Request

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -62,7 +61,7 @@ def encode_picture(opened: Opened, path: str) -> Made:
     """The code of a picture that was uploaded to a file of ours."""
     if not is_pictures(opened.space):
         raise DataError("This study is about rows, got a file. Send them as JSON.")
-    return _encoded(opened, item_named(opened.space, str(Path(path))))
+    return _encoded(opened, item_named(opened.space, path))
 
 
 def encode_rows(opened: Opened, rows: list[dict[str, Any]]) -> Made:
