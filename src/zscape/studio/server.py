@@ -117,11 +117,10 @@ def serve(roots: Sequence[Path], asked: Asked) -> None:
             file.unlink(missing_ok=True)
 
 
-async def _served(
-    app: Guard, listening: list[socket.socket], studio: Studio, greeting: "_Greeting"
-) -> None:
+def configured(app: Guard) -> uvicorn.Config:
+    """How connections are treated: short headers, small messages, and nobody waits for ever."""
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL)  # what goes wrong is told by `_failed`
-    config = uvicorn.Config(
+    return uvicorn.Config(
         app,
         http=partial(Door, {}),  # type: ignore[arg-type]
         ws="websockets-sansio",
@@ -137,7 +136,12 @@ async def _served(
         proxy_headers=False,
         timeout_graceful_shutdown=SHUTDOWN,
     )
-    server = uvicorn.Server(config)
+
+
+async def _served(
+    app: Guard, listening: list[socket.socket], studio: Studio, greeting: "_Greeting"
+) -> None:
+    server = uvicorn.Server(configured(app))
     ending = asyncio.create_task(_end(server, studio))
     greeting.hello(studio)
     try:
