@@ -24,11 +24,11 @@ from starlette.responses import Response
 
 from zscape import __version__
 from zscape.errors import SpecError, StorageError
-from zscape.studio.door import HEADER_BYTES, Door
+from zscape.studio.door import Door
 from zscape.studio.logins import Logins, new_token, token_of, write_token
 from zscape.studio.refusals import Refusal
 from zscape.studio.routes import asking, live, pages, reading, working
-from zscape.studio.security import API, Guard, Place, place
+from zscape.studio.security import API, HEADER_BYTES, Guard, Place, place
 from zscape.studio.studies import Studies
 from zscape.studio.studio import Studio, make_studio
 

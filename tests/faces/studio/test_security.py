@@ -8,8 +8,8 @@ import pytest
 from starlette.routing import Mount, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
-
 from tests.faces.studio.conftest import API, ORIGIN, PORT, SOCKET, TOKEN
+
 from zscape.cli import main
 from zscape.errors import SpecError
 from zscape.studio.logins import WRONG, Logins, token_of
