@@ -73,7 +73,7 @@ HOMES = {
     "encode": "zscape.cli.encode:encode",
     "map": "zscape.cli.verbs:map_",
     "report": "zscape.cli.lists:report",
-    "studio": "zscape.cli.studio:studio",
+    "studio": "zscape.studio.command:studio",
     "recipes": "zscape.cli.lists:recipes",
     "data": "zscape.cli.lists:data",
 }

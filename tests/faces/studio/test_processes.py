@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,9 +21,10 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def started(home, tmp_path):
     """A studio in a process of its own: its link, and the process."""
+    served = shutil.copytree(home, tmp_path / "served")
     environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path), "PYTHONUNBUFFERED": "1"}
     environment["PYTHONPATH"] = os.pathsep.join(sys.path)
-    words = ["studio", str(home), "--no-browser", "--port", "0"]
+    words = ["studio", str(served), "--no-browser", "--port", "0"]
     process = subprocess.Popen(
         [sys.executable, "-m", "zscape", *words],
         stdout=subprocess.PIPE,
@@ -65,7 +67,7 @@ def until(check, seconds=60):
     return found
 
 
-def test_a_studio_from_start_to_end(started, home):
+def test_a_studio_from_start_to_end(started):
     process, said, state = started
     began = time.monotonic()
     link = re.search(r"http://\S+/login#\S+", said)[0]
