@@ -15,8 +15,10 @@ from benchmarks import (
     conditional,
     discrete,
     dsprites,
+    faces,
     faults,
     flows,
+    hdfs,
     iwae_eval,
     levels,
     lines,
@@ -26,11 +28,14 @@ from benchmarks import (
     modes,
     precision_parity,
     processes,
+    prune,
     refit,
     scaling,
     semisup,
     smile,
     start_up,
+    style,
+    tables,
     train_speed,
 )
 from benchmarks.figures import Figure, NotRunError, Part, Settings, keep, record, table
@@ -43,6 +48,8 @@ BENCHMARKS: dict[str, dict[str, Part]] = {
     "start_up": start_up.PARTS,
     "levels": levels.PARTS,
     "lines": lines.PARTS,
+    "faces": faces.PARTS,
+    "prune": prune.PARTS,
     "flows": flows.PARTS,
     "iwae_eval": iwae_eval.PARTS,
     "smile": smile.PARTS,
@@ -58,6 +65,9 @@ BENCHMARKS: dict[str, dict[str, Part]] = {
     "refit": refit.PARTS,
     "conditional": conditional.PARTS,
     "semisup": semisup.PARTS,
+    "hdfs": hdfs.PARTS,
+    "tables": tables.PARTS,
+    "style": style.PARTS,
 }
 
 

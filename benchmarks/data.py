@@ -1,8 +1,12 @@
 """The data sets of the benchmarks, read from the folder that `ZSCAPE_DATA` names."""
 
+import csv
+import gzip
 import io
+import json
 import os
 import zipfile
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -47,6 +51,14 @@ def pen_digits(number: int) -> np.ndarray:
     return rows[np.random.default_rng(0).permutation(len(rows))[:number]]
 
 
+def anomaly_tables() -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """ADBench's sets in the folder: name, rows float64 `[N, D]`, which are anomalies `[N]`."""
+    with zipfile.ZipFile(file_of("adbench_classical.zip")) as archive:
+        for member in sorted(archive.namelist()):
+            stored = np.load(io.BytesIO(archive.read(member)))
+            yield Path(member).stem, stored["X"].astype(np.float64), stored["y"] == 1
+
+
 def molecules(number: int) -> Any:
     """Computed properties of molecules as a DataFrame: five numbers and a category."""
     import pandas as pd
@@ -67,15 +79,20 @@ def smiling_faces() -> tuple[np.ndarray, np.ndarray]:
 
 def faces(number: int) -> tuple[np.ndarray, np.ndarray]:
     """The first faces of CelebA, uint8 `[N, 64, 64, 3]`, and a class of each: 2 man + smiling."""
+    pictures, known = known_faces(number)
+    return pictures, 2 * known["Male"] + known["Smiling"]
+
+
+def known_faces(number: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The first faces of CelebA, uint8 `[N, 64, 64, 3]`, and their 40 attributes, 0 or 1 `[N]`."""
     bank = np.load(file_of("celeba64_webp.npz"))
     content, offsets = bank["jpeg"].tobytes(), bank["offset"][: number + 1]
     pictures = [
         np.asarray(Image.open(io.BytesIO(content[start:end]))) for start, end in pairwise(offsets)
     ]
+    known = bank["attributes"][:number].astype(int)
     names = [str(name) for name in bank["attribute_names"]]
-    known = bank["attributes"][:number]
-    man, smiling = (known[:, names.index(name)].astype(int) for name in ("Male", "Smiling"))
-    return np.stack(pictures), 2 * man + smiling
+    return np.stack(pictures), dict(zip(names, known.T, strict=True))
 
 
 def sprites_grid() -> tuple[np.ndarray, np.ndarray]:
@@ -98,6 +115,29 @@ def counts(number: int, *, columns: int = 2_000, seed: int = 0) -> np.ndarray:
     depth = generator.lognormal(0.0, 0.4, size=(number, 1))
     mean = depth * profiles[generator.integers(8, size=number)]
     return generator.poisson(mean * generator.gamma(2.0, 0.5, size=mean.shape))
+
+
+def log_lines() -> dict[str, list[dict[str, str]]]:
+    """LogHub: 2,000 lines of each of 16 systems, with the `raw` line, its `content`, `event_id`."""
+    csv.field_size_limit(2**24)
+    systems: dict[str, list[dict[str, str]]] = {}
+    with gzip.open(file_of("loghub_2k.csv.gz"), "rt", encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            systems.setdefault(row["system"], []).append(row)
+    return systems
+
+
+def block_sessions(part: str) -> list[list[int]]:
+    """DeepLog's sessions of HDFS blocks, part "normal" or "abnormal": numbers of events each."""
+    stored = np.load(file_of("hdfs_deeplog.npz"))
+    events, ends = stored[f"{part}_events"], stored[f"{part}_offset"]
+    return [events[start:end].tolist() for start, end in pairwise(ends)]
+
+
+def labelled_blocks() -> list[dict[str, Any]]:
+    """Sessions of the first 100,000 lines of HDFS: `split`, `label` (1 anomalous), `events`."""
+    with gzip.open(file_of("hdfs100k_sessions.jsonl.gz"), "rt", encoding="utf-8") as file:
+        return [json.loads(line) for line in file][1:]
 
 
 def file_of(name: str) -> Path:

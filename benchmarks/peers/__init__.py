@@ -37,7 +37,9 @@ NEEDS = {
         "anndata docrep fsspec[http] lightning==2.6.6 ml-collections mudata numba pandas "
         "pyro-ppl rich scanpy scikit-learn scipy sparse torchmetrics tqdm xarray".split(),
     ),
+    "drain3": ("drain3==0.9.11", ["cachetools==4.2.1", "jsonpickle==1.5.1"]),
 }
+WITHOUT_TORCH = ("drain3",)
 
 
 def ask(library: str, request: dict[str, Any], *, task: str = "train") -> dict[str, Any]:
@@ -71,7 +73,9 @@ def interpreter(library: str) -> Path:
 def _install(library: str, home: Path, python: Path) -> None:
     package, needs = NEEDS[library]
     venv.create(home, with_pip=True)
-    for packages in (list(TORCH), [*TORCH, *needs], ["--no-deps", package]):
+    torch = [] if library in WITHOUT_TORCH else list(TORCH)
+    steps = [torch, [*torch, *needs], ["--no-deps", package]]
+    for packages in filter(None, steps):
         command = [python, "-m", "pip", "install", "--quiet", *packages]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:

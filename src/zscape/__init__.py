@@ -13,21 +13,27 @@ if TYPE_CHECKING:
     from zscape.measures.doctor import diagnose
     from zscape.measures.measurement import measure
     from zscape.measures.prediction import fit_predictor, predict
+    from zscape.space.clusters import clusters
     from zscape.space.conditions import across
     from zscape.space.directions import find_direction
+    from zscape.space.duplicates import duplicates
     from zscape.space.edits import edit
     from zscape.space.explanations import explain
     from zscape.space.filling import fill, fill_rows
+    from zscape.space.label_errors import label_errors
     from zscape.space.levels import redraw
     from zscape.space.maps import map_codes
+    from zscape.space.mixing import mix, mix_grid
+    from zscape.space.neighbours import neighbours
     from zscape.space.paths import interpolate, traverse, walk
     from zscape.space.pruning import prune
     from zscape.space.refitting import refit_prior
-    from zscape.space.scores import score
+    from zscape.space.scores import Scores, score
     from zscape.space.space import Space, reconstruct
     from zscape.study.comparison import compare
     from zscape.study.data import look
     from zscape.study.encoding import encode_shards
+    from zscape.study.exporting import export
     from zscape.study.run import fit, open, prepare, resume, train
     from zscape.study.study import Study
     from zscape.study.sweep import sweep
@@ -40,10 +46,14 @@ _HOMES = {
     "Space": "zscape.space.space",
     "Study": "zscape.study.study",
     "across": "zscape.space.conditions",
+    "clusters": "zscape.space.clusters",
+    "Scores": "zscape.space.scores",
     "compare": "zscape.study.comparison",
     "diagnose": "zscape.measures.doctor",
+    "duplicates": "zscape.space.duplicates",
     "edit": "zscape.space.edits",
     "encode_shards": "zscape.study.encoding",
+    "export": "zscape.study.exporting",
     "explain": "zscape.space.explanations",
     "fill": "zscape.space.filling",
     "fill_rows": "zscape.space.filling",
@@ -51,9 +61,13 @@ _HOMES = {
     "fit": "zscape.study.run",
     "fit_predictor": "zscape.measures.prediction",
     "interpolate": "zscape.space.paths",
+    "label_errors": "zscape.space.label_errors",
     "look": "zscape.study.data",
     "map_codes": "zscape.space.maps",
     "measure": "zscape.measures.measurement",
+    "neighbours": "zscape.space.neighbours",
+    "mix": "zscape.space.mixing",
+    "mix_grid": "zscape.space.mixing",
     "open": "zscape.study.run",
     "predict": "zscape.measures.prediction",
     "prepare": "zscape.study.run",
@@ -71,23 +85,31 @@ _HOMES = {
 
 __all__ = [
     "LatentTransformer",
+    "Scores",
     "Space",
     "Study",
     "across",
+    "clusters",
     "compare",
     "diagnose",
+    "duplicates",
     "edit",
     "encode_shards",
     "explain",
+    "export",
     "fill",
     "fill_rows",
     "find_direction",
     "fit",
     "fit_predictor",
     "interpolate",
+    "label_errors",
     "look",
     "map_codes",
     "measure",
+    "mix",
+    "mix_grid",
+    "neighbours",
     "open",
     "predict",
     "prepare",

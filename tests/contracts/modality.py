@@ -27,7 +27,9 @@ LIKELIHOODS = {
     "gaussian_learned",
     "negative_binomial",
     "columns",
+    "sessions",
 }
+CELLS = LIKELIHOODS | {"categorical", "log_logistic"}
 NETWORKS = {"mlp", "conv", "residual"}
 
 
@@ -89,7 +91,10 @@ def check_words(case: Case) -> None:
     assert modality.network.split(":")[0] in NETWORKS
     if modality.columns:
         assert modality.shape == (len(modality.columns),)
-        assert {word for word, _ in modality.columns} <= LIKELIHOODS | {"categorical"}
+        assert {word for word, _ in modality.columns} <= LIKELIHOODS | {
+            "categorical",
+            "log_logistic",
+        }
 
 
 def check_things_come_back(case: Case) -> None:

@@ -47,12 +47,21 @@ def _rows():
     return x
 
 
+def _sessions():
+    """Six sessions of 1 to 6 events of 4 kinds: their counts, and 1 + event in their order."""
+    order = torch.randint(1, 5, (6, 6)) * (torch.arange(6) < torch.arange(1, 7)[:, None])
+    counts = torch.stack([(order == kind).sum(1) for kind in range(1, 5)], 1)
+    return torch.cat([counts, order], 1).float()
+
+
 KNOWN = Conditions((Field("label", ("a", "b", "c")), Field("size", mean=1.0, scale=2.0)))
 CONTEXT = torch.tensor([[0, 0.5], [1, -1], [2, torch.nan], [torch.nan, 2], [1, 0], [torch.nan] * 2])
 
 # Decodes pixel after pixel; is of maps; has an opponent that judges pictures; moves them.
 PICTURES_ONLY = {"pixel_vae", "ladder_vae", "vae_gan", "shift_vae"}
+TOGETHER = {"fill_vae": ("sessions",)}  # hides cells, of which none may need the others
 PICTURES = ("bits", "grey", "colour")
+SESSIONS = (("log_logistic", 1),) * 4 + (("categorical", 5),) * 6
 MIXED = (("gaussian", 1), ("categorical", 3), ("bernoulli", 1), ("negative_binomial", 1))
 DATA = {
     "bits": (Plain((1, 8, 8), "bernoulli", "mlp"), _bits(1, 8, 8)),
@@ -64,6 +73,7 @@ DATA = {
         lambda: torch.poisson(torch.full((6, 5), 3.0)),
     ),
     "rows": (Plain((4,), "columns", "mlp:16", MIXED), _rows),
+    "sessions": (Plain((10,), "sessions", "mlp:16", SESSIONS), _sessions),
 }
 
 
@@ -89,12 +99,13 @@ def built(recipe, data, **options):
 
 
 def _fitting(recipe):
-    names = PICTURES if recipe.__name__ in PICTURES_ONLY else DATA
+    together = TOGETHER.get(recipe.__name__, ())
+    names = PICTURES if recipe.__name__ in PICTURES_ONLY else DATA.keys() - set(together)
     return {name: DATA[name] for name in names}
 
 
 def _refuses(recipe, data):
-    with pytest.raises(SpecError, match="must have pictures"):
+    with pytest.raises(SpecError, match=r"must have (pictures|cells that are independent)"):
         built(recipe, data, latent=3)
 
 

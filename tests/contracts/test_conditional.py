@@ -12,12 +12,14 @@ from torch import Tensor, nn
 
 from zscape.networks.causal import Causal
 from zscape.networks.denoiser import denoiser
+from zscape.networks.events import NextEvent
 from zscape.networks.masked import Masked
 from zscape.probability import flows, likelihoods, posteriors, priors, quantisers
 from zscape.probability.autoregressive import Autoregressive
 from zscape.probability.conditional import Conditional
 from zscape.probability.diffusion import Diffusion
 from zscape.probability.quantised import Quantised, Uniform
+from zscape.probability.sessions import Sessions
 from zscape.probability.tokens import Tokens
 
 
@@ -71,6 +73,7 @@ NO_MEAN = "a flow has no closed form of its mean"
 POINT = "a point has no density"
 CHOSEN = "the codes follow from the context, and others have no probability at all"
 GRID = "the mean of codes is no code"
+HEAVY = "a power for a tail: no sum of it ends; test_counts and test_sessions check the mass"
 GREEDY = "one picture without chance stands for a mean, which would be a blur"
 
 
@@ -96,6 +99,21 @@ def pixels() -> Autoregressive:
     network = Masked(1, 1, context=2, depth=2, width=4)
     pixel = likelihoods.Bernoulli
     return Autoregressive(network, (1, 2, 2), pixel=pixel, levels=2, context=2)
+
+
+def sessions() -> Sessions:
+    network = NextEvent(3, context=3, width=8)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    return Sessions(network, longest=4, context=3)
+
+
+def few_sessions() -> Points:
+    """Sessions of 3 kinds of event: counts, then the first 4 events in their order."""
+    orders = torch.cartesian_prod(*[torch.arange(1, 4)] * 4)
+    counts = torch.stack([(orders == kind).sum(1) for kind in range(1, 4)], 1)
+    return torch.cat([counts, orders], 1).float(), 1.0
 
 
 def rounded(*, size: tuple[int, int] | None = None) -> quantisers.Rounding:
@@ -198,6 +216,24 @@ CASES = [
         lambda: likelihoods.ZeroInflatedNegativeBinomial((2,)),
         (4,),
         lambda: every(COUNT, COUNT),
+    ),
+    Case(
+        "log_logistic",
+        lambda: likelihoods.LogLogistic((2,)),
+        (4,),
+        lambda: every(COUNT, COUNT),
+        whole=False,
+        central="none",
+        reason=HEAVY,
+    ),
+    Case(
+        "sessions",
+        sessions,
+        (9,),
+        few_sessions,
+        whole=False,
+        central="none",
+        reason=HEAVY,
     ),
     Case("multinomial", lambda: likelihoods.Multinomial((3,), 4), (3,), choices),
     Case(

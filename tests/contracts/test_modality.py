@@ -8,6 +8,7 @@ from tests.contracts.modality import Case, Check, checks_for
 from zscape.modalities import MODALITIES
 from zscape.modalities.array import find_array
 from zscape.modalities.image import find_image
+from zscape.modalities.logs import find_logs, parsed
 from zscape.modalities.table import find_table
 
 
@@ -63,7 +64,25 @@ def same_frame(back, things):
     pd.testing.assert_frame_equal(back, things, check_exact=False, rtol=1e-5)
 
 
+def same_lists(back, things):
+    assert back == things
+
+
+def words():
+    return [["a", "b", "b", "c"], ["a", "c"], ["b", "b", "b", "a", "c"], ["a"]]
+
+
+def ids():
+    return [[5, 22, 5], [5, 5, 5, 11, 9], [22]]
+
+
+def session_case(name, things):
+    return Case(name, things, lambda s: find_logs(parsed(s)), same_lists, lambda: [["a"], "b"])
+
+
 CASES = [
+    session_case("sessions of words", words),
+    session_case("sessions of ids", ids),
     image_case("grey", lambda: pixels(9, 8)),
     image_case("ink", lambda: ink(28, 28)),
     image_case("bits", lambda: bits(8, 8) * np.uint8(255)),

@@ -153,6 +153,8 @@ def _specs() -> dict[str, Change]:
         found[f"training without {key}"] = asking(lambda a, k=key: a["training"].pop(k))
         for value in (-1, 2**62, "x", float("nan"), 1e300, True, []):
             found[f"{key} {value!r}"] = setting("training", **{key: value})
+    for value in (-1, 2**62, "x", 1.5, True, []):
+        found[f"fold {value!r}"] = setting("training", fold=value)
     kinds = ("x", "", "Image", "__init__", 3)
     found |= {f"modality {v!r}": setting("modality", kind=v) for v in kinds}
     found["modality with more"] = setting("modality", other=1)

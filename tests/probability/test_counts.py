@@ -3,6 +3,7 @@ import torch
 from scipy import stats
 
 from zscape.probability.distributions import (
+    LogLogistic,
     Multinomial,
     NegativeBinomial,
     Poisson,
@@ -71,3 +72,30 @@ def test_multinomial_rows_are_independent():
     logits, x = torch.randn(2, 3, 4), torch.randint(0, 5, (2, 3, 4)).float()
     rows = Multinomial(logits, 6, ndims=2).log_prob(x)
     torch.testing.assert_close(rows, Multinomial(logits, 6).log_prob(x).sum(-1))
+
+
+def test_log_logistic_is_a_logistic_of_logarithms_cut_between_whole_numbers():
+    loc = torch.tensor([0.0, 1.386, 3.0]).double()
+    log_scale = torch.tensor([0.5, -3.0, -1.0]).double()
+    cuts = torch.cat([torch.zeros(1), torch.arange(200.0) + 1.5]).double()[:, None].log()
+    below = stats.logistic.cdf(cuts.numpy(), loc.numpy(), log_scale.exp().numpy())
+    ours = LogLogistic(loc, log_scale).log_prob_per_unit(COUNTS.expand(-1, 3)).exp()
+    np.testing.assert_allclose(ours.numpy(), np.diff(below, axis=0), rtol=1e-7, atol=1e-12)
+
+
+def test_log_logistic_draws_come_as_often_as_it_says():
+    torch.manual_seed(0)
+    counts = LogLogistic(torch.tensor([0.7, 1.4]), torch.tensor([-0.5, -3.0]))
+    drawn = counts.sample((50_000,))
+    for count in range(5):
+        share = (drawn == count).float().mean(0)
+        wanted = counts.log_prob_per_unit(torch.full((2,), float(count))).exp()
+        torch.testing.assert_close(share, wanted, atol=0.01, rtol=0.0)
+
+
+def test_log_logistic_is_nearly_certain_and_never_without_hope():
+    counts = LogLogistic(torch.tensor([4.0]).log(), torch.tensor([-4.0]))
+    log_prob = counts.log_prob_per_unit(torch.tensor([[3.0], [2.0], [4.0], [1e6]]))
+    assert log_prob[0] > -0.01
+    assert (log_prob[1:3] < -5).all()
+    assert log_prob.isfinite().all()

@@ -13,6 +13,14 @@ def test_the_parts_are_disjoint_and_complete():
     assert not split(1000, share=0.1, seed=1)[1].equal(measuring)
 
 
+@pytest.mark.parametrize("labels", [None, np.arange(1000) % 3])
+def test_folds_are_disjoint_and_together_all(labels):
+    parts = [split(1000, share=0.25, seed=0, labels=labels, fold=k)[1] for k in range(4)]
+    together = torch.cat(parts)
+    assert len(together.unique()) == pytest.approx(1000, abs=4)
+    assert len(together) == pytest.approx(1000, abs=4)  # classes are parted by whole examples
+
+
 @pytest.mark.parametrize("n", [1, 2, 19])
 def test_few_examples_all_train(n):
     training, measuring = split(n, share=0.1, seed=0)

@@ -39,9 +39,15 @@ COMMANDS = {
     "directions": "List the directions of a study, and what is known of its data.",
     "edit": "Change a thing along directions: smile=+2 glasses=-1.",
     "redraw": "Draw the finer levels of a thing anew, the coarse ones kept.",
+    "neighbours": "Show what lies nearest to things.",
+    "clusters": "Find the clusters of the data: how many, which, and how surely.",
+    "duplicates": "List what stands in the data more than once, exactly or nearly.",
+    "label-errors": "List the labels that are probably wrong, with what speaks against them.",
+    "mix": "Show the content of one thing in the style of another; of several a grid.",
     "predict": "Say of which class things are, from few labels, with calibrated probabilities.",
     "score": "Say how strange things are, which are flagged, and what is to blame.",
     "prune": "Leave out the units that say the least: a smaller network, as a new study.",
+    "export": "Write encoder and decoder as ONNX or as plain PyTorch, checked.",
     "encode": "Write the codes of data of any size into Parquet files.",
     "map": "Lay the codes of the data out on a plane.",
     "report": "Write the report of a study anew.",
@@ -67,13 +73,19 @@ HOMES = {
     "directions": "zscape.cli.edit:directions",
     "edit": "zscape.cli.edit:edit",
     "redraw": "zscape.cli.redraw:redraw_",
+    "neighbours": "zscape.cli.search:neighbours",
+    "clusters": "zscape.cli.search:clusters",
+    "duplicates": "zscape.cli.search:duplicates",
+    "label-errors": "zscape.cli.search:label_errors",
+    "mix": "zscape.cli.mix:mix_",
     "predict": "zscape.cli.predict:predict",
     "score": "zscape.cli.score:score",
     "prune": "zscape.cli.prune:prune",
+    "export": "zscape.cli.export:export",
     "encode": "zscape.cli.encode:encode",
     "map": "zscape.cli.verbs:map_",
     "report": "zscape.cli.lists:report",
-    "studio": "zscape.cli.studio:studio",
+    "studio": "zscape.studio.command:studio",
     "recipes": "zscape.cli.lists:recipes",
     "data": "zscape.cli.lists:data",
 }
@@ -198,7 +210,7 @@ def _told(error: BaseException, words: list[str]) -> tuple[str, int]:
 
 
 def _hint(words: list[str]) -> str:
-    if words[0] == "interpolate":  # an unquoted '#' begins a comment in a shell
+    if words[0] in ("interpolate", "neighbours"):  # an unquoted '#' begins a comment in a shell
         return "Write items in quotes, such as '#12'."
     command = f"zscape {words[0]} --help" if words[0] in COMMANDS else "zscape --help"
     return f"'{command}' lists what may be said."

@@ -92,13 +92,17 @@ def data(
     label: Annotated[str, Parameter(help="the column that holds the class.")] = "",
     size: Annotated[int | None, Parameter(help="height and width of the pictures.")] = None,
     strict: Annotated[bool, Parameter(help="refuse any unreadable picture.", negative="")] = False,
+    session: Annotated[str, Parameter(help="of a log: the id of a session, as a pattern.")] = "",
+    window: Annotated[int, Parameter(help="of a log: lines of a session.")] = 0,
+    seconds: Annotated[float, Parameter(help="of a log: seconds of a session.")] = 0.0,
     json: Json = False,
 ) -> None:
     """List the built-in data, or look at data and say what is found; nothing is trained."""
     if not name:
         say({"verb": "data", "built_in": list(BUILT_IN)}) if json else print("\n".join(BUILT_IN))
         return
-    seen = look(name, label=label, size=size, strict=strict)
+    cuts: dict[str, Any] = {"session": session, "window": window, "seconds": seconds}
+    seen = look(name, label=label, size=size, strict=strict, **cuts)
     if json:
         record: dict[str, Any] = {"verb": "data", "source": seen.source, "notes": list(seen.notes)}
         record |= {"num_examples": len(seen.x), "shape": list(seen.x.shape[1:])}

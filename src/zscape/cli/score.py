@@ -13,10 +13,12 @@ from cyclopts import Parameter
 from rich.console import Console
 from torch import Tensor
 
+from zscape.cli.follow import follow_input
 from zscape.cli.output import Result, leave, tell
 from zscape.cli.verbs import FINEST, Folder, Json, Own, Seed, named, opened
 from zscape.errors import SpecError
 from zscape.modalities.found import printable
+from zscape.modalities.logs import Logs
 from zscape.modalities.modality import Pictures, Rows
 from zscape.space.beside import MEANINGS
 from zscape.space.calibration import require_threshold
@@ -26,30 +28,43 @@ from zscape.space.scores import Scores, Scoring, scoring
 from zscape.space.space import Space, encode_stored
 from zscape.space.tables import table_picture
 from zscape.study.data import raw_like
+from zscape.study.following import IDLE
 from zscape.study.storage.folder import write_file
 
 MOST_REASONS = 1_000  # flagged things that are told why, the strangest first
+LONGEST_REASON = 72  # characters of a sentence in the picture
 SHOWN = 10  # strangest things in the picture
+
+
+Data = Annotated[
+    str,
+    Parameter(
+        help="a folder, a file, built-in data, or - for lines that come; none: its own.",
+        allow_leading_hyphen=True,
+    ),
+]
+Threshold = Annotated[str, Parameter(help="share of normals that may be flagged, as 1% or 0.01.")]
+Parts = Annotated[
+    tuple[str, ...],
+    Parameter(help="a score to have and to combine, again for more; none: the usual ones."),
+]
+Table = Annotated[
+    Path | None,
+    Parameter(help="a .csv file: a row for each thing with its scores and the reason."),
+]
+Idle = Annotated[int, Parameter(help="with -: lines that pass by a session before it is over.")]
+Why = Mapping[int, Explanation]  # by the place of a thing
 
 
 def score(
     study: Folder,
-    data: Annotated[
-        str, Parameter(help="a folder, a file, or built-in data; none: the study's own.")
-    ] = "",
+    data: Data = "",
     /,
     *,
-    threshold: Annotated[
-        str, Parameter(help="share of normals that may be flagged, as 1% or 0.01.")
-    ] = "1%",
-    parts: Annotated[
-        tuple[str, ...],
-        Parameter(help="a score to have and to combine, again for more; none: the usual ones."),
-    ] = (),
-    out: Annotated[
-        Path | None,
-        Parameter(help="a .csv file: a row for each thing with its scores and the reason."),
-    ] = None,
+    threshold: Threshold = "1%",
+    parts: Parts = (),
+    out: Table = None,
+    idle: Idle = IDLE,
     seed: Seed = 0,
     json: Json = False,
     recipe: Own = "",
@@ -59,6 +74,9 @@ def score(
     if out is not None and out.suffix.lower() != ".csv":
         raise SpecError(f"--out must end in .csv here, got {printable(out.name)!r}. Rename it.")
     space = opened(study, recipe).space()
+    if data == "-":
+        follow_input(space, threshold=share, idle=idle, json=json)
+        return
     raw = raw_like(space.modality, data) if data else None
     stored = space.items if raw is None else space.modality.encode(raw.things)
     things = None if raw is None else raw.things
@@ -111,7 +129,7 @@ def _explained(space: Space, stored: Tensor, scores: Scores) -> dict[int, Explan
     return dict(zip(places, explanations(space, stored[places]), strict=True))
 
 
-def _reason(scores: Scores, place: int, why: Mapping[int, Explanation]) -> str:
+def _reason(scores: Scores, place: int, why: Why) -> str:
     """Why a thing is flagged, in words; nothing for those that are not."""
     if not scores.flagged[place]:
         return ""
@@ -120,7 +138,7 @@ def _reason(scores: Scores, place: int, why: Mapping[int, Explanation]) -> str:
     return f"{meaning}: {blamed}" if blamed else meaning
 
 
-def _table(scores: Scores, items: tuple[str, ...], why: Mapping[int, Explanation]) -> str:
+def _table(scores: Scores, items: tuple[str, ...], why: Why) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["item", "flagged", "p", *scores.parts, "reason"])
@@ -131,9 +149,7 @@ def _table(scores: Scores, items: tuple[str, ...], why: Mapping[int, Explanation
     return text.getvalue()
 
 
-def _record(
-    scores: Scores, items: tuple[str, ...], why: Mapping[int, Explanation]
-) -> dict[str, Any]:
+def _record(scores: Scores, items: tuple[str, ...], why: Why) -> dict[str, Any]:
     return {
         "number": len(scores),
         "flagged": [items[n] for n in _strangest(scores, int(scores.flagged.sum()))],
@@ -152,9 +168,7 @@ def _record(
     }
 
 
-def _lines(
-    scores: Scores, items: tuple[str, ...], why: Mapping[int, Explanation], out: Path | None
-) -> tuple[str, ...]:
+def _lines(scores: Scores, items: tuple[str, ...], why: Why, out: Path | None) -> tuple[str, ...]:
     count, alarms = int(scores.flagged.sum()), scores.false_alarms
     share = f"{alarms / scores.normals:.1%}"
     lines = [
@@ -174,7 +188,7 @@ def _picture(
     stored: Tensor,
     scores: Scores,
     items: tuple[str, ...],
-    why: Mapping[int, Explanation],
+    why: Why,
 ) -> Any:
     """The strangest things above what the study makes of them and where it differs, or as rows."""
     places = _strangest(scores, SHOWN)
@@ -182,7 +196,8 @@ def _picture(
     shown = space.modality.show(x)
     if isinstance(shown, Rows):
         rows = _blamed(places, scores, items, why)
-        return lambda width: table_picture(rows)
+        wide = LONGEST_REASON if isinstance(space.modality, Logs) else 0
+        return lambda width: table_picture(rows, longest=wide)
     made = space.decode_tensor(encode_stored(space.model, space.modality, stored[places]))
     after = space.modality.show(made)
     assert isinstance(after, Pictures)
@@ -199,9 +214,7 @@ def _picture(
     return draw
 
 
-def _blamed(
-    places: list[int], scores: Scores, items: tuple[str, ...], why: Mapping[int, Explanation]
-) -> Rows:
+def _blamed(places: list[int], scores: Scores, items: tuple[str, ...], why: Why) -> Rows:
     """A line for each cell that is blamed, the strangest things first."""
     cells = []
     for n in places:
@@ -212,4 +225,8 @@ def _blamed(
             head = ("", "", "")
         if not blames:
             cells.append((*head, "", "", "", ""))
-    return Rows(("item", "p", "flagged", "column", "is", "about expected", "nats"), tuple(cells))
+    heads = ("item", "p", "flagged", "column", "is", "about expected", "nats")
+    if any(cell[5] for cell in cells):
+        return Rows(heads, tuple(cells))
+    told = tuple((*cell[:4], cell[6]) for cell in cells)  # sentences that say it all
+    return Rows((*heads[:3], "why", "nats"), told)

@@ -93,7 +93,7 @@ def recipe_named(words: list[str]) -> str:
 
 
 def _own_parameters() -> list[inspect.Parameter]:
-    about = "a folder of pictures, a table or array file, hf:NAME, or built-in data."
+    about = "a folder of pictures, a file (table, array, log), hf:NAME, or built-in data."
     data = inspect.Parameter(
         "data",
         inspect.Parameter.POSITIONAL_ONLY,
@@ -120,6 +120,9 @@ def _own_parameters() -> list[inspect.Parameter]:
         flag("label", str, "", help="the column that holds the class; not modelled."),
         flag("size", int | None, None, help="height and width that pictures are brought to."),
         flag("strict", bool, False, help="refuse a folder with any unreadable picture."),
+        flag("session", str, "", help="of a log: the id of a session, as 'blk_-?\\d+'."),
+        flag("window", int, 0, help="of a log: lines of a session; 20 where nothing is said."),
+        flag("seconds", float, 0.0, help="of a log: seconds of a session."),
         flag("json", bool, False, help="one JSON object on stdout, nothing else."),
     ]
 
@@ -134,6 +137,9 @@ def _train(
     label: str = "",
     size: int | None = None,
     strict: bool = False,
+    session: str = "",
+    window: int = 0,
+    seconds: float = 0.0,
     json: bool = False,
     **settings: Any,
 ) -> None:
@@ -143,10 +149,11 @@ def _train(
         raise SpecError(f"--checkpoint-seconds must be at least 0, got {checkpoint_seconds}.")
     group = join(devices)
     if resume is not None:
-        looked = bool(label or size or strict)
+        looked = bool(label or size or strict or session or window or seconds)
         study = _resumed(resume, data, recipe, settings, out=out, looked=looked, group=group)
     else:
-        seen = look(data, label=label, size=size, strict=strict)
+        cuts: dict[str, Any] = {"session": session, "window": window, "seconds": seconds}
+        seen = look(data, label=label, size=size, strict=strict, **cuts)
         study = _fresh(seen, recipe, out, settings, group)
     found(_threads(group), on=sys.stderr)
     for line in foresee(study):

@@ -13,7 +13,7 @@ from zscape.measures.samples.quality import sample_quality
 from zscape.measures.sections import Report, Section
 from zscape.modalities.modality import Pictures
 from zscape.space.pictures import picture
-from zscape.space.refitting import draws_of, parts
+from zscape.space.refitting import draws_of, parts, start_of
 from zscape.space.slot import top
 from zscape.space.space import CHUNK, Space, seeded
 
@@ -89,7 +89,7 @@ def prior_part(report: Report, words: str, sheets: str) -> str:
 
 def _rates(before: Space, after: Space, places: Tensor, seed: int) -> tuple[Row, ...]:
     codes, density = draws_of(before, places, 1, seed=seed + 2)
-    old, new = (_log_prior(space, codes[0], seed) for space in (before, after))
+    old, new = (_log_prior(space, places, codes[0], seed) for space in (before, after))
     if density is None:
         name = "-log p(z) (the code is a point: its rate is undefined)"
         values = [-old, -new]
@@ -106,10 +106,10 @@ def _rates(before: Space, after: Space, places: Tensor, seed: int) -> tuple[Row,
 
 
 @torch.no_grad()
-def _log_prior(space: Space, codes: Tensor, seed: int) -> Tensor:
-    """Log p(z) of codes `[N, *event]` under the top level's prior, in nats, `[N]`."""
+def _log_prior(space: Space, places: Tensor, codes: Tensor, seed: int) -> Tensor:
+    """Log p(z) of the codes `[N, *event]` of N items under the top level's prior, nats, `[N]`."""
     found, level = [], top(space.model)
     with seeded(seed):
-        for z in codes.clone().split(CHUNK):
-            found.append(level.prior.forward(space.model.start(None, z)).log_prob(z))
+        for part, z in zip(places.split(CHUNK), codes.clone().split(CHUNK), strict=True):
+            found.append(level.prior.forward(start_of(space, part, z)).log_prob(z))
     return torch.cat(found)

@@ -69,6 +69,13 @@ class Field:
             else [self.encode(value)]
         )
 
+    def takes(self, columns: Tensor) -> bool:
+        """Whether columns `[N, width]` of a context may be those of this field."""
+        known, kinds = columns[~columns.isnan()], len(self.names or self.words)
+        if not kinds:
+            return bool(known.isfinite().all())
+        return bool(((known >= 0) & (known < kinds) & (known == known.floor())).all())
+
     def _no_number(self, value: Any) -> SpecError:
         return SpecError(
             f"{self.name} must be a number, got {value!r}. {self.mean:.3g} is its mean."
@@ -125,6 +132,13 @@ class Conditions:
         """
         starts = [(self.column(name), self.field(name).width) for name in names]
         return [column for start, width in starts for column in range(start, start + width)]
+
+    def take(self, context: Tensor) -> bool:
+        """Whether rows `[N, F]` are a context of these fields, which a model may be told."""
+        if context.shape[1:] != (self.width,) or context.dtype != torch.float32:
+            return False
+        parts = context.split([field.width for field in self.fields], dim=1)
+        return all(field.takes(part) for field, part in zip(self.fields, parts, strict=True))
 
     def context(self, n: int, where: Mapping[str, Any]) -> Tensor:
         """`n` rows of what is asked, nan for all else, `[n, F]`.

@@ -2,6 +2,7 @@
 
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from zscape.errors import DataError
@@ -20,6 +21,11 @@ def optional(package: str, extra: str) -> Any:
             f"This needs the package {package.split('.')[0]!r}, which cannot be imported "
             f"({error}). Install it with: pip install 'zscape[{extra}]'"
         ) from error
+
+
+def is_installed(package: str) -> bool:
+    """Whether an optional package is there; it is not imported to find out."""
+    return find_spec(package) is not None
 
 
 def pandas() -> Any:

@@ -25,7 +25,7 @@ class Classes(Start):
     def forward(self, context: Tensor | None, like: Tensor) -> Tensor:
         """`[B, K]` from numbers of classes `[B, 1]`, nan where one is not known."""
         if context is None:
-            return like.new_zeros(len(like), self.count, dtype=torch.float32)
+            return like.new_zeros(like.shape[0], self.count, dtype=torch.float32)
         unknown = context.isnan()
         ids = context.masked_fill(unknown, 0).long()[..., 0]
         return one_hot(ids, self.count).float().masked_fill(unknown, 0)

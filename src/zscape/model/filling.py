@@ -79,7 +79,7 @@ class Filling(Start):
         """`[B, F + cells]`."""
         if context is None:
             observed = self.training and like.ndim > 1
-            nothing = torch.full((len(like), prod(self.shape)), torch.nan, device=like.device)
+            nothing = torch.full((like.shape[0], prod(self.shape)), torch.nan, device=like.device)
             context = self.left_of(like) if observed else nothing
         seen = context.unflatten(-1, self.shape)
         features: Tensor = self.network(seen)

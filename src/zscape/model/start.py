@@ -42,7 +42,7 @@ class Plain(Start):
         """`[B, F]`."""
         if context is not None:
             return context
-        return like.new_full((len(like), self.known.width), torch.nan, dtype=torch.float32)
+        return like.new_full((like.shape[0], self.known.width), torch.nan, dtype=torch.float32)
 
 
 class Told(Start):
@@ -71,15 +71,16 @@ class Told(Start):
     def forward(self, context: Tensor | None, like: Tensor) -> Tensor:
         """`[B, features]`."""
         if context is None:
-            shape = (len(like), self.known.width)
+            shape = (like.shape[0], self.known.width)
             context = torch.full(shape, torch.nan, device=like.device)
         if self.training and self.drop:
-            context = self._withheld(context)
+            context = self.withheld(context)
         # States are summed over and measured, which half precision would blur.
         state: Tensor = self.network(context).float()
         return state
 
-    def _withheld(self, context: Tensor) -> Tensor:
+    def withheld(self, context: Tensor) -> Tensor:
+        """The same context `[B, F]`, parts of it nan at random, as training has it."""
         # One number an example more than there are fields: the last withholds all of them.
         drawn = torch.rand(len(context), len(self.known) + 1, device=context.device) < self.drop
         gone = (drawn[:, :-1] | drawn[:, -1:]).index_select(1, self.owners)

@@ -1,8 +1,9 @@
 """Networks: shapes in, shapes out; what their outputs mean is the business of probability.
 
-A word names a network: 'mlp', 'conv', 'residual' or 'coordinate', with sizes after a colon where
-wanted: 'mlp:400' is one hidden layer of 400, 'conv:32' starts with 32 channels, 'conv:32,32,64,64'
-is four strided convolutions of these widths, 'coordinate:32,32' asks two layers of each pixel.
+A word names a network: 'mlp', 'skip' (an mlp and a straight line), 'conv', 'residual' or
+'coordinate', with sizes after a colon where wanted: 'mlp:400' is one hidden layer of 400, 'conv:32'
+starts with 32 channels, 'conv:32,32,64,64' is four strided convolutions of these widths,
+'coordinate:32,32' asks two layers of each pixel.
 """
 
 from collections.abc import Callable
@@ -20,9 +21,21 @@ from zscape.networks.conv import (
     residual_encoder,
 )
 from zscape.networks.coordinate import coordinate_decoder, coordinate_encoder
+from zscape.networks.events import Tally
 from zscape.networks.mlp import mlp_decoder, mlp_encoder
+from zscape.networks.skip import skip_decoder, skip_encoder
+from zscape.networks.styled import styled_pictures, styled_rows
 
-__all__ = ["Encoder", "decoder", "encoder", "grid_decoder", "grid_encoder", "keeps_grid"]
+__all__ = [
+    "Encoder",
+    "decoder",
+    "encoder",
+    "grid_decoder",
+    "grid_encoder",
+    "keeps_grid",
+    "session_encoder",
+    "styled_decoder",
+]
 
 Shape = tuple[int, ...]
 Columns = tuple[tuple[str, int], ...]
@@ -60,7 +73,7 @@ def encoder(word: str, shape: Shape, *, columns: Columns = (), counts: bool = Fa
     """The encoder that a word names, for data of this event shape.
 
     Args:
-        word: 'mlp', 'conv', 'residual' or 'coordinate', with sizes after a colon where wanted.
+        word: 'mlp', 'skip', 'conv', 'residual' or 'coordinate', with sizes where wanted.
         shape: event shape of the data; pictures are `(C, H, W)`.
         columns: (likelihood word, number of classes or 1) per column of a table with mixed
             columns, where a missing cell is nan.
@@ -78,6 +91,19 @@ def encoder(word: str, shape: Shape, *, columns: Columns = (), counts: bool = Fa
     body, features = _ENCODERS[name](shape, sizes)
     front = LogCounts() if counts else nn.Identity()
     return Encoder(front, body, inner=shape, features=features)
+
+
+def session_encoder(word: str, events: int) -> Encoder:
+    """The encoder that a word names, for sessions of events, `[..., events + T]`.
+
+    Raises:
+        SpecError: an unknown word, sizes that cannot be, or a picture network.
+    """
+    name, sizes = _parse(word)
+    tally = Tally(events)
+    _check_shape(name, (tally.features,))
+    body, features = _ENCODERS[name]((tally.features,), sizes)
+    return Encoder(tally, body, inner=(tally.features,), features=features)
 
 
 def decoder(word: str, latent: int, features_shape: Shape) -> nn.Module:
@@ -123,6 +149,26 @@ def grid_decoder(word: str, dimension: int, features_shape: Shape) -> nn.Module:
     return map_decoder(dimension, features_shape, sizes)
 
 
+def styled_decoder(
+    word: str, sizes: tuple[int, int], features_shape: Shape, *, skipped: int = 0
+) -> nn.Module:
+    """The decoder of a content and a style, side by side in a code, that a word names.
+
+    The style scales and shifts the features that the content makes.
+
+    Args:
+        word: as of `decoder`; all that are for pictures mean the same network, and sizes after
+            them are those of the encoder.
+        sizes: of content and style.
+        features_shape: of what comes out.
+        skipped: numbers at the front of the code that are not read.
+    """
+    name, widths = _parse(word)
+    if name == "mlp":
+        return styled_rows(sizes, features_shape, widths, skipped=skipped)
+    return styled_pictures(sizes, features_shape, skipped=skipped)
+
+
 def _parse(word: str) -> tuple[str, Shape]:
     name, colon, listed = word.partition(":")
     if name not in _ENCODERS:
@@ -137,13 +183,14 @@ def _parse(word: str) -> tuple[str, Shape]:
 
 
 def _check_shape(name: str, shape: Shape) -> None:
-    if name != "mlp" and len(shape) != 3:
+    if name not in _ON_ROWS and len(shape) != 3:
         raise SpecError(
             f"The network {name!r} must have pictures of channels, height and width, "
             f"got shape {shape}. Use 'mlp' for rows."
         )
 
 
+_ON_ROWS = ("mlp", "skip")
 _ON_GRIDS = ("conv", "residual")
 
 _ENCODERS: dict[str, Callable[[Shape, Shape], tuple[nn.Module, int]]] = {
@@ -151,6 +198,7 @@ _ENCODERS: dict[str, Callable[[Shape, Shape], tuple[nn.Module, int]]] = {
     "conv": conv_encoder,
     "residual": residual_encoder,
     "coordinate": coordinate_encoder,
+    "skip": skip_encoder,
 }
 
 _DECODERS: dict[str, Callable[[int, Shape, Shape], nn.Module]] = {
@@ -158,4 +206,5 @@ _DECODERS: dict[str, Callable[[int, Shape, Shape], nn.Module]] = {
     "conv": conv_decoder,
     "residual": residual_decoder,
     "coordinate": coordinate_decoder,
+    "skip": skip_decoder,
 }

@@ -3,7 +3,13 @@
 import torch
 from torch import Tensor, nn
 
-_COUNT_WORDS = ("poisson", "negative_binomial", "zero_inflated_negative_binomial", "multinomial")
+_COUNT_WORDS = (
+    "poisson",
+    "negative_binomial",
+    "zero_inflated_negative_binomial",
+    "log_logistic",
+    "multinomial",
+)
 
 
 class Cells(nn.Module):

@@ -65,7 +65,7 @@ class _Few(torch.autograd.Function):
     @staticmethod
     def forward(x: Tensor, weight: Tensor, size: list[int], stride: int, padding: int) -> Tensor:
         rows = x.permute(0, 2, 3, 1).flatten(0, 2) @ weight.flatten(1)
-        columns = rows.unflatten(0, (len(x), -1)).transpose(1, 2)
+        columns = rows.unflatten(0, (x.shape[0], -1)).transpose(1, 2)
         kernel = tuple(weight.shape[2:])
         return fold(_summed(columns), tuple(size), kernel, padding=padding, stride=stride)
 

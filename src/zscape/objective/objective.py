@@ -72,10 +72,13 @@ class Objective(ABC):
         ranks: whether its validation says which epoch was best; where not, the last one is kept.
         labelled: least share of the examples of an epoch that carry the first thing a model is
             told; those that do are repeated until they make it.
+        paired: whether a batch holds examples two by two, of which both are of one class of the
+            first thing a model is told.
     """
 
     draws: int
     labelled: float = 0.0
+    paired: bool = False
     turns: tuple[Turn, ...] = ()
     listeners: tuple[Callable[[Mapping[str, float]], None], ...] = ()
     memories: tuple[Memory, ...] = ()
@@ -122,8 +125,9 @@ class Critic(Term):
 class Sum(Objective):
     """The sum of its terms' costs."""
 
-    def __init__(self, *terms: Term, turns: tuple[Turn, ...] = ()) -> None:
+    def __init__(self, *terms: Term, turns: tuple[Turn, ...] = (), paired: bool = False) -> None:
         self.terms = terms
+        self.paired = paired
         self.turns = turns
         self.draws = 1
         self.steady = all(term.steady for term in terms)

@@ -17,6 +17,7 @@ from zscape.probability.distributions.shapes import at_least_float32, soft_clamp
 
 LOG_RATE_RANGE = (-20.0, 20.0)  # counts up to 5e8; exp overflows far beyond
 LOG_DISPERSION_RANGE = (-7.0, 7.0)  # above, differences of lgamma lose digits; it is Poisson there
+LOG_COUNT_SCALE_RANGE = (-4.0, 3.0)  # of log(1 + count): one more than 3 is 7 nats off, and flat
 LOGISTIC_LOG_SCALE_RANGE = (-7.0, 7.0)  # on [-1, 1]: from an eighth of a level to flat
 
 
@@ -273,6 +274,25 @@ class ZeroInflatedNegativeBinomial(Conditional):
         return distributions.ZeroInflatedNegativeBinomial(counts, zero_logits)
 
 
+class LogLogistic(Conditional):
+    """Counts of a learned width each, from the centres and log-scales of their logarithms.
+
+    Unlike Poisson's, the width may be next to nothing: right where counts are nearly certain.
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.shape = shape
+        self.features = (2 * shape[0], *shape[1:])
+
+    def forward(self, context: Tensor) -> distributions.LogLogistic:
+        """The distribution of x given centres and log-scales `[..., *features]`."""
+        ndims = len(self.shape)
+        loc, log_scale = at_least_float32(context).chunk(2, -ndims)
+        loc, log_scale = loc.clamp(*LOG_RATE_RANGE), soft_clamp(log_scale, *LOG_COUNT_SCALE_RANGE)
+        return distributions.LogLogistic(loc, log_scale, ndims)
+
+
 class Multinomial(Conditional):
     """How often each of the things along the last dimension was chosen, from logits.
 
@@ -302,5 +322,6 @@ _LIKELIHOODS: dict[str, Callable[[tuple[int, ...]], Conditional]] = {
     "poisson": Poisson,
     "negative_binomial": NegativeBinomial,
     "zero_inflated_negative_binomial": ZeroInflatedNegativeBinomial,
+    "log_logistic": LogLogistic,
     "multinomial": Multinomial,
 }

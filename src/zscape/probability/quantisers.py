@@ -275,7 +275,9 @@ class Codebook(Quantiser):
 
 def nearest(rows: Tensor, codes: Tensor) -> Tensor:
     """Which of the codes `[K, D]` is nearest to each row `[N, D]`, `[N]`."""
-    return torch.cat([distances(part, codes).argmin(1) for part in rows.split(_CHUNK)])
+    # A traced program has one part: it cannot count its rows.
+    parts = (rows,) if torch.compiler.is_exporting() else rows.split(_CHUNK)
+    return torch.cat([distances(part, codes).argmin(1) for part in parts])
 
 
 def distances(rows: Tensor, codes: Tensor) -> Tensor:

@@ -27,6 +27,7 @@ from zscape.recipes.ladder import ladder_vae
 from zscape.recipes.pixels import pixel_vae
 from zscape.recipes.priors import flow_vae, mixture_vae, vamp_vae
 from zscape.recipes.semi import m2_vae, shift_vae
+from zscape.recipes.split import split_vae
 
 __all__ = [
     "RECIPES",
@@ -53,6 +54,7 @@ __all__ = [
     "pixel_vae",
     "rvq_vae",
     "shift_vae",
+    "split_vae",
     "tc_vae",
     "vae",
     "vae_gan",
@@ -94,5 +96,6 @@ RECIPES: dict[str, Recipe] = {
         conditional_vae,
         fill_vae,
         shift_vae,
+        split_vae,
     )
 }

@@ -8,15 +8,25 @@ from zscape.modalities.modality import Modality
 from zscape.model.level import Flat
 from zscape.model.model import Decoder, Model
 from zscape.model.start import Start
-from zscape.networks import Encoder, decoder, encoder
+from zscape.networks import Encoder, decoder, encoder, session_encoder
+from zscape.networks.events import NextEvent
 from zscape.probability import posteriors, priors
 from zscape.probability.conditional import Conditional
 from zscape.probability.likelihoods import likelihood as likelihood_of
+from zscape.probability.sessions import Sessions
+
+TOLD = 32  # features of what a code tells about the order of a session
 
 Prior = Callable[[Encoder, Conditional, int], Conditional]
 T = TypeVar("T")
 
-_COUNTS = ("poisson", "negative_binomial", "zero_inflated_negative_binomial", "multinomial")
+_COUNTS = (
+    "poisson",
+    "negative_binomial",
+    "zero_inflated_negative_binomial",
+    "log_logistic",
+    "multinomial",
+)
 _REALS = ("gaussian", "gaussian_learned", "gaussian_optimal")
 _UNIT = (
     "bernoulli",
@@ -34,7 +44,18 @@ def standard(encoder: Encoder, posterior: Conditional, latent: int) -> Condition
 
 def plain_head(word: str, data: Modality) -> Conditional:
     """The likelihood that a word names, for these data."""
-    return likelihood_of(word, data.shape, data.columns)
+    if word != "sessions":
+        return likelihood_of(word, data.shape, data.columns)
+    events = _num_events(data)
+    network = NextEvent(events, context=TOLD)
+    return Sessions(network, longest=len(data.columns) - events, context=TOLD)
+
+
+def front_of(word: str, data: Modality, network: str) -> Encoder:
+    """The encoder of data of a likelihood, as the word of a network names it."""
+    if word == "sessions":
+        return session_encoder(network, _num_events(data))
+    return encoder(network, data.shape, columns=data.columns, counts=is_of_counts(word))
 
 
 def flat(
@@ -89,8 +110,7 @@ def ends(
     word = likelihood_word(data, likelihood)
     network = data.network if network == "auto" else network
     said = head(word, data)
-    front = encoder(network, data.shape, columns=data.columns, counts=is_of_counts(word))
-    return front, said, network
+    return front_of(word, data, network), said, network
 
 
 def one_of(option: str, word: str, choices: Mapping[str, T]) -> T:
@@ -130,3 +150,8 @@ def likelihood_word(data: Modality, word: str) -> str:
         if data.likelihood in family:
             return word if word in family else one_of("likelihood", word, {w: w for w in family})
     return one_of("likelihood", word, {data.likelihood: data.likelihood})
+
+
+def _num_events(data: Modality) -> int:
+    """How many of the columns of sessions are counts of an event."""
+    return sum(kind in _COUNTS for kind, _ in data.columns)

@@ -15,13 +15,20 @@ from zscape.errors import SpecError
 from zscape.modalities.modality import Modality
 from zscape.model.level import Flat, Level
 from zscape.model.model import Decoder, Model
-from zscape.networks import decoder, encoder, grid_decoder, grid_encoder, keeps_grid
+from zscape.networks import decoder, grid_decoder, grid_encoder, keeps_grid
 from zscape.objective.commitment import Commitment
 from zscape.objective.objective import Objective, Reconstruction, Sum, Turn
 from zscape.objective.rate import Rate
 from zscape.probability.quantised import Quantised, Uniform
 from zscape.probability.quantisers import Codebook, Layout, Quantiser, Rounding
-from zscape.recipes.build import at_least, between, is_of_counts, likelihood_word, plain_head
+from zscape.recipes.build import (
+    at_least,
+    between,
+    front_of,
+    is_of_counts,
+    likelihood_word,
+    plain_head,
+)
 
 GROUPS = 8  # of units, where the network has no grid
 MOST_STARTED_FROM = 50_000  # vectors that the first codes are the clusters of
@@ -190,7 +197,7 @@ def quantised(
         layout = Layout(dimension, front.size[0] * front.size[1], front.size)
         back = grid_decoder(network, dimension, features)
     else:
-        front = encoder(network, data.shape, columns=data.columns, counts=counts)
+        front = front_of(word, data, network)
         layout = Layout(dimension, int(at_least("groups", groups, 0, start="8")) or GROUPS)
         back = decoder(network, layout.event[0], features)
     q = Quantised(front.features, quantiser(layout))

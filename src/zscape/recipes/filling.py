@@ -22,7 +22,7 @@ from zscape.recipes.remedies import costed
 
 HOLES = ("mixed", "boxes", "quadrants")
 # Cells of these hang together, so that some cannot be measured without the others.
-TOGETHER = ("gaussian_optimal", "discretized_logistic_mixture", "multinomial")
+TOGETHER = ("gaussian_optimal", "discretized_logistic_mixture", "multinomial", "sessions")
 
 
 def fill_vae(

@@ -10,14 +10,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from zscape.modalities.logs import Logs
 from zscape.space.calibration import FEWEST_NORMALS, Pair
 from zscape.space.density import fit_density
-from zscape.space.likeness import Likeness, likeness, mean_distances
+from zscape.space.likeness import likeness, mean_distances
+from zscape.space.sessions import OF_SESSIONS, UNTAUGHT, seen_of, session_scores
 from zscape.space.space import Space
 from zscape.space.walks import Walked, joined, likelihoods, manner, walk_all
 
 MOST_NORMALS = 5_000  # that calibrate
-MOST_KNOWN = 20_000  # items among which neighbours are searched
+MOST_KNOWN = 100_000  # items among which neighbours are searched
 MOST_NUMBERS = 2**26  # of all their points together
 CODE_WEIGHT = 0.3  # of a code in units of its posterior, beside a residual in units of its own
 LEAST_RESIDUAL = 0.05  # of a feature's own scale
@@ -39,6 +41,8 @@ MEANINGS = {
         "its code and what is left of it are far from others",
     ),
 }
+OF_OTHERS = tuple(MEANINGS)  # that are no sessions of a log
+MEANINGS |= OF_SESSIONS
 OF_A_RATE = (RATE, LIKELIHOOD)
 OF_ROWS, OF_PICTURES = (TAXICAB,), (ERROR,)
 WITHOUT_MODEL = (NEIGHBOURS, TAXICAB)
@@ -66,29 +70,39 @@ class Beside:
     notes: tuple[str, ...]
 
 
-def beside(space: Space, *, own: bool) -> Beside:
+def beside(spaces: Sequence[Space], *, own: bool) -> tuple[Beside, ...]:
     """The items that things are set beside: all that were held out, and as many as may be.
 
     Args:
-        space: a space.
-        own: whether its own items are to be scored.
+        spaces: of the same items; the parts that they held out may differ.
+        own: whether their own items are to be scored.
+
+    Returns:
+        One of each space, which differ in what is unseen.
     """
-    count = len(space.items)
-    held = torch.zeros(count, dtype=torch.bool) if space.held_out is None else space.held_out
+    space, count = spaces[0], len(spaces[0].items)
+    apart_of = [_held_out(each) for each in spaces]
+    held = torch.stack(apart_of).any(0)
     notes: tuple[str, ...] = ()
     if held.sum() < FEWEST_NORMALS:
-        held = torch.ones(count, dtype=torch.bool)
+        held, apart_of = torch.ones_like(held), [torch.ones_like(held)] * len(spaces)
         notes = (
             "for want of held-out normals p rests on those seen in training, and is too small",
         )
     elif own:
         notes = ("what trained the model looks more normal to it than it would unseen",)
-    apart = held.nonzero().flatten()[:MOST_NORMALS]
+    apart = _even(held.nonzero().flatten(), MOST_NORMALS)
     filling = _even((~held).nonzero().flatten(), MOST_NORMALS - len(apart))
     normals = torch.cat([apart, filling]).sort().values
     numbers = space.items[0].numel() + space.codes.flat.shape[1]
     known = _even(torch.arange(count), min(max(MOST_NUMBERS // numbers, 100), MOST_KNOWN))
-    return Beside(known, normals, held[normals], own, notes)
+    return tuple(Beside(known, normals, unseen[normals], own, notes) for unseen in apart_of)
+
+
+def together(pairs: Sequence[Pair]) -> Pair:
+    """A score by several spaces: of normals by those that have not seen them, of things by all."""
+    normals, things = (torch.stack(side) for side in zip(*pairs, strict=True))
+    return normals.nanmean(0), things.mean(0)
 
 
 def scores_beside(
@@ -106,6 +120,9 @@ def scores_beside(
         draws: of a likelihood.
         seed: of the draws.
     """
+    if isinstance(space.modality, Logs):
+        yield "sessions", 1.0, _of_sessions(space, stored, others, names)
+        return
     steps = [name for name in (*WITHOUT_MODEL, LIKELIHOOD) if name in names]
     walking = any(name in WALKED for name in names)
     total, done = len(steps) + 2 * walking, 0
@@ -161,6 +178,11 @@ def _beside_bank(
     yield 1.0, (torch.cat(sides[0]).double(), torch.cat(sides[1]).double())
 
 
+def _held_out(space: Space) -> Tensor:
+    nothing = torch.zeros(len(space.items), dtype=torch.bool)
+    return nothing if space.held_out is None else space.held_out
+
+
 def _likelihoods(space: Space, stored: Tensor, others: Beside, *, draws: int, seed: int) -> Parts:
     apart = space.items[others.normals[others.unseen]]
     every, done, sides = len(apart) + len(stored), 0, list[Tensor]()
@@ -188,41 +210,60 @@ def _by_walks(
             yield "walks", 0.5 * done / every, {}
         walks.append(joined(parts))
     ours, theirs = walks
-    apart = ours[torch.searchsorted(items, others.normals[others.unseen])]
+    places = torch.searchsorted(items, others.normals)
+    apart = ours[places[others.unseen]]
     found = {
         RECONSTRUCTION: (_of_unseen(apart.distortion, others), theirs.distortion),
         RATE: (_of_unseen(apart.rate, others), theirs.rate),
     }
-    alike = likeness(space)
-    residuals = {
-        "ours": _residuals(space, alike, space.items[items], ours),
-        "theirs": _residuals(space, alike, stored, theirs),
-    }
-    unseen = torch.searchsorted(items, others.normals[others.unseen])
+    left = [
+        _residuals(space, part, w) for part, w in ((space.items[items], ours), (stored, theirs))
+    ]
     if ERROR in names:
-        errors = [residuals[side].square().mean(1).double() for side in ("ours", "theirs")]
-        found[ERROR] = (_of_unseen(errors[0][unseen], others), errors[1])
+        errors = [part.square().mean(1) for part in (left[0][places[others.unseen]], left[1])]
+        found[ERROR] = (_of_unseen(errors[0], others), errors[1].double())
     if DENSITY in names:
-        found[DENSITY] = _densities(space, ours, apart, theirs, others, seed=seed)
+        seen = ours[_seen(items, others, len(space.items))]
+        found[DENSITY] = _densities(space, seen, apart, theirs, others, seed=seed)
     yield "walks", 0.5, {name: found[name] for name in names if name in found}
-    if CODE_NEIGHBOURS in names:
-        sigma, scale = _scales(ours, apart, residuals["ours"][unseen])
-        points = [
-            torch.cat([CODE_WEIGHT * walked.codes / sigma, residuals[side] / scale], dim=1)
-            for side, walked in (("ours", ours), ("theirs", theirs))
-        ]
-        known, normals = (torch.searchsorted(items, p) for p in (others.known, others.normals))
-        for share, pair in _beside_bank(points[0][known], points[0][normals], points[1], others):
-            if pair is None:
-                yield CODE_NEIGHBOURS, 0.5 + 0.5 * share, {}
-            else:
-                of_normals = pair[0].where(others.unseen, torch.nan)
-                yield CODE_NEIGHBOURS, 1.0, {CODE_NEIGHBOURS: (of_normals, pair[1])}
+    if CODE_NEIGHBOURS not in names:
+        return
+    sigma, scale = _scales(ours, apart, left[0][places[others.unseen]])
+    near, far = (
+        torch.cat([CODE_WEIGHT * walked.codes / sigma, residuals / scale], dim=1)
+        for walked, residuals in zip(walks, left, strict=True)
+    )
+    bank = near[torch.searchsorted(items, others.known)]
+    for share, pair in _beside_bank(bank, near[places], far, others):
+        of = {} if pair is None else {CODE_NEIGHBOURS: (_unseen_only(pair[0], others), pair[1])}
+        yield CODE_NEIGHBOURS, 0.5 + 0.5 * share, of
 
 
-def _residuals(space: Space, alike: Likeness, stored: Tensor, walked: Walked) -> Tensor:
-    x = space.modality.prepare(stored)
-    return alike.residuals(x, walked.made)
+def _of_sessions(
+    space: Space, stored: Tensor, others: Beside, names: Sequence[str]
+) -> dict[str, Pair]:
+    """The scores of sessions; the normals are left out of what was seen, each in turn."""
+    before = seen_of(space)
+    ours = session_scores(space, before, space.items[others.normals], own=True)
+    theirs = session_scores(space, before, stored, own=others.own)
+    return {
+        name: (
+            ours[name] if name in UNTAUGHT else ours[name].where(others.unseen, torch.nan),
+            theirs[name],
+        )
+        for name in names
+    }
+
+
+def _seen(items: Tensor, others: Beside, count: int) -> Tensor:
+    """Which of the walked items trained the model; all, where none is known to be unseen."""
+    held = torch.zeros(count, dtype=torch.bool)
+    held[others.normals[others.unseen]] = True
+    return ~held[items] if not held[items].all() else held[items]
+
+
+def _residuals(space: Space, stored: Tensor, walked: Walked) -> Tensor:
+    return likeness(space).residuals(space.modality.prepare(stored), walked.made)
 
 
 def _scales(ours: Walked, apart: Walked, residuals: Tensor) -> tuple[Tensor, Tensor]:
@@ -237,11 +278,11 @@ def _scales(ours: Walked, apart: Walked, residuals: Tensor) -> tuple[Tensor, Ten
 
 
 def _densities(
-    space: Space, ours: Walked, apart: Walked, theirs: Walked, others: Beside, *, seed: int
+    space: Space, seen: Walked, apart: Walked, theirs: Walked, others: Beside, *, seed: int
 ) -> Pair:
     if manner(space).learned_prior:
         return _of_unseen(apart.cost, others), theirs.cost
-    density = fit_density(ours.codes, apart.codes, seed=seed)
+    density = fit_density(seen.codes, apart.codes, seed=seed)
     return _of_unseen(density.nats(apart.codes), others), density.nats(theirs.codes)
 
 
@@ -250,6 +291,10 @@ def _of_unseen(values: Tensor, others: Beside) -> Tensor:
     found = torch.full((len(others.normals),), torch.nan, dtype=torch.float64)
     found[others.unseen] = values.double()
     return found
+
+
+def _unseen_only(values: Tensor, others: Beside) -> Tensor:
+    return values.where(others.unseen, torch.nan)
 
 
 def _places(known: Tensor, items: Tensor) -> Tensor:

@@ -82,7 +82,7 @@ def surprise(normals: Tensor, values: Tensor) -> Tensor:
     return torch.where(found > start, beyond, within).where(~found.isnan(), torch.nan)
 
 
-def combine(parts: Mapping[str, Pair]) -> Combined:
+def combine(parts: Mapping[str, Pair], *, summed: bool = False) -> Combined:
     """Scores as one: the largest surprise among them, calibrated on the same normals again.
 
     Every score is first calibrated by itself, so that they may have any unit. The largest of
@@ -91,19 +91,23 @@ def combine(parts: Mapping[str, Pair]) -> Combined:
     Args:
         parts: by the name of a score, its values on normals `[M]` and on things `[N]`. A normal
             is the same in every score; nan where a score has none that is out of sample.
+        summed: the sum of the surprises instead, where what is strange is strange to several
+            scores, and a normal may be the oddest to one of them.
 
     Raises:
         SpecError: no scores.
         DataError: fewer than 5 normals with all scores.
 
-    Source: Tippett 1931 (the least of several p-values).
+    Source: Tippett 1931 (the least of several p-values); Fisher 1932 (their product).
     """
     if not parts:
         raise SpecError("At least one score must be combined, got none. Name some.")
     each = {name: surprise(normals, values) for name, (normals, values) in parts.items()}
-    largest, leading = torch.stack(list(each.values())).max(0)
-    own = torch.stack([surprise(normals, normals) for normals, _ in parts.values()]).amax(0)
-    return Combined(each, leading, surprise(own, largest), surprise(own, own))
+    found = torch.stack(list(each.values()))
+    own = torch.stack([surprise(normals, normals) for normals, _ in parts.values()])
+    whole, of_normals = (some.sum(0) if summed else some.amax(0) for some in (found, own))
+    told = surprise(of_normals, whole), surprise(of_normals, of_normals)
+    return Combined(each, found.argmax(0), *told)
 
 
 def require_threshold(threshold: float) -> float:

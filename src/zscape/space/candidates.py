@@ -60,7 +60,8 @@ class Task:
         space: whose top level it is.
         places: where the fitted items stand among the kept ones.
         z: codes that are fitted, `[N, D]`.
-        known: the class of each, one-hot `[N, F]`; F is 0 where none is asked for.
+        known: what a prior sees beside each, `[N, F]`: its class, one-hot, or what its walk starts
+            from where the model is told something; F is 0 where there is neither.
         posteriors: means and standard deviations that the codes were drawn from, `[N', 2 D]`, in
             the order of the codes; the codes, and deviations 0, where those are no Gaussians.
         picking_posteriors: likewise of the codes that pick.

@@ -13,10 +13,9 @@ import torch
 from torch import Tensor
 
 from zscape.errors import DataError, SpecError, unknown
-from zscape.model.codes import Codes
 from zscape.space.known import Known, known_numbers
 from zscape.space.readouts import FOLDS, Readout, read_out
-from zscape.space.space import Space, codes_of
+from zscape.space.space import Space, all_codes_of, are_indices
 from zscape.space.units import informative_units
 
 LEAST_ENERGY = 1e-12  # of a direction, below which the codes do not know the property
@@ -150,14 +149,14 @@ def unsupervised_directions(
 
 def _examples(space: Space, positive: Any, negative: Any) -> tuple[Tensor, np.ndarray]:
     """Codes of both sides `[M, D]`, and 1 or 0 for each."""
-    with_it = _codes(space, positive)
+    with_it = all_codes_of(space, positive).flat
     if negative is None:
         rest = torch.ones(len(space.codes), dtype=torch.bool)
-        if isinstance(positive, list | tuple | range | np.ndarray) and _are_indices(positive):
+        if are_indices(positive):
             rest[torch.as_tensor(np.asarray(positive))] = False
         without = space.codes.flat[rest]
     else:
-        without = _codes(space, negative)
+        without = all_codes_of(space, negative).flat
     values = np.concatenate([np.ones(len(with_it)), np.zeros(len(without))])
     if min(len(with_it), len(without)) < FOLDS:
         raise DataError(
@@ -165,21 +164,6 @@ def _examples(space: Space, positive: Any, negative: Any) -> tuple[Tensor, np.nd
             f"with the property and {len(without)} without. Give more."
         )
     return torch.cat([with_it, without]), values
-
-
-def _codes(space: Space, things: Any) -> Tensor:
-    if isinstance(things, Codes):
-        return things.flat
-    if isinstance(things, list | tuple | range):
-        return torch.cat([codes_of(space, thing).flat for thing in things])
-    if isinstance(things, np.ndarray) and _are_indices(things):
-        return torch.cat([codes_of(space, int(index)).flat for index in things])
-    return space.encode(things).flat
-
-
-def _are_indices(things: Any) -> bool:
-    array = np.asarray(things)
-    return array.ndim == 1 and np.issubdtype(array.dtype, np.integer)
 
 
 def _moved(codes: Tensor, own: Readout, kept: Sequence[Readout]) -> Tensor:

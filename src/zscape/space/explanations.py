@@ -14,10 +14,12 @@ from torch.distributions import Distribution
 
 from zscape.errors import ShapeError
 from zscape.modalities.image import Image
+from zscape.modalities.logs import Logs
 from zscape.modalities.modality import Rows
 from zscape.modalities.table import Table
 from zscape.probability.distributions import DiscretizedLogisticMixture, Multinomial
 from zscape.space.likeness import blurred
+from zscape.space.sessions import reasons, seen_of
 from zscape.space.space import Space, in_chunks
 from zscape.space.units import measuring_items, rates_of
 
@@ -59,18 +61,20 @@ class Explanation:
         blames: columns or places, the first to blame the most.
         units: of the code, likewise; empty where no rate falls to single units.
         heat: nats above the usual of each pixel, `[H, W]`, not below 0; None for rows.
+        legend: what the events are that the blames of a session name.
     """
 
     blames: tuple[Blame, ...]
     units: tuple[Blame, ...]
     heat: np.ndarray | None
+    legend: str = ""
 
     def __str__(self) -> str:
         """Who is to blame, in words; empty where nobody is by as much as a nat."""
         told = [str(blame) for blame in self.blames[:MOST_BLAMED] if blame.nats >= WORTH_TELLING]
         if not told:
             told = [str(unit) for unit in self.units[:1] if unit.nats >= WORTH_TELLING]
-        return "; ".join(told)
+        return "; ".join(told) + (f" ({self.legend})" if told and self.legend else "")
 
 
 def explain(space: Space, thing: Any) -> Explanation:
@@ -80,7 +84,9 @@ def explain(space: Space, thing: Any) -> Explanation:
     the code of the row whose cell d stands where the rest expects it; then, with that cell mended,
     the next: so a spoilt cell does not make its neighbours look guilty. Of a picture the nats of
     each pixel above the usual, as a map, and the ninths of the picture by their sums. Beside them
-    the units of the code whose KL is above the usual.
+    the units of the code whose KL is above the usual. Of a session of a log what came more or less
+    often than in the most similar normal one, the least likely place of its order, and a step from
+    one event to the next that never was.
 
     Args:
         space: a space.
@@ -102,6 +108,12 @@ def explain(space: Space, thing: Any) -> Explanation:
 
 def explanations(space: Space, stored: Tensor) -> Iterator[Explanation]:
     """The explanations of stored things `[N, *shape]`, one by one."""
+    if isinstance(space.modality, Logs):
+        for found in reasons(space, seen_of(space), stored):
+            blames = tuple(Blame(words, nats) for words, nats in found)
+            told = "; ".join(blame.name for blame in blames[:MOST_BLAMED])
+            yield Explanation(blames, (), None, space.modality.legend(told))
+        return
     normals = space.modality.prepare(measuring_items(space, MOST_USUAL)[0])
     x = space.modality.prepare(stored)
     units = _units(space, x, normals)

@@ -8,12 +8,11 @@ from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
 from zscape.modalities.image import Image
-from zscape.space.neighbours import nearest
 from zscape.space.space import Space
 from zscape.space.wide import Wide, row_widening
 
 NEAREST = 2  # neighbours whose mean distance counts
-QUERIES = 512  # at a time
+QUERIES = 4096  # at a time
 FURTHEST = 10.0  # standard deviations, beyond which a number is no stranger
 BLUR = (1.0, 4.0, 6.0, 4.0, 1.0)  # binomial: a standard deviation of one pixel
 
@@ -81,13 +80,14 @@ def mean_distances(
     Source: Ramaswamy et al. 2000, section 2, doi:10.1145/342009.335437; Angiulli and Pizzuti 2002
     (the mean over neighbours).
     """
+    from sklearn.neighbors import NearestNeighbors
+
     places = torch.full((len(queries),), -1) if own is None else own
     some = min(NEAREST, len(bank) - 1)
+    metric = "manhattan" if taxicab else "euclidean"
+    tree = NearestNeighbors(n_neighbors=some + 1, metric=metric).fit(bank.double().numpy())
     for part, rows in zip(queries.split(QUERIES), places.split(QUERIES), strict=True):
-        if taxicab:
-            far, found = torch.cdist(part, bank, p=1).topk(some + 1, dim=1, largest=False)
-        else:
-            far, found = nearest(bank, part, some + 1)
+        far, found = (torch.from_numpy(side) for side in tree.kneighbors(part.double().numpy()))
         others = found != rows[:, None]
         # Where it is not among them, the last one is one too many.
         others[:, -1] &= ~others.all(1)

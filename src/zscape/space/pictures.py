@@ -22,6 +22,7 @@ HEAT = ((250, 250, 248), (254, 217, 142), (236, 112, 20), (140, 45, 4), (60, 10,
 TILE = 72  # pixels a side that small tiles are enlarged towards
 WIDEST = 1200  # pixels that a picture is kept within
 MOST_COLUMNS = 16
+WORDED = 16  # pixels of a line of words below a tile
 
 
 def picture(shown: Pictures | Rows, *, columns: int | None = None) -> np.ndarray:
@@ -118,6 +119,38 @@ def captioned(
     return np.asarray(sheet).copy()
 
 
+def worded(
+    tiles: np.ndarray, words: Sequence[str], *, columns: int, gap: int = 6, width: int = WIDEST
+) -> np.ndarray:
+    """Tiles in rows, each with words below it.
+
+    Args:
+        tiles: `[N, H, W, 3]` uint8.
+        words: a line or more for each; what is wider than its tile is cut.
+        columns: tiles in a row.
+        gap: pixels between tiles.
+        width: pixels that the picture is kept within.
+    """
+    font = ImageFont.load_default(size=13)
+    tiles = fit_tiles(tiles, columns=columns, gap=gap, width=width)
+    high, wide = tiles.shape[1:3]
+    lines = [[printable(line) for line in word.split("\n")] for word in words]
+    below = max(map(len, lines)) * WORDED
+    room = np.full((len(tiles), high + below, wide, 3), PAPER, dtype=np.uint8)
+    room[:, :high] = tiles
+    sheet = Image.fromarray(_lay(room, columns, gap))
+    pen = ImageDraw.Draw(sheet)
+    for n, told in enumerate(lines):
+        row, column = divmod(n, columns)
+        left, top = gap + column * (wide + gap), gap + row * (high + below + gap) + high
+        for line, text in enumerate(told):
+            while text and font.getlength(text) > wide:
+                text = text[:-1]
+            place = (left + wide // 2, top + line * WORDED + WORDED // 2)
+            pen.text(place, text, fill=INK, font=font, anchor="mm")
+    return np.asarray(sheet).copy()
+
+
 def heat_tiles(maps: np.ndarray) -> np.ndarray:
     """Maps `[N, H, W]` of numbers from 0 as tiles `[N, H, W, 3]`: pale is little, dark much.
 
@@ -127,6 +160,30 @@ def heat_tiles(maps: np.ndarray) -> np.ndarray:
     stops = np.linspace(0, 1, len(HEAT))
     channels = [np.interp(share, stops, levels) for levels in zip(*HEAT, strict=True)]
     return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
+
+
+def crossed(
+    tiles: np.ndarray, left: np.ndarray, top: np.ndarray, *, gap: int = 2, width: int = WIDEST
+) -> np.ndarray:
+    """A grid of tiles under one row of tiles and beside one column, which stand a little apart.
+
+    Args:
+        tiles: `[A * B, H, W, 3]` uint8, row by row.
+        left: A of them.
+        top: B of them.
+        gap: pixels between tiles; heads stand four times as far apart.
+        width: pixels that the picture is kept within.
+    """
+    columns = 1 + len(top)
+    fitted = [fit_tiles(part, columns=columns, gap=4 * gap, width=width) for part in (left, top)]
+    body = _lay(fit_tiles(tiles, columns=columns, gap=4 * gap, width=width), len(top), gap)
+    side, above = _lay(fitted[0], 1, gap), _lay(fitted[1], len(top), gap)
+    size = above.shape[0] + 3 * gap + body.shape[0], side.shape[1] + 3 * gap + body.shape[1], 3
+    sheet = np.full(size, PAPER, dtype=np.uint8)
+    sheet[: above.shape[0], -above.shape[1] :] = above
+    sheet[-side.shape[0] :, : side.shape[1]] = side
+    sheet[-body.shape[0] :, -body.shape[1] :] = body
+    return sheet
 
 
 def stack(pictures: Sequence[np.ndarray], *, gap: int = 8) -> np.ndarray:

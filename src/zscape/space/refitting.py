@@ -4,8 +4,8 @@ What is minimised is the rate, of which only -log p(z) depends on the prior, ove
 posterior that are made once. Candidates are picked by it on examples held out of training.
 """
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch.nn.functional import one_hot
 
 from zscape.errors import DataError, SpecError
 from zscape.modalities.conditions import class_key
+from zscape.model.start import Told
 from zscape.probability.distributions import Delta, DiagonalGaussian
 from zscape.space.candidates import (
     FITS,
@@ -27,10 +28,12 @@ from zscape.space.candidates import (
     fit_mixtures,
 )
 from zscape.space.slot import (
+    SEEING,
     TOKENS,
     Slot,
     checked,
     code_shape,
+    features_of,
     quantiser_of,
     suited,
     top,
@@ -60,17 +63,20 @@ def refit_prior(
 
     Samples come from where codes lie, and the rate falls. A mixture of Gaussians with full
     covariances takes seconds and is hard to beat; a diffusion takes minutes. By classes, samples
-    of one of them need no retraining (`space.sample(where=...)`).
+    of one of them need no retraining (`space.sample(where=...)`). The prior of a model that is told
+    something sees all of that, and a diffusion can be led by it more strongly than it was learned.
 
     Args:
         space: a trained space whose top level has a real-valued code, or a grid of codes.
         prior: "mixture", "diagonal" (a mixture of diagonal Gaussians), "vamp", "flow",
             "diffusion", or "auto": the mixture, flow or diffusion with the lowest rate. Of a grid
-            of codes: "tokens", a causal transformer, which "auto" takes too.
+            of codes: "tokens", a causal transformer, which "auto" takes too. Of a model that is
+            told something: "flow" or "diffusion".
         by: "label", or an attribute with few values: every class gets components of its own.
         components: Gaussians (by classes: of each), or pseudo-inputs; 0: picked by the rate.
         steps: of a diffusion's sampler, 4 to 64.
-        guidance: of a diffusion by its classes: 0 not at all, 1 as learned, more exaggerates.
+        guidance: of a diffusion by its classes or by what the model is told: 0 not at all, 1 as
+            learned, more exaggerates.
         updates: steps of what is fitted by gradients; 0: as many as usual.
         seed: of all draws.
 
@@ -103,14 +109,24 @@ def refitting(
     """Fits the candidates of `refit_prior` one after the other, and yields how far they are."""
     if prior == AUTO and quantiser_of(space.model) is not None:
         prior = TOKENS
-    kind = "mixture" if prior == AUTO else prior
+    sees = features_of(space.model) > 0
+    kind = ("flow" if sees else "mixture") if prior == AUTO else prior
     slot = checked(Slot(kind, components or 1, by, (), steps, float(guidance)))
-    suited(space.model, kind)
+    suited(space.model, slot)
+    if sees and kind not in SEEING:
+        raise SpecError(
+            f"The prior of a model that is told something must be one that sees it "
+            f"({' or '.join(SEEING)}), got {kind!r}. Use --prior diffusion."
+        )
     names, ids = _classes(space, by)
     slot = checked(replace(slot, classes=names))
     task = _task(space, ids, len(names), components=components, updates=updates, seed=seed)
     if prior != AUTO:
         yield from FITS[prior](task, slot)
+        return
+    if sees:
+        yield from fit_flow(task, slot)
+        yield from fit_diffusion(task, replace(slot, kind="diffusion"))
         return
     mixtures = []
     for attempt in fit_mixtures(task, slot):
@@ -166,27 +182,72 @@ def draws_of(
     Returns:
         The second is None where a code is a point, which has no density.
     """
-    return _inferred(space, places, draws, seed)[:2]
+    found = _inferred(space, places, draws, seed)
+    return found.codes, found.density
+
+
+def start_of(space: Space, places: Tensor, like: Tensor, *, withheld: bool = False) -> Tensor:
+    """Where the walks of kept items start: from what the model is told of them, `[N, ...]`.
+
+    Args:
+        space: a space.
+        places: of N kept items.
+        like: a tensor of N of the model's device.
+        withheld: whether parts of it are left out at random, as in training.
+
+    Raises:
+        DataError: the space does not hold what its items were told.
+    """
+    start = space.model.start
+    if not isinstance(start, Told):
+        return start(None, like)
+    if space.told is None:
+        raise DataError(
+            "A prior that sees what a model is told must have it of each example, and this study "
+            "was made before that was kept. Train it again."
+        )
+    told = space.told[places]
+    return start(start.withheld(told) if withheld else told, like)
+
+
+@dataclass(frozen=True, slots=True)
+class _Inferred:
+    """What the top level infers of N items.
+
+    Attributes:
+        codes: `[S, N, *event]`.
+        density: log q of them, `[S, N]`; None of points.
+        shapes: means and standard deviations, `[2, N, *event]`; None where it is no Gaussian.
+        starts: `[N, ...]`.
+    """
+
+    codes: Tensor
+    density: Tensor | None
+    shapes: Tensor | None
+    starts: Tensor
 
 
 @torch.inference_mode()
 def _inferred(
-    space: Space, places: Tensor, draws: int, seed: int
-) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """As `draws_of`, and means and standard deviations `[2, N, *event]`, or None."""
-    codes, densities, shapes, level = [], [], [], top(space.model)
+    space: Space, places: Tensor, draws: int, seed: int, *, withheld: bool = False
+) -> _Inferred:
+    codes, densities, shapes, starts, level = [], [], [], [], top(space.model)
     with seeded(STREAM + seed):
         for part in places.split(CHUNK):
             x = space.modality.prepare(space.items[part])
-            state = space.model.start(None, x)
-            q = level.infer(state, space.model.encoder(x), level.prior.forward(state))
+            starts.append(start_of(space, part, x, withheld=withheld))
+            q = level.infer(starts[-1], space.model.encoder(x), level.prior.forward(starts[-1]))
             codes.append(q.sample((draws,)))
             densities.append(None if isinstance(q, Delta) else q.log_prob(codes[-1]))
             if isinstance(q, DiagonalGaussian):
                 shapes.append(torch.stack([q.mean, q.stddev]))
     known = [density for density in densities if density is not None]
-    whole = torch.cat(shapes, dim=1) if shapes else None
-    return torch.cat(codes, dim=1), torch.cat(known, dim=1) if known else None, whole
+    return _Inferred(
+        torch.cat(codes, dim=1),
+        torch.cat(known, dim=1) if known else None,
+        torch.cat(shapes, dim=1) if shapes else None,
+        torch.cat(starts),
+    )
 
 
 def _task(
@@ -195,38 +256,53 @@ def _task(
     with seeded(STREAM + seed):
         code_shape(space.model)
     fitting, picking, _ = parts(space, seed=seed)
-    draws = max(MOST_DRAWS // len(fitting), 1)
-    z, _, shapes = _inferred(space, fitting, min(draws, 8), seed)
-    apart, _, apart_shapes = _inferred(space, picking[:MOST_PICKING], 1, seed + 1)
-    z, event = z.flatten(0, 1).clone(), z.shape[2:]
+    draws, sees = min(max(MOST_DRAWS // len(fitting), 1), 8), features_of(space.model) > 0
+    # What is withheld differs from draw to draw, and with it where a walk starts.
+    passes, at_once = (draws, 1) if sees else (1, draws)
+    found = [_inferred(space, fitting, at_once, seed + n, withheld=sees) for n in range(passes)]
+    apart = _inferred(space, picking[:MOST_PICKING], 1, seed + passes, withheld=sees)
+    z = torch.cat([each.codes.flatten(0, 1) for each in found])
     shift, scale = z.mean(0), z.std(0).clamp(min=1e-4)
-    copies = len(z) // len(fitting)
     known = _one_hot(ids, classes)
-    if classes and known[space.kept[fitting]].sum(0).min() < FEWEST_OF_A_CLASS:
-        raise DataError(
-            f"Every class must have at least {FEWEST_OF_A_CLASS} examples to fit, and one has "
-            "fewer. Refit without classes, or leave the rare ones out of the data."
-        )
+    _require_enough(known[space.kept[fitting]])
+
+    def beside(places: Tensor, found: Sequence[_Inferred]) -> Tensor:
+        """What the prior sees beside each draw."""
+        if sees:
+            return torch.cat([one.starts for one in found])
+        return known[space.kept[places]].repeat(len(found[0].codes), 1)
+
     return Task(
         space=space,
         places=fitting,
         z=((z - shift) / scale).flatten(1),
-        known=known[space.kept[fitting]].repeat(copies, 1),
-        picking=((apart[0].clone() - shift) / scale).flatten(1),
-        posteriors=_posteriors(z, shapes, shift, scale),
-        picking_posteriors=_posteriors(apart[0], apart_shapes, shift, scale),
-        picking_known=known[space.kept[picking[:MOST_PICKING]]],
-        shift=shift.reshape(event),
-        scale=scale.reshape(event),
+        known=beside(fitting, found),
+        picking=((apart.codes[0] - shift) / scale).flatten(1),
+        posteriors=torch.cat([_posteriors(each, shift, scale) for each in found]),
+        picking_posteriors=_posteriors(apart, shift, scale),
+        picking_known=beside(picking[:MOST_PICKING], [apart]),
+        shift=shift,
+        scale=scale,
         components=components,
         updates=updates,
         seed=seed,
     )
 
 
-def _posteriors(codes: Tensor, shapes: Tensor | None, shift: Tensor, scale: Tensor) -> Tensor:
-    """Standardised means and deviations side by side, `[N, 2 D]`; of points without any."""
-    mean, spread = (codes, torch.zeros_like(codes)) if shapes is None else shapes.clone()
+def _require_enough(known: Tensor) -> None:
+    if known.shape[1] and known.sum(0).min() < FEWEST_OF_A_CLASS:
+        raise DataError(
+            f"Every class must have at least {FEWEST_OF_A_CLASS} examples to fit, and one has "
+            "fewer. Refit without classes, or leave the rare ones out of the data."
+        )
+
+
+def _posteriors(found: _Inferred, shift: Tensor, scale: Tensor) -> Tensor:
+    """Standardised means and deviations side by side, `[N, 2 D]`; of points, one draw, none."""
+    if found.shapes is None:
+        mean, spread = found.codes.flatten(0, 1), torch.zeros_like(found.codes.flatten(0, 1))
+    else:
+        mean, spread = found.shapes.clone()
     return torch.cat([((mean - shift) / scale).flatten(1), (spread / scale).flatten(1)], dim=1)
 
 

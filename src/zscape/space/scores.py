@@ -7,24 +7,31 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from zscape.errors import DataError, SpecError, unknown
 from zscape.modalities.image import Image
+from zscape.modalities.logs import Logs
 from zscape.space.beside import (
     CODE_NEIGHBOURS,
     ERROR,
     MEANINGS,
     NEIGHBOURS,
     OF_A_RATE,
+    OF_OTHERS,
     OF_PICTURES,
     OF_ROWS,
+    RATE,
     TAXICAB,
+    WITHOUT_MODEL,
     beside,
     kind_of,
     scores_beside,
+    together,
 )
-from zscape.space.calibration import combine, require_threshold, surprise
+from zscape.space.calibration import Pair, combine, require_threshold, surprise
+from zscape.space.sessions import WHOLE
 from zscape.space.space import Space
 from zscape.space.walks import manner
 
@@ -117,7 +124,7 @@ class Scoring:
 
 
 def score(
-    space: Space,
+    space: Space | Sequence[Space],
     things: Any = None,
     *,
     parts: Sequence[str] = (),
@@ -141,8 +148,15 @@ def score(
     the neighbours, code_neighbours and error, calibrated again; it did better than any sum, and
     better than with the likelihood among them.
 
+    Sessions of a log have scores of their own: `counts` and `order`, -log p by the model;
+    `count_neighbours`, the distance to the nearest count vector, each count in units of its
+    deviation; and `following`, the rarest step from one event to the next. The whole is the sum of
+    their surprises, calibrated again.
+
     Args:
-        space: trained on things that count as normal.
+        space: trained on things that count as normal; or several, trained on the same with other
+            folds held out (`fit(data, validation=0.25, fold=k)` for k from 0 to 3): every normal
+            then counts unseen, which small data want, and a thing's scores are the means.
         things: of the person's own kind; None: the space's own kept items, each left out of its
             own neighbours.
         parts: names of scores to have and to combine; none: all, of which the usual are combined.
@@ -151,7 +165,7 @@ def score(
         seed: of the draws.
 
     Raises:
-        SpecError: a threshold that is no share, or a score that there is not.
+        SpecError: a threshold that is no share, a score that there is not, or other data.
         DataError: nothing to score, values that these things cannot have, or fewer than 5 normals.
         ShapeError: things of another size than those it was trained on.
 
@@ -165,7 +179,7 @@ def score(
 
 
 def scoring(
-    space: Space,
+    space: Space | Sequence[Space],
     things: Any = None,
     *,
     parts: Sequence[str] = (),
@@ -177,23 +191,47 @@ def scoring(
     require_threshold(threshold)
     if draws < 1:
         raise SpecError(f"draws must be at least 1, got {draws}. {DRAWS} is usual.")
-    names, whole, notes = _chosen(space, parts)
-    stored = space.items if things is None else space.modality.encode(things)
+    spaces = _alike((space,) if isinstance(space, Space) else tuple(space))
+    first, (names, whole, notes) = spaces[0], _chosen(spaces[0], parts)
+    stored = first.items if things is None else first.modality.encode(things)
     if not len(stored):
         raise DataError("Things to score must be at least one, got none. Pass some.")
-    others = beside(space, own=things is None)
-    values: dict[str, tuple[Tensor, Tensor]] = {}
-    for words, share, found in scores_beside(space, stored, others, names, draws=draws, seed=seed):
-        values |= found
-        yield Scoring(words, share)
-    notes += others.notes
-    yield Scoring("done", 1.0, _concluded(space, values, whole, threshold, notes))
+    benches, values = beside(spaces, own=things is None), dict[str, list[Pair]]()
+    for number, (one, others) in enumerate(zip(spaces, benches, strict=True)):
+        asked = [name for name in names if not number or name not in WITHOUT_MODEL]
+        for words, share, found in scores_beside(
+            one, stored, others, asked, draws=draws, seed=seed
+        ):
+            for name, pair in found.items():
+                values.setdefault(name, []).append(pair)
+            yield Scoring(words, (number + share) / len(spaces))
+    pairs = {name: together(values[name]) for name in names}
+    notes += benches[0].notes
+    yield Scoring("done", 1.0, _concluded(first, pairs, whole, threshold, notes))
 
 
 def usual_parts(space: Space) -> tuple[str, ...]:
     """The scores that the whole is made of where none are asked for."""
+    if isinstance(space.modality, Logs):
+        return WHOLE
     pictures = isinstance(space.modality, Image)
     return (NEIGHBOURS, ERROR if pictures else TAXICAB, CODE_NEIGHBOURS)
+
+
+def _alike(spaces: tuple[Space, ...]) -> tuple[Space, ...]:
+    """The same spaces, where they are of the same items."""
+    if not spaces:
+        raise SpecError("Things must be scored by at least one space, got none. Pass one.")
+    for other in spaces[1:]:
+        same = other.items.shape == spaces[0].items.shape and torch.allclose(
+            other.items, spaces[0].items, atol=0, rtol=0, equal_nan=True
+        )
+        if other.modality != spaces[0].modality or not same:
+            raise SpecError(
+                "Several spaces must be trained on the same data, and these were not. Train them "
+                "with other folds: fit(data, validation=0.25, fold=1)."
+            )
+    return spaces
 
 
 def _chosen(
@@ -202,7 +240,8 @@ def _chosen(
     """The scores to have, those that count in the whole, and what is left out and why."""
     pictures, rated = isinstance(space.modality, Image), manner(space).has_rate
     others = OF_ROWS if pictures else OF_PICTURES
-    possible = tuple(n for n in MEANINGS if n not in others and (rated or n not in OF_A_RATE))
+    among = (*WHOLE, RATE) if isinstance(space.modality, Logs) else OF_OTHERS
+    possible = tuple(n for n in among if n not in others and (rated or n not in OF_A_RATE))
     for name in asked:
         if name in OF_A_RATE and not rated:
             raise SpecError(
@@ -218,12 +257,13 @@ def _chosen(
 
 def _concluded(
     space: Space,
-    values: Mapping[str, tuple[Tensor, Tensor]],
+    values: Mapping[str, Pair],
     whole: tuple[str, ...],
     threshold: float,
     notes: tuple[str, ...],
 ) -> Scores:
-    combined = combine({name: values[name] for name in whole})
+    summed = isinstance(space.modality, Logs)
+    combined = combine({name: values[name] for name in whole}, summed=summed)
     parts = {}
     for name, (normals, found) in values.items():
         alone = combined.surprises[name] if name in whole else surprise(normals, found)

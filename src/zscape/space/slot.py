@@ -17,6 +17,7 @@ from zscape.model.filling import Filling
 from zscape.model.ladder import Rung
 from zscape.model.level import Choice, Flat, Level
 from zscape.model.model import Model
+from zscape.model.start import Told
 from zscape.networks import Encoder
 from zscape.networks.causal import Causal
 from zscape.networks.denoiser import denoiser
@@ -32,6 +33,7 @@ FEWEST_STEPS = 4
 WIDTH, DEPTH = 256, 3  # of the network of a diffusion
 TRANSFORMS, HIDDEN = 4, (128, 128)  # of a flow
 TOKENS = "tokens"
+SEEING = ("diffusion", "flow")  # what a model was told
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +128,15 @@ def build_prior(model: Model, slot: Slot) -> Conditional:
     Raises:
         SpecError: the model has no place for it.
     """
-    suited(model, slot.kind)
+    suited(model, slot)
     return BUILDERS[slot.kind](model, slot, code_shape(model))
+
+
+def features_of(model: Model) -> int:
+    """The size of what the prior of the top level sees of all that a model is told; 0: nothing."""
+    if not isinstance(model.start, Told):
+        return 0
+    return int(model.start(None, next(model.parameters()).new_zeros(1)).shape[-1])
 
 
 def quantiser_of(model: Model) -> Quantiser | None:
@@ -136,12 +145,13 @@ def quantiser_of(model: Model) -> Quantiser | None:
     return posterior.quantiser if isinstance(posterior, Quantised) else None
 
 
-def suited(model: Model, kind: str) -> None:
-    """Nothing, when a prior of this kind can describe the codes of the top level.
+def suited(model: Model, slot: Slot) -> None:
+    """Nothing, when such a prior can describe the codes of the top level.
 
     Raises:
         SpecError: it cannot.
     """
+    kind = slot.kind
     on_grid = quantiser_of(model) is not None
     if on_grid and kind != TOKENS:
         raise SpecError(
@@ -152,6 +162,12 @@ def suited(model: Model, kind: str) -> None:
         raise SpecError(
             "A prior of tokens must have a grid of codes, and this model's code is real-valued. "
             "Use a mixture, or train with vq_vae, rvq_vae or fsq_vae."
+        )
+    if isinstance(model.start, Told) and (slot.by or slot.classes):
+        told = ", ".join(field.name for field in model.start.known.fields)
+        raise SpecError(
+            f"A prior by classes must be of a model that is told nothing, got one that is told "
+            f"{told}, which its prior sees as it is. Leave out by."
         )
 
 
@@ -224,20 +240,14 @@ def code_shape(model: Model) -> tuple[int, ...]:
     """The shape of a code of the top level.
 
     Raises:
-        SpecError: the code is a choice among classes, which no density can describe, or the model
-            is told something that its prior would have to know.
+        SpecError: the code is a choice among classes, which no density can describe, or its
+            prior sees what is there of a thing.
     """
     level = top(model)
     if isinstance(model.start, Filling) or not isinstance(level, Flat | Aside | Rung | Choice):
         raise SpecError(
             f"A prior that is refitted must depend on nothing, and that of {level.name!r} sees "
             "what is there of a thing, as it fills the rest. Refit a model that does not fill."
-        )
-    if model.start.known.fields and not isinstance(level, Aside):
-        told = ", ".join(field.name for field in model.start.known.fields)
-        raise SpecError(
-            f"A prior that is refitted must be of a model that is told nothing, got one that is "
-            f"told {told}. Train one without it, and refit its prior by it."
         )
     p = level.prior.forward(model.start(None, next(model.parameters()).new_zeros(1)))
     if p.has_enumerate_support or not p.sample().is_floating_point():
@@ -267,7 +277,9 @@ def _diagonal(model: Model, slot: Slot, shape: tuple[int, ...]) -> Conditional:
 def _flow(model: Model, slot: Slot, shape: tuple[int, ...]) -> Conditional:
     if _size(shape) < 2:
         raise SpecError("A flow must have codes of at least 2 numbers, got 1. Use a mixture.")
-    flow = priors.Flow(_size(shape), transforms=TRANSFORMS, hidden=HIDDEN)
+    flow = priors.Flow(
+        _size(shape), features=features_of(model), transforms=TRANSFORMS, hidden=HIDDEN
+    )
     return priors.Standardised(flow, shape)
 
 
@@ -284,7 +296,7 @@ def _vamp(model: Model, slot: Slot, shape: tuple[int, ...]) -> Conditional:
 
 
 def _diffusion(model: Model, slot: Slot, shape: tuple[int, ...]) -> Conditional:
-    known = len(slot.classes)
+    known = len(slot.classes) or features_of(model)
     told = slot.components + (known + 1 if known else 0)
     inner = Diffusion(
         _full(slot, shape),

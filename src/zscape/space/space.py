@@ -17,6 +17,7 @@ from zscape.modalities.conditions import Conditions
 from zscape.modalities.modality import Modality
 from zscape.model.codes import Codes, concatenate
 from zscape.model.model import Model
+from zscape.model.parted import Part
 from zscape.probability.posteriors import Classes
 
 CHUNK = 512  # examples through the model at a time
@@ -38,6 +39,7 @@ class Space:
         label_names: name of each class.
         attributes: further known columns of the data, each `[N]`.
         held_out: which items only measured and never trained, bool `[M]`; None where unknown.
+        told: what the model was told of each item, `[M, F]`, nan where nothing; None: of none.
     """
 
     model: Model
@@ -49,6 +51,7 @@ class Space:
     label_names: tuple[str, ...] = ()
     attributes: dict[str, np.ndarray] = field(default_factory=dict)
     held_out: Tensor | None = None
+    told: Tensor | None = None
 
     def __repr__(self) -> str:
         """How many codes of what, in a line."""
@@ -57,13 +60,18 @@ class Space:
 
     @property
     def known(self) -> Conditions:
-        """What may be asked by `where`: nothing, unless the recipe was told of it."""
-        return self.model.start.known
+        """What may be asked by `where`: nothing, unless the recipe was told of it.
+
+        A group that only told parts of a code from each other is no such thing.
+        """
+        parted = any(isinstance(level, Part) for level in self.model.levels)
+        return Conditions() if parted else self.model.start.known
 
     @property
     def taught_by_labels(self) -> bool:
         """Whether labels taught its codes, which are then no evidence that they know a label."""
-        return any(isinstance(level.posterior, Classes) for level in self.model.levels)
+        levels = self.model.levels
+        return any(isinstance(x, Part) or isinstance(x.posterior, Classes) for x in levels)
 
     def encode(self, things: Any, *, where: Where = None) -> Codes:
         """The posterior centres of things: deterministic, one code per thing.
@@ -232,6 +240,46 @@ def codes_of(space: Space, thing: Any) -> Codes:
     if len(codes) != 1:
         raise ShapeError(f"One thing is needed here, got {len(codes)}. Pass them one by one.")
     return codes
+
+
+def all_codes_of(space: Space, things: Any) -> Codes:
+    """The codes of one thing or of many: indices into the space's data, codes, or things.
+
+    Raises:
+        DataError: there is no such index, or nothing at all.
+    """
+    if isinstance(things, list | tuple | range | np.ndarray) and len(things) == 0:
+        raise DataError("At least one thing must be given, got none. Give an index or a thing.")
+    if isinstance(things, list | tuple | range) or are_indices(things):
+        return concatenate([codes_of(space, thing) for thing in things])
+    if isinstance(things, Codes):
+        return things
+    is_one = isinstance(things, int | np.integer | str)
+    return codes_of(space, things) if is_one else space.encode(things)
+
+
+def are_indices(things: Any) -> bool:
+    """Whether things are whole numbers in a line, which are indices into the data."""
+    if isinstance(things, list | tuple | range):
+        return all(isinstance(thing, int | np.integer) for thing in things)
+    return (
+        isinstance(things, np.ndarray)
+        and things.ndim == 1
+        and np.issubdtype(things.dtype, np.integer)
+    )
+
+
+def examples(space: Space, indices: Tensor) -> Tensor:
+    """Examples of the space's data as a model sees them, `[n, *shape]`.
+
+    What was not kept stands as the space makes it of its code.
+    """
+    places = torch.searchsorted(space.kept, indices).clamp(max=len(space.kept) - 1)
+    if bool((space.kept[places] == indices).all()):
+        return space.modality.prepare(space.items[places])
+    made, here = space.decode_tensor(space.codes[indices]), space.kept[places] == indices
+    made[here] = space.modality.prepare(space.items[places[here]])
+    return made
 
 
 @torch.inference_mode()

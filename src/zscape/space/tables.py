@@ -24,10 +24,15 @@ def rows_text(rows: Rows) -> str:
     return "\n".join(lines)
 
 
-def table_picture(rows: Rows) -> np.ndarray:
-    """Rows as a picture of a table, uint8 `[H, W, 3]`; at most 12 columns, the rest counted."""
+def table_picture(rows: Rows, *, longest: int = 0) -> np.ndarray:
+    """Rows as a picture of a table, uint8 `[H, W, 3]`; at most 12 columns, the rest counted.
+
+    Args:
+        rows: with a header.
+        longest: characters of a cell; 0: 24, and more where there are less than 4 columns.
+    """
     font = ImageFont.load_default(size=SIZE)
-    columns = _cut(rows, MOST_COLUMNS)
+    columns = _cut(rows, MOST_COLUMNS, longest)
     left = len(rows.columns) - len(columns)
     if left > 0:
         columns.append(([f"+ {left}", *("…" for _ in rows.cells)], False))
@@ -58,21 +63,22 @@ def is_number(cell: str) -> bool:
     return True
 
 
-def _cut(rows: Rows, most: int) -> list[tuple[list[str], bool]]:
+def _cut(rows: Rows, most: int, longest: int = 0) -> list[tuple[list[str], bool]]:
     """Columns of cells, header first, and whether they stand at the right."""
+    longest = longest or LONGEST_CELL * max(4 - len(rows.columns), 1)
     columns = []
     for c, name in enumerate(rows.columns[:most]):
         cells = [row[c] for row in rows.cells]
-        words = [_short(cell) for cell in (name, *cells)]
+        words = [_short(cell, longest) for cell in (name, *cells)]
         columns.append((words, all(is_number(cell) for cell in cells)))
     return columns
 
 
-def _short(cell: str) -> str:
+def _short(cell: str, longest: int) -> str:
     words = printable(cell)
-    if cell_len(words) <= LONGEST_CELL:
+    if cell_len(words) <= longest:
         return words
-    return set_cell_size(words, LONGEST_CELL - 1).rstrip() + "…"
+    return set_cell_size(words, longest - 1).rstrip() + "…"
 
 
 def _aligned(cell: str, column: list[str], at_right: bool) -> str:

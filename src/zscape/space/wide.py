@@ -10,7 +10,7 @@ from zscape.space.space import Space
 
 Kinds = tuple[tuple[str, int], ...]
 
-COUNTS = ("negative_binomial", "poisson", "zero_inflated_negative_binomial")
+COUNTS = ("negative_binomial", "poisson", "zero_inflated_negative_binomial", "log_logistic")
 CHOICES = ("bernoulli", "categorical")
 
 

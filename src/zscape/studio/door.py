@@ -13,7 +13,6 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 PATIENCE = 10.0  # s for the headers of a request, and for an answer to be read on
 CONNECTIONS = 200
-HEADER_BYTES = 16 * 2**10
 
 
 class Door(asyncio.Protocol):

@@ -26,6 +26,7 @@ API = "/api/v1"
 PUBLIC = {("GET", "/login"), ("GET", "/login.js"), ("POST", f"{API}/login")}  # without a login
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE")
 READING = ("GET", "HEAD")
+HEADER_BYTES = 16 * 2**10
 JSON_BYTES, UPLOAD_BYTES = 2 * 2**20, 32 * 2**20
 PATIENCE, PACE = 10.0, 100_000  # s that a body may take, and bytes that earn a further second
 SOCKETS = 20  # WebSockets of one login
@@ -134,6 +135,12 @@ class Guard:
             login.sockets -= 1
 
     def _require_host(self, scope: Scope, headers: dict[str, str]) -> None:
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADER_BYTES:
+            raise Refusal(
+                431,
+                "too_large",
+                f"Headers must have at most {HEADER_BYTES:,} bytes, and have more. Send less.",
+            )
         named = [value for name, value in scope["headers"] if name == b"host"]
         if len(named) != 1 or headers["host"].lower() not in self.where.hosts:
             raise Refusal(

@@ -14,6 +14,7 @@ from functools import partial
 from html import escape
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, Request
@@ -23,11 +24,11 @@ from starlette.responses import Response
 
 from zscape import __version__
 from zscape.errors import SpecError, StorageError
-from zscape.studio.door import HEADER_BYTES, Door
+from zscape.studio.door import Door
 from zscape.studio.logins import Logins, new_token, token_of, write_token
 from zscape.studio.refusals import Refusal
 from zscape.studio.routes import asking, live, pages, reading, working
-from zscape.studio.security import API, Guard, Place, place
+from zscape.studio.security import API, HEADER_BYTES, Guard, Place, place
 from zscape.studio.studies import Studies
 from zscape.studio.studio import Studio, make_studio
 
@@ -116,11 +117,10 @@ def serve(roots: Sequence[Path], asked: Asked) -> None:
             file.unlink(missing_ok=True)
 
 
-async def _served(
-    app: Guard, listening: list[socket.socket], studio: Studio, greeting: "_Greeting"
-) -> None:
+def configured(app: Guard) -> uvicorn.Config:
+    """How connections are treated: short headers, small messages, and nobody waits for ever."""
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL)  # what goes wrong is told by `_failed`
-    config = uvicorn.Config(
+    return uvicorn.Config(
         app,
         http=partial(Door, {}),  # type: ignore[arg-type]
         ws="websockets-sansio",
@@ -136,7 +136,12 @@ async def _served(
         proxy_headers=False,
         timeout_graceful_shutdown=SHUTDOWN,
     )
-    server = uvicorn.Server(config)
+
+
+async def _served(
+    app: Guard, listening: list[socket.socket], studio: Studio, greeting: "_Greeting"
+) -> None:
+    server = uvicorn.Server(configured(app))
     ending = asyncio.create_task(_end(server, studio))
     greeting.hello(studio)
     try:

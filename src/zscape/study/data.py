@@ -15,13 +15,16 @@ from torch import Tensor
 
 from zscape.errors import DataError, SpecError, unknown
 from zscape.modalities.array import find_array
+from zscape.modalities.cutting import Cut, cut_of
 from zscape.modalities.extras import is_frame
 from zscape.modalities.found import Found, counted, listed, quote
 from zscape.modalities.image import find_image, looks_like_pictures
 from zscape.modalities.labels import code_labels
+from zscape.modalities.logs import Logs, Mined, find_logs
 from zscape.modalities.modality import Modality
 from zscape.modalities.table import find_table
 from zscape.study.intake.arrays import load_array
+from zscape.study.intake.logs import LOG_SUFFIXES, load_log, load_log_like
 from zscape.study.intake.picture_shards import survey_pictures
 from zscape.study.intake.pictures import SUFFIXES, as_name, load_folder
 from zscape.study.intake.row_shards import survey_rows
@@ -86,19 +89,26 @@ def look(
     captions: Sequence[str] | None = None,
     size: int | None = None,
     strict: bool = False,
+    session: str = "",
+    window: int = 0,
+    seconds: float = 0.0,
 ) -> Data:
     """Looks at data and says what was found; nothing is trained and nothing is written.
 
     Args:
         data: a folder of pictures, or of shards (.parquet, or .tar of pictures); a .csv, .tsv,
-            .jsonl, .parquet, .npy or .npz file; the name of built-in data (`digits`, `mnist5k`,
-            or 20,000 `sprites`, or `lines`); `hf:NAME` from the Hugging Face hub; an array,
-            tensor, DataFrame, list, World or torch dataset.
+            .jsonl, .parquet, .npy or .npz file, or a .log or .txt file of lines; the name of
+            built-in data (`digits`, `mnist5k`, or 20,000 `sprites`, `lines` or `figures`);
+            `hf:NAME` from the Hugging Face hub; an array, tensor, DataFrame, list, World or torch
+            dataset; sessions of a log as lists of event names.
         labels: one class per example, of any type; None or NaN where it is unknown.
         label: the column of a table that holds the class; it is not modelled.
         captions: one short text per example, empty where there is none; for recipes that are told.
         size: the height and width that pictures from files are brought to, or drawn at.
         strict: refuse a folder in which any picture or shard cannot be read.
+        session: regular expression of the id by which lines of a log are of one session.
+        window: lines of a session, where they have no id; 20 where nothing is said.
+        seconds: of a session, by the times that lines begin with.
 
     Raises:
         DataError: data that cannot be used, with the column, count and first row or file.
@@ -111,8 +121,10 @@ def look(
     if files := _shard_files(data):
         seen = _look_at_shards(files, size=size, strict=strict, labels=labels, label=label)
     else:
-        raw = _labelled(_open(data, size=size, strict=strict, label=label), label)
-        _require_used(raw, size=size, label=label)
+        asked = any((session, window, seconds))
+        how = cut_of(session=session, window=window, seconds=seconds) if asked else None
+        raw = _labelled(_open(data, size=size, strict=strict, label=label, how=how), label)
+        _require_used(raw, size=size, label=label, how=how)
         found = _find(raw)
         if labels is not None:
             raw = replace(raw, labels=labels, label_names=())
@@ -120,7 +132,8 @@ def look(
     if captions is not None:
         seen = replace(seen, texts={"caption": _captions(captions, seen)})
     held = labels is not None or captions is not None
-    origin = {} if held else _origin(data, label=label, size=size, strict=strict)
+    cuts = {"session": session, "window": window, "seconds": seconds}
+    origin = {} if held else _origin(data, label=label, size=size, strict=strict, **cuts)
     return replace(seen, origin=origin)
 
 
@@ -177,7 +190,7 @@ def _told(found: Found, raw: Raw) -> Data:
         label_names=label_names,
         attributes=dict(raw.attributes),
         names=raw.names,
-        notes=(headline, *raw.notes, *found.notes, *warnings, *_duplicates(found.x)),
+        notes=(headline, *raw.notes, *found.notes, *warnings, *_duplicates(found)),
         skipped=raw.skipped,
         source=raw.source,
         texts={name: tuple(texts) for name, texts in raw.texts.items()},
@@ -229,6 +242,8 @@ def raw_like(modality: Modality, data: Any, *, label: str = "") -> Raw:
         DataError: data that cannot be read.
         SpecError: the name of built-in data that does not exist.
     """
+    if isinstance(modality, Logs) and isinstance(data, str | os.PathLike) and Path(data).is_file():
+        return load_log_like(Path(data), modality)
     sides = modality.shape[1:]
     size = sides[0] if len(sides) == 2 and sides[0] == sides[1] and _is_folder(data) else None
     return _labelled(_open(data, size=size, strict=False, label=label), label)
@@ -247,7 +262,7 @@ def _is_folder(data: Any) -> bool:
     return isinstance(data, str | os.PathLike) and Path(data).is_dir()
 
 
-def _open(data: Any, *, size: int | None, strict: bool, label: str) -> Raw:
+def _open(data: Any, *, size: int | None, strict: bool, label: str, how: Cut | None = None) -> Raw:
     if not isinstance(data, (str, os.PathLike)):
         return from_python(data, size=size)
     name = os.fspath(data)
@@ -260,7 +275,7 @@ def _open(data: Any, *, size: int | None, strict: bool, label: str) -> Raw:
     if path.is_dir():
         return load_folder(path, size=size, strict=strict, label=label)
     if path.is_file():
-        return _open_file(path)
+        return _open_file(path) if how is None else load_log(path, how)
     shown = quote(as_name(name), most=200)
     if os.path.lexists(path):
         raise DataError(f"{shown} must be a folder or a file, got neither. Check the path.")
@@ -283,6 +298,8 @@ def _open_file(path: Path) -> Raw:
         return load_table(path)
     if kind in (".npy", ".npz"):
         return load_array(path)
+    if kind in LOG_SUFFIXES:
+        return load_log(path, cut_of())
     shown = quote(as_name(path.name))
     if kind in SUFFIXES:
         raise DataError(
@@ -290,7 +307,8 @@ def _open_file(path: Path) -> Raw:
         )
     raise DataError(
         f"{shown} must be a folder of pictures or a file of the kinds "
-        f"{', '.join((*TABLE_SUFFIXES, '.npy', '.npz'))}, got {kind or 'no suffix'!r}. Convert it."
+        f"{', '.join((*TABLE_SUFFIXES, '.npy', '.npz', *LOG_SUFFIXES))}, got "
+        f"{kind or 'no suffix'!r}. Convert it."
     )
 
 
@@ -304,7 +322,12 @@ def _labelled(raw: Raw, label: str) -> Raw:
     return replace(raw, things=raw.things.drop(columns=label), labels=cells)
 
 
-def _require_used(raw: Raw, *, size: int | None, label: str) -> None:
+def _require_used(raw: Raw, *, size: int | None, label: str, how: Cut | None) -> None:
+    if how is not None and not isinstance(raw.things, Mined):
+        raise SpecError(
+            f"session, window and seconds are for files of log lines, got {raw.source}. Leave "
+            "them out."
+        )
     if size is not None and not raw.pictures:
         raise SpecError(
             f"size is for pictures that are read from files, got {raw.source}. Leave it out."
@@ -318,6 +341,8 @@ def _require_used(raw: Raw, *, size: int | None, label: str) -> None:
 def _find(raw: Raw) -> Found:
     if len(raw.things) < FEWEST_EXAMPLES:
         raise too_few(len(raw.things), raw.source)
+    if isinstance(raw.things, Mined):
+        return find_logs(raw.things)
     if is_frame(raw.things):
         return find_table(raw.things)
     if looks_like_pictures(raw.things):
@@ -354,10 +379,11 @@ def _small_classes(ids: np.ndarray, label_names: tuple[str, ...]) -> list[str]:
     ]
 
 
-def _duplicates(x: Tensor) -> list[str]:
-    if len(x) > MOST_EXAMPLES_COMPARED:
+def _duplicates(found: Found) -> list[str]:
+    # Sessions of a log are mostly like others, and nothing is wrong with that.
+    if len(found.x) > MOST_EXAMPLES_COMPARED or isinstance(found.modality, Logs):
         return []
-    rows = x.numpy()
+    rows = found.x.numpy()
     repeated = len(rows) - len({row.tobytes() for row in rows})
     if repeated == 0:
         return []

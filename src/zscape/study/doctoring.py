@@ -13,6 +13,7 @@ from zscape.measures.doctor.findings import figure_words
 from zscape.measures.figure import Figure, record_of
 from zscape.measures.likelihood import active_units, elbo, importance_nll
 from zscape.modalities.image import Image
+from zscape.modalities.logs import Logs
 from zscape.recipes import RECIPES, Recipe
 from zscape.space.space import Space
 from zscape.space.units import measuring_items
@@ -263,9 +264,12 @@ def _kept(study: Study) -> Data:
 
 
 def _looked(study: Study, data: Any, label: str) -> Data:
-    seen = look(data, label=label)
-    modality = study.modality
-    named = isinstance(data, str | Path)
+    modality, named = study.modality, isinstance(data, str | Path)
+    if named and isinstance(modality, Logs):
+        how = modality.how
+        seen = look(data, session=how.pattern, window=how.window, seconds=how.seconds)
+    else:
+        seen = look(data, label=label)
     if named and isinstance(modality, Image) and seen.modality.shape != modality.shape:
         seen = look(data, label=label, size=modality.height)
     if seen.modality.shape != modality.shape:

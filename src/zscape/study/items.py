@@ -12,10 +12,12 @@ from torch import Tensor
 from zscape.errors import DataError, SpecError
 from zscape.modalities.found import printable
 from zscape.modalities.image import Image
+from zscape.modalities.logs import Logs
 from zscape.modalities.modality import Rows
 from zscape.space.pictures import picture, png
 from zscape.space.space import Space
 from zscape.study.intake.arrays import load_array
+from zscape.study.intake.logs import load_log_like
 from zscape.study.intake.pictures import SUFFIXES
 from zscape.study.intake.reader import Reader
 from zscape.study.intake.tables import TABLE_SUFFIXES, kind_of, load_table
@@ -40,6 +42,8 @@ def item(space: Space, name: str) -> Any:
             f"{printable(name)!r}, and there is no such file. '#0' is the first of the data."
         )
     kind = kind_of(path)
+    if isinstance(space.modality, Logs):
+        return load_log_like(path, space.modality).things[:1]
     if kind in TABLE_SUFFIXES and not isinstance(space.modality, Image):
         return load_table(path).things.iloc[:1]
     if kind in (".npy", ".npz"):
@@ -129,6 +133,8 @@ def _as_csv(space: Space, x: Tensor) -> bytes:
     if not isinstance(shown, Rows):
         raise SpecError("--out must end in .png or .npy for pictures, got .csv. Rename it.")
     things = space.modality.decode(x)
+    if isinstance(things, list):
+        things = np.array(shown.cells)
     if not isinstance(things, np.ndarray):
         text: str = things.to_csv(index=False)
         return text.encode()

@@ -312,15 +312,10 @@ def _noted(start: Start, epochs: int) -> Start:
 
 
 def data_again(study: Study, data: Any = None) -> Data:
-    """The data that a study was begun with, when they are the same.
-
-    Args:
-        study: a study.
-        data: what it is trained on; None: found again by the name or path that it keeps.
+    """The data that a study was begun with, found again where none are given.
 
     Raises:
         StudyError: other data than before, or none.
-        DataError: they are not where they were.
     """
     about = study.asked["data"]
     if not isinstance(data, Data):

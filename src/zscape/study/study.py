@@ -27,7 +27,7 @@ from zscape.space.space import Space
 from zscape.study.checkpoints import Start
 from zscape.study.data import Data, fingerprint
 from zscape.study.journal import LOG
-from zscape.study.known import build, is_told, record_of
+from zscape.study.known import build, context_of, is_told, record_of
 from zscape.study.spec import our_recipe, settle
 from zscape.study.storage.claims import (
     MISFITS,
@@ -192,9 +192,10 @@ class Study:
         items, names = self._tensors(ITEMS), tuple(data.get("label_names", ()))
         levels = [str(level.name) for level in model.levels]
         codes = require_codes(self._tensors(CODES), data.get("num_examples"), levels, CODES)
-        require_items(items, self.modality, len(codes), len(names), ITEMS)
-        known = {name: tensor.numpy() for name, tensor in items.items()}
-        kept, labels = items["kept"], known.get("labels")
+        known = model.start.known
+        require_items(items, self.modality, known, len(codes), len(names), ITEMS)
+        arrays = {name: tensor.numpy() for name, tensor in items.items()}
+        kept, labels = items["kept"], arrays.get("labels")
         return Space(
             model=model.eval(),
             modality=self.modality,
@@ -203,10 +204,11 @@ class Study:
             kept=kept,
             labels=labels,
             held_out=_held_out(kept, len(codes), labels, self.asked["training"]),
+            told=items.get("told"),
             label_names=names,
             attributes={
                 name.removeprefix("attribute."): values
-                for name, values in known.items()
+                for name, values in arrays.items()
                 if name.startswith("attribute.")
             },
         )
@@ -290,6 +292,7 @@ def gather(model: Model, data: Data, codes: Codes, training: Mapping[str, Any]) 
     bytes_each = data.x[0].numel() * data.x.element_size()
     count = min(len(data.x), max(KEPT_BYTES // bytes_each, 1))
     kept = torch.linspace(0, len(data.x) - 1, count, dtype=torch.float64).round().long()
+    told = context_of(data, [field.name for field in model.start.known.fields])
     return Space(
         model=model.eval(),
         modality=data.modality,
@@ -300,6 +303,7 @@ def gather(model: Model, data: Data, codes: Codes, training: Mapping[str, Any]) 
         label_names=data.label_names,
         attributes=dict(data.attributes),
         held_out=_held_out(kept, len(data.x), data.labels, training),
+        told=None if told is None else told[kept],
     )
 
 
@@ -307,8 +311,8 @@ def _held_out(
     kept: Tensor, count: int, labels: np.ndarray | None, training: Mapping[str, Any]
 ) -> Tensor:
     """Which kept items only measured, bool `[M]`: the split is a function of its options."""
-    share, seed = training["validation"], training["seed"]
-    _, measuring = split(count, share=share, seed=seed, labels=labels)
+    share, seed, fold = training["validation"], training["seed"], training.get("fold", 0)
+    _, measuring = split(count, share=share, seed=seed, labels=labels, fold=fold)
     return torch.isin(kept, measuring)
 
 
@@ -363,6 +367,8 @@ def _items(space: Space) -> dict[str, Tensor]:
     tensors = {"items": space.items, "kept": space.kept}
     if space.labels is not None:
         tensors["labels"] = torch.from_numpy(space.labels)
+    if space.told is not None:
+        tensors["told"] = space.told
     for name, values in space.attributes.items():
         tensors[f"attribute.{name}"] = torch.from_numpy(np.ascontiguousarray(values))
     return _contiguous(tensors)

@@ -9,8 +9,9 @@ import numpy as np
 class World:
     """Pictures with their known factors of variation, one row per picture.
 
-    `pictures` are uint8: `[N, H, W]` from 0 to 255, or `[N, H, ceil(W / 8)]` with eight pixels a
-    byte, the leftmost in the highest bit, as `numpy.packbits` writes them and `unpack` reads them.
+    `pictures` are uint8: `[N, H, W]` or `[N, H, W, 3]` from 0 to 255, or `[N, H, ceil(W / 8)]` with
+    eight pixels a byte, the leftmost in the highest bit, as `numpy.packbits` writes them and
+    `unpack` reads them.
     `classes` `[N, F]` number the values of each factor from 0; `values` `[N, F]` are the values
     themselves; `names` are the factors'.
     """

@@ -31,11 +31,13 @@ _DIRECT = (
     distributions.ContinuousBernoulli,
     distributions.DiscretizedLogistic,
     distributions.DiscretizedLogisticMixture,
+    distributions.LogLogistic,
     distributions.Row,
     distributions.ZeroInflatedNegativeBinomial,
     *_SPREAD,
 )
 _COUNTS = (
+    distributions.LogLogistic,
     distributions.Poisson,
     distributions.NegativeBinomial,
     distributions.ZeroInflatedNegativeBinomial,

@@ -8,6 +8,7 @@ from zscape.probability.distributions.binary import Bernoulli, ContinuousBernoul
 from zscape.probability.distributions.classes import OneHot
 from zscape.probability.distributions.completed import Completed
 from zscape.probability.distributions.counts import (
+    LogLogistic,
     Multinomial,
     NegativeBinomial,
     Poisson,
@@ -40,6 +41,7 @@ __all__ = [
     "DiscretizedLogisticMixture",
     "FullGaussianMixture",
     "GaussianMixture",
+    "LogLogistic",
     "Moved",
     "Multinomial",
     "NegativeBinomial",

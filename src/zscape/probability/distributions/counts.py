@@ -8,6 +8,8 @@ from torch.nn.functional import logsigmoid, softplus
 from zscape.probability.distributions.gamma import log_gamma
 from zscape.probability.distributions.shapes import Shape, expand_batch, sum_event
 
+MOST_LOG_COUNT = 20.0  # of a draw: 5e8
+
 
 class Poisson(Distribution):
     """Counts with variance equal to their mean, in nats.
@@ -157,6 +159,56 @@ class ZeroInflatedNegativeBinomial(Distribution):
         """The same distribution with leading dims `batch_shape`; parameters become views."""
         zero_logits = expand_batch(self.zero_logits, batch_shape, len(self._event_shape))
         return ZeroInflatedNegativeBinomial(self.counts.expand(batch_shape), zero_logits)
+
+
+class LogLogistic(Distribution):
+    """Counts as a logistic over log(1 + count), cut half-way between whole numbers, in nats.
+
+    It may be far narrower than Poisson's, as where something happens exactly three times, and its
+    tail is a power, so that no count is impossible. `mean` is its centre, a median.
+
+    Args:
+        loc: centres of log(1 + count), `[..., *event]`.
+        log_scale: logarithms of the scales, `[..., *event]`.
+        ndims: how many of the last dimensions form the event.
+    """
+
+    def __init__(self, loc: Tensor, log_scale: Tensor, ndims: int = 1) -> None:
+        self.loc = loc
+        self.log_scale = log_scale
+        split = loc.ndim - ndims
+        super().__init__(loc.shape[:split], loc.shape[split:], validate_args=False)
+
+    @property
+    def mean(self) -> Tensor:
+        """The centres exp(loc) - 1, not below 0, `[..., *event]`."""
+        return self.loc.expm1().clamp(min=0)
+
+    def sample(self, sample_shape: Shape = ()) -> Tensor:
+        """Counts `[*sample_shape, ..., *event]`, by the inverse of the distribution function."""
+        with torch.no_grad():
+            chance = torch.rand(*sample_shape, *self.loc.shape, device=self.loc.device)
+            drawn = self.loc + self.log_scale.exp() * chance.clamp(1e-7, 1 - 1e-7).logit()
+            return (drawn.clamp(max=MOST_LOG_COUNT).exp() - 0.5).floor().clamp(min=0)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """The log-probability in nats, summed over the event."""
+        return sum_event(self.log_prob_per_unit(value), len(self._event_shape))
+
+    def log_prob_per_unit(self, value: Tensor) -> Tensor:
+        """The log-probability in nats of each unit, `[..., *event]`."""
+        # s(b) - s(a) = s(b) s(-a) (1 - exp(a - b)) for the logistic s: no digits are lost.
+        scale = self.log_scale.exp()
+        above = ((value + 1.5).log() - self.loc) / scale
+        width = (1 / (value + 0.5)).log1p() / scale
+        inside = logsigmoid(width - above) + (-(-width).expm1()).log()
+        return logsigmoid(above) + torch.where(value < 0.5, 0.0, inside)
+
+    def expand(self, batch_shape: Shape, _instance: object = None) -> "LogLogistic":
+        """The same distribution with leading dims `batch_shape`, as a view."""
+        ndims = len(self._event_shape)
+        loc = expand_batch(self.loc, batch_shape, ndims)
+        return LogLogistic(loc, expand_batch(self.log_scale, batch_shape, ndims), ndims)
 
 
 class Multinomial(Distribution):

@@ -1,8 +1,8 @@
 """The verbs: what is made while somebody waits, and what a person says of a study."""
 
-import os
 import tempfile
 from array import array
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -33,6 +33,9 @@ from zscape.studio.studies import Known
 from zscape.studio.studio import Asker, Here, Studio
 from zscape.studio.wire import BINARY, container
 
+# What a picture's bytes begin with: its name is not asked, and would not be believed.
+BEGINNINGS = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"RIFF": ".webp", b"GIF8": ".gif"}
+
 router = APIRouter(prefix="/studies/{s}")
 
 
@@ -41,15 +44,7 @@ async def encode(s: StudyId, request: Request, login: Asker, here: Here) -> Resp
     """The codes of a picture that is sent, or of rows."""
     known = here.studies.trained(s)
     if request.headers.get("content-type", "").startswith("application/octet-stream"):
-        # A file of ours, outside of what is served, gone when it was read.
-        descriptor, path = tempfile.mkstemp(prefix="zscape-upload-", suffix=".picture")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                async for chunk in request.stream():
-                    file.write(chunk)
-            made = await here.ask(here.reader, login, known, "encode_picture", {"path": path})
-        finally:
-            os.unlink(path)
+        made = await _encoded_picture(request, login, here, known)
     else:
         try:
             rows = Rows.model_validate(await request.json()).rows
@@ -210,6 +205,26 @@ async def drop_selection(s: StudyId, key: LongId, here: Here) -> Response:
     """Forgets one."""
     here.selections.drop(here.studies.one(s).id, key)
     return Response(status_code=204)
+
+
+async def _encoded_picture(
+    request: Request, login: Asker, here: Studio, known: Known
+) -> tuple[bytes, str]:
+    """The code of a picture, by a file of ours outside of what is served, gone when it was read."""
+    chunks = request.stream()
+    first = await anext(chunks, b"")
+    suffix = next((end for begin, end in BEGINNINGS.items() if first.startswith(begin)), None)
+    if suffix is None:
+        raise Refusal(
+            422, "data", "A picture must be PNG, JPEG, WebP or GIF, and this is none. Convert it."
+        )
+    with tempfile.TemporaryDirectory(prefix="zscape-upload-") as folder:
+        path = Path(folder) / f"picture{suffix}"
+        with path.open("wb") as file:
+            file.write(first)
+            async for chunk in chunks:
+                file.write(chunk)
+        return await here.ask(here.reader, login, known, "encode_picture", {"path": str(path)})
 
 
 def _group(here: Studio, known: Known, group: Group) -> dict[str, Any]:

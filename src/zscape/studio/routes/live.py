@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import APIRouter, WebSocket
-from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from zscape.studio.logins import Login
 from zscape.studio.refusals import Refusal
@@ -19,7 +18,7 @@ from zscape.studio.wire import ERROR, PICTURES, ROWS, UP, down
 from zscape.studio.workers import Reply
 
 PATIENCE = 10.0  # s that a client may take to read an answer
-NO_STUDY, BAD = 4404, 1003
+NO_STUDY = 4404
 
 router = APIRouter()
 
@@ -45,16 +44,15 @@ async def live(socket: WebSocket, s: str) -> None:
         await socket.close(NO_STUDY)
         return
     newest = Newest()
+    listening = asyncio.create_task(_listen(socket, newest))
     talking = asyncio.create_task(_talk(socket, here, login, known, newest))
+    both = {listening, talking}
     try:
-        await _listen(socket, newest)
-    except (WebSocketDisconnect, RuntimeError):
-        pass
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        talking.cancel()
-        await asyncio.gather(talking, return_exceptions=True)
-        if socket.application_state is WebSocketState.CONNECTED:
-            await asyncio.wait_for(socket.close(), 1.0)
+        for task in both:
+            task.cancel()
+        await asyncio.gather(*both, return_exceptions=True)
 
 
 async def _listen(socket: WebSocket, newest: Newest) -> None:
@@ -146,10 +144,6 @@ def _conditions(text: str) -> Mapping[str, Any]:
 
 
 async def _send(socket: WebSocket, content: bytes) -> None:
-    """Sends an answer; a client that does not read on is let go."""
-    try:
-        async with asyncio.timeout(PATIENCE):
-            await socket.send_bytes(content)
-    except TimeoutError:
-        await socket.close(1008)
-        raise
+    """Sends an answer; a client that does not read on for so long is let go."""
+    async with asyncio.timeout(PATIENCE):
+        await socket.send_bytes(content)

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,8 @@ def health(opened: Opened) -> Made:
 def compared(opened: Opened, other: Opened) -> Made:
     """Two studies side by side."""
     made = compare([opened.study, other.study]).to_json()
+    for group in made["groups"]:  # names of folders, not where they are
+        group["studies"] = [Path(str(study)).name for study in group["studies"]]
     data = [one.study.asked["data"].get("sha256") for one in (opened, other)]
     return told({**made, "same_items": data[0] == data[1] and data[0] is not None})
 

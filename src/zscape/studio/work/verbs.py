@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from zscape.errors import DataError, SpecError
+from zscape.errors import DataError
 from zscape.space.edits import edit
-from zscape.space.levels import level_named, redraw_tensor, redrawn_levels, units_of
+from zscape.space.levels import redraw_tensor, redrawn_levels, units_of
+from zscape.space.mixing import blocks_of, halves_of, mix_tensor
 from zscape.space.neighbours import nearest
 from zscape.space.paths import walk_codes
 from zscape.space.space import codes_of
@@ -62,7 +62,7 @@ def encode_picture(opened: Opened, path: str) -> Made:
     """The code of a picture that was uploaded to a file of ours."""
     if not is_pictures(opened.space):
         raise DataError("This study is about rows, got a file. Send them as JSON.")
-    return _encoded(opened, item_named(opened.space, str(Path(path))))
+    return _encoded(opened, item_named(opened.space, path))
 
 
 def encode_rows(opened: Opened, rows: list[dict[str, Any]]) -> Made:
@@ -124,18 +124,18 @@ def mix(
     levels: list[str] | None,
     units: list[int] | None,
 ) -> Made:
-    """The code of one thing, in which some levels or units are those of another."""
+    """The content of one thing in the style of another: some levels or units, or the usual."""
     space = opened.space
-    if (levels is None) == (units is None):
-        raise SpecError("A mix must name either levels or units of style. Choose one of them.")
-    if levels is not None:
-        named = [level_named(space, level) for level in levels]
-        units = [unit for name in named for unit in units_of(space, name)]
-    if not all(0 <= unit < opened.latent for unit in units or ()):
-        raise SpecError(f"A unit must be from 0 to {opened.latent - 1}. Choose others.")
-    flat = codes_of(space, opened.place(content)).flat.clone()
-    flat[:, units] = codes_of(space, opened.place(style)).flat[:, units]
-    return shown(space, space.decode_tensor(flat), flat)
+    taken = list(levels or ())
+    if units:
+        taken.append(f"units:{','.join(map(str, units))}")
+    blocks = blocks_of(space, taken)
+    one = halves_of(space, [opened.place(content)], blocks)
+    other = halves_of(space, [opened.place(style)], blocks, style=True)
+    x = mix_tensor(space, one, other, blocks)
+    if one.context is not None:  # what it was told is a part of the thing that is in no code
+        return shown(space, x)
+    return shown(space, x, torch.where(blocks.units, other.codes.flat, one.codes.flat))
 
 
 def redrawn(

@@ -14,10 +14,12 @@ from zscape.errors import DataError, unknown
 from zscape.modalities.array import as_numbers
 from zscape.modalities.extras import is_frame, optional
 from zscape.modalities.found import place, printable
+from zscape.modalities.logs import parsed
 from zscape.modalities.table import as_frame
 from zscape.study.intake.scan import fitted
 from zscape.study.intake.sizes import target_size
 from zscape.worlds.captions import describe
+from zscape.worlds.figures import figures, garment_words
 from zscape.worlds.lines import lines
 from zscape.worlds.sprites import sprites
 from zscape.worlds.world import World, unpack
@@ -49,7 +51,7 @@ class Raw:
 
 
 def named(name: str, *, size: int | None = None) -> Raw:
-    """Built-in data by its name: `digits`, `mnist5k`, or a world, `sprites` or `lines`.
+    """Built-in data by its name: `digits`, `mnist5k`, or a world: `sprites`, `lines`, `figures`.
 
     Args:
         name: one of these.
@@ -169,9 +171,19 @@ def _from_list(things: Sequence[Any], source: str, size: int | None) -> Raw:
     if all(isinstance(thing, Tensor) for thing in things):
         _require_one_shape([tuple(thing.shape) for thing in things])
         return Raw(as_numbers(torch.stack(list(things))), source=source, channels_first=True)
+    if _are_sessions(things):
+        return Raw(parsed(things), source=source)
     if all(isinstance(thing, np.ndarray) for thing in things):
         _require_one_shape([thing.shape for thing in things])
     return Raw(as_numbers(things), source=source)
+
+
+def _are_sessions(things: Sequence[Any]) -> bool:
+    """Whether they are lists of event names: of text, or of whole numbers and unequal lengths."""
+    if not all(isinstance(thing, list | tuple) for thing in things):
+        return False
+    kinds = {type(event) for thing in things for event in thing}
+    return kinds == {str} or (kinds == {int} and len({len(thing) for thing in things}) > 1)
 
 
 def _require_one_shape(shapes: list[tuple[int, ...]]) -> None:
@@ -230,6 +242,16 @@ def _lines(size: int | None) -> Raw:
     return _from_world(lines(size=size or 32), "lines")
 
 
+def _figures(size: int | None) -> Raw:
+    world = figures(size or 64)
+    raw = _from_world(world, "figures")
+    garments, labels = np.unique(world.classes[:, -1], return_inverse=True)
+    words = tuple(garment_words(int(garment)) for garment in garments)
+    note = f"drawn in random poses, in {len(words)} garments, which are the labels and captions"
+    texts = {"caption": [words[label] for label in labels]}
+    return replace(raw, labels=labels, label_names=words, notes=(note,), texts=texts)
+
+
 def _from_world(world: World, source: str) -> Raw:
     pictures = world.pictures
     height = pictures.shape[1]
@@ -241,5 +263,9 @@ def _from_world(world: World, source: str) -> Raw:
 
 
 SHIPPED: dict[str, Callable[[], Raw]] = {"digits": _digits, "mnist5k": _mnist5k}
-WORLDS: dict[str, Callable[[int | None], Raw]] = {"sprites": _sprites, "lines": _lines}
+WORLDS: dict[str, Callable[[int | None], Raw]] = {
+    "sprites": _sprites,
+    "lines": _lines,
+    "figures": _figures,
+}
 BUILT_IN = (*SHIPPED, *WORLDS)

@@ -19,10 +19,11 @@ from torch.nn.modules.module import (
 )
 
 from zscape.errors import StudyError
-from zscape.modalities import MODALITIES, Array, Image, Modality, Table
+from zscape.modalities import MODALITIES, Array, Image, Logs, Modality, Table
 from zscape.modalities.array import LIKELIHOODS as KINDS
 from zscape.modalities.columns import MODELLED, Column
 from zscape.modalities.conditions import Conditions, Field
+from zscape.modalities.cutting import cut_of
 from zscape.modalities.words import LONGEST
 from zscape.model.codes import Codes
 
@@ -82,6 +83,9 @@ def require_spec(asked: Mapping[str, Any], name: str) -> None:
             f"training in {name} must have a share for validation and a seed, "
             f"got {share!r:.40} and {seed!r:.40}."
         )
+    fold = asked["training"].get("fold", 0)
+    if not (_fits(fold, int) and 0 <= fold < 2**20):
+        raise _misfit(f"fold of training in {name} must be a small number, got {fold!r:.40}.")
     told = asked["data"]
     if not (_fits(told.get("label_names", []), list) and _fits(told.get("notes", []), list)):
         raise _misfit(f"label_names and notes in {name} must be lists.")
@@ -209,13 +213,19 @@ def require_codes(
 
 
 def require_items(
-    tensors: Mapping[str, Tensor], modality: Modality, count: int, classes: int, name: str
+    tensors: Mapping[str, Tensor],
+    modality: Modality,
+    known: Conditions,
+    count: int,
+    classes: int,
+    name: str,
 ) -> None:
     """Refuses kept items that are not of the modality, or labels and attributes of other examples.
 
     Args:
-        tensors: `items` and `kept`; also `labels`, and `attribute.NAME`.
+        tensors: `items` and `kept`; also `labels`, `told`, and `attribute.NAME`.
         modality: of the study.
+        known: what its model is told of.
         count: N.
         classes: how many there are.
         name: of the file.
@@ -237,10 +247,13 @@ def require_items(
     labels = tensors.get("labels")
     if labels is not None and not _are_labels(labels, count, classes):
         raise _misfit(f"{name} must hold a label of {classes} for each of {count} examples.")
+    told = tensors.get("told")
+    if told is not None and not (told.shape[:1] == items.shape[:1] and known.take(told)):
+        raise _misfit(f"{name} must hold what the model was told of each of its items.")
     for key, values in tensors.items():
-        known = key in ("items", "kept", "labels") or key.startswith("attribute.")
-        shaped = key in ("items", "kept") or values.shape == (count,)
-        if not (known and shaped and values.dtype in NUMBERS):
+        named = key in ("items", "kept", "labels", "told") or key.startswith("attribute.")
+        shaped = key in ("items", "kept", "told") or values.shape == (count,)
+        if not (named and shaped and values.dtype in NUMBERS):
             raise _misfit(f"{key!r:.60} in {name} must be numbers, one for each example.")
 
 
@@ -290,6 +303,10 @@ def _require_sound(made: Modality) -> None:
             raise ValueError(f"{made.holds!r:.40} numbers of {made.dtype!r:.40}")
         if {len(made.mean), len(made.scale)} - {0, prod(made.shape)}:
             raise ValueError(f"{len(made.mean)} means of {prod(made.shape)} numbers")
+    if isinstance(made, Logs):
+        cut_of(session=made.session, window=made.window, seconds=made.seconds)
+        if len(made.templates) not in (0, len(made.events)) or made.longest < 1:
+            raise ValueError(f"{len(made.templates)} templates of {len(made.events)} events")
     if isinstance(made, Table):
         for column in made.described:
             _require_column(column)

@@ -37,6 +37,8 @@ class Batches(Feed):
         rank: of this process.
         world: how many processes there are.
         context: what is known of each example, `[N, F]`, or None.
+        paired: whether two by two are of one class of the first thing known, where a class has
+            two left; one process gets both.
     """
 
     def __init__(
@@ -49,9 +51,11 @@ class Batches(Feed):
         rank: int = 0,
         world: int = 1,
         context: Tensor | None = None,
+        paired: bool = False,
     ) -> None:
         self.x = x
         self.context = context
+        self.classes = context[:, 0].cpu() if paired and context is not None else None
         self.size = min(size, len(x))
         self.seed = seed
         self.prepare = prepare
@@ -63,9 +67,12 @@ class Batches(Feed):
 
     def of(self, epoch: int, *, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch."""
-        order = permutation(len(self.x), seed=self.seed, epoch=epoch - 1).to(self.x.device)
+        order = permutation(len(self.x), seed=self.seed, epoch=epoch - 1)
+        order = (order if self.classes is None else in_pairs(order, self.classes)).to(self.x.device)
+        beside = 1 if self.classes is None else 2
         for batch in range(start, len(self)):
-            rows = order[batch * self.size + self.rank : (batch + 1) * self.size : self.world]
+            whole = order[batch * self.size : (batch + 1) * self.size]
+            rows = torch.cat(whole.split(beside)[self.rank :: self.world])
             context = None if self.context is None else self.context.index_select(0, rows)
             yield Batch(self.prepare(self.x.index_select(0, rows)), context)
 
@@ -110,6 +117,27 @@ class InOrder:
 def as_batch(batch: Tensor | Batch) -> Batch:
     """A batch, also of x alone."""
     return Batch(batch) if isinstance(batch, Tensor) else batch
+
+
+def in_pairs(order: Tensor, classes: Tensor) -> Tensor:
+    """The same examples, two by two of a class, those that are left over at the end.
+
+    Args:
+        order: in which examples come, `[N]`.
+        classes: of each, `[N]`, nan where unknown.
+    """
+    by_class = order[classes[order].argsort(stable=True)]
+    of = classes[by_class]
+    changes = torch.cat([torch.ones(1, dtype=torch.bool), of[1:] != of[:-1]])
+    starts = changes.nonzero().flatten()
+    sizes = torch.diff(starts, append=torch.tensor([len(order)]))
+    within = torch.arange(len(order)) - starts.repeat_interleave(sizes)
+    last_alone = (within % 2 == 0) & (within + 1 == sizes.repeat_interleave(sizes))
+    pairs, alone = by_class[~last_alone].view(-1, 2), by_class[last_alone]
+    # As random as the order that was given: a pair comes where its first example came.
+    place = torch.empty_like(order)
+    place[order] = torch.arange(len(order))
+    return torch.cat([pairs[place[pairs[:, 0]].argsort()].flatten(), alone])
 
 
 def permutation(n: int, *, seed: int, epoch: int) -> Tensor:

@@ -64,6 +64,7 @@ def begin(
     encoder_steps: int = 0,
     compile: bool = False,
     validation: float = 0.1,
+    fold: int = 0,
     precision: str = "auto",
     device: str = "auto",
     seed: int = 0,
@@ -88,14 +89,14 @@ def begin(
             while the code still learns to say more; 0: none.
         compile: the networks, which takes half a minute first and pays in long runs, if at all.
         validation: share of the examples that only measure.
+        fold: which share that is, 0 the first; studies that differ in it hold others out.
         precision: "float32", "bfloat16", or "auto".
         device: "cpu", "cuda", or "auto".
         seed: of the split, the order, and the noise.
     """
-    training, measuring = split(len(data.x), share=validation, seed=seed, labels=data.labels)
+    training, measuring = _split(data, validation, fold, seed)
     context = _context(model, data, where := _place(device, group))
-    training = repeated(training, context, objective.labelled)
-    feed = _feed(data, training, measuring, context, where, size=batch_size, seed=seed, group=group)
+    feed = _feed(data, objective, training, measuring, context, where, batch_size, seed, group)
     return Run(
         model,
         objective,
@@ -150,6 +151,10 @@ def foreseen(
     return [needed.told(free), *([f"warning: {warning}"] if warning else [])]
 
 
+def _split(data: Data, share: float, fold: int, seed: int) -> tuple[Tensor, Tensor]:
+    return split(len(data.x), share=share, seed=seed, labels=data.labels, fold=fold)
+
+
 def _rate(top: float, schedule: str, steps: int) -> float | Schedule:
     return cosine(top, steps=steps) if schedule == "cosine" else top
 
@@ -160,16 +165,17 @@ def _batch(asked: int, count: int) -> int:
 
 def _feed(
     data: Data,
+    objective: Objective,
     training: Tensor,
     measuring: Tensor,
     context: Tensor | None,
     device: str,
-    *,
     size: int,
     seed: int,
     group: Group,
 ) -> Feed:
     """The batches of data: resident, or streamed where x is only a sample."""
+    training = repeated(training, context, objective.labelled)
     chosen = _batch(size, len(training))
     if chosen < group.world:
         raise SpecError(
@@ -182,8 +188,15 @@ def _feed(
         return Stream(data.shards, without=without, size=chosen, seed=seed, **share)
     x = data.x.index_select(0, training).to(device)
     beside = None if context is None else context.index_select(0, training.to(device))
-    prepare_x = data.modality.prepare
-    return Batches(x, size=chosen, seed=seed, prepare=prepare_x, context=beside, **share)
+    return Batches(
+        x,
+        size=chosen,
+        seed=seed,
+        prepare=data.modality.prepare,
+        context=beside,
+        paired=objective.paired,
+        **share,
+    )
 
 
 def _held(data: Data, measuring: Tensor, context: Tensor | None, device: str) -> InOrder | None:
@@ -225,7 +238,7 @@ def settle_training(given: Mapping[str, Any]) -> dict[str, Any]:
         SpecError: a name is unknown, or a value cannot be.
     """
     settled = settle(begin, given)
-    least = {"epochs": 1, "batch_size": 0, "patience": 0, "encoder_steps": 0, "seed": 0}
+    least = {"epochs": 1, "batch_size": 0, "patience": 0, "encoder_steps": 0, "fold": 0, "seed": 0}
     for name, value in least.items():
         if settled[name] < value:
             raise SpecError(

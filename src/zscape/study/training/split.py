@@ -13,7 +13,7 @@ MOST = 10_000  # examples that measure, at most
 
 
 def split(
-    n: int, *, share: float, seed: int, labels: np.ndarray | None = None
+    n: int, *, share: float, seed: int, labels: np.ndarray | None = None, fold: int = 0
 ) -> tuple[Tensor, Tensor]:
     """Indices that train and that measure, each rising; by class where labels are known.
 
@@ -25,15 +25,16 @@ def split(
         share: of the examples that measure, 0 to 1; 10,000 at most.
         seed: repeats the same split.
         labels: class of each example `[n]`, -1 where unknown.
+        fold: which part measures, 0 the first; 1 / `share` of them are all examples.
     """
     order = permutation(n, seed=seed, epoch=2**31)
     wanted = min(round(n * share), MOST)
     if n < FEWEST or wanted == 0:
         return torch.arange(n), torch.arange(0)
     if labels is None:
-        measuring = order[:wanted]
+        measuring = order.roll(-fold * wanted)[:wanted]
     else:
-        measuring = _by_class(order, torch.from_numpy(labels), wanted / n)
+        measuring = _by_class(order, torch.from_numpy(labels), wanted / n, fold)
     mask = torch.zeros(n, dtype=torch.bool)
     mask[measuring] = True
     return (~mask).nonzero().flatten(), mask.nonzero().flatten()
@@ -57,10 +58,10 @@ def repeated(training: Tensor, context: Tensor | None, share: float) -> Tensor:
     return torch.cat([training, known.repeat(times - 1)]).sort().values
 
 
-def _by_class(order: Tensor, labels: Tensor, share: float) -> Tensor:
+def _by_class(order: Tensor, labels: Tensor, share: float, fold: int) -> Tensor:
     parts = []
     for label in labels.unique():
         members = order[labels[order] == label]
         wanted = min(max(round(len(members) * share), 1), len(members) - 1)
-        parts.append(members[:wanted])
+        parts.append(members.roll(-fold * wanted)[:wanted])
     return torch.cat(parts)

@@ -1,4 +1,4 @@
-"""`zscape studio`: the local page of a study, or of a folder of them."""
+"""`zscape studio`: the words that a person types."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,0 +1,104 @@
+"""Pruning: how few units carry the bits, what leaving out the others costs, and what it saves.
+
+A VAE with many more units than it needs is trained on MNIST digits and on sprites. `prune` leaves
+out the units that say the least; the smaller network is measured on held-out things with the draws
+of the larger one, and both decode the same codes in turn.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from statistics import median
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import zscape as zs
+from benchmarks.data import binarized_digits, sprites
+from benchmarks.figures import Figure, Part, Settings, machine
+from zscape.space.pruning import Pruned
+
+LATENT = 128
+OPTIONS = {"latent": LATENT, "network": "mlp", "batch_size": 128, "patience": 0}
+EPOCHS = {"mnist": 12, "sprites": 12}
+EXAMPLES = 20_000
+SHARES = {"at_90": 0.90, "at_99": 0.99}
+ROUNDS, DECODED = 60, 256
+
+
+def digits() -> np.ndarray:
+    """Binarized MNIST, uint8 0 or 1, `[N, 28, 28]`."""
+    return binarized_digits()["train"][:EXAMPLES].reshape(-1, 28, 28)
+
+
+def small_sprites() -> np.ndarray:
+    """Sprites at 32x32, uint8 0 or 1, `[N, 32, 32]`: every second pixel."""
+    return sprites()[:EXAMPLES, 0, ::2, ::2]
+
+
+WORLDS: dict[str, Callable[[], np.ndarray]] = {"mnist": digits, "sprites": small_sprites}
+
+
+def pruned_in(name: str) -> Part:
+    """The part that trains on one of the worlds and prunes."""
+
+    def part(settings: Settings) -> Iterator[Figure]:
+        x = WORLDS[name]()[: 500 if settings.quick else EXAMPLES]
+        epochs = 1 if settings.quick else EPOCHS[name]
+        options = OPTIONS | {"epochs": epochs}
+        space = zs.fit(x, seed=settings.seed, **options)
+        told = (
+            f"{len(x):,} {name} of 0 and 1, {x.shape[1]}x{x.shape[2]}, vae {options}, seed "
+            f"{settings.seed}; measured on the held-out part of them, same draws; {machine()}"
+        )
+        for word, share in SHARES.items():
+            yield from _figures(f"{name}_{word}", space, zs.prune(space, share), told)
+        yield Figure(f"{name}_floor_pca_units_at_90", _components(x), "units", "exact", _FLOOR)
+
+    return part
+
+
+_FLOOR = (
+    "principal components that carry 90 % of the bits 1/2 log2(variance / noise), the noise being "
+    f"the mean variance of those after the first {LATENT}"
+)
+
+
+def _figures(name: str, space: zs.Space, pruned: Pruned, told: str) -> Iterator[Figure]:
+    units, lost = len(pruned.units), -100 * pruned.change / abs(pruned.before)
+    about = (
+        f"{units} of {LATENT} units, which carry {pruned.share:.1%} of the rate; ELBO before "
+        f"{pruned.before:.2f} nats; {told}"
+    )
+    error = 100 * pruned.error / abs(pruned.before)
+    yield Figure(f"{name}_elbo_change_percent", lost, "%", "estimate", about, error)
+    yield Figure(f"{name}_units", float(units), "units", "exact", about)
+    smaller, larger = pruned.weights
+    yield Figure(f"{name}_weights_ratio", larger / smaller, "ratio", "exact", about)
+    ratio = _decode_ratio(space, pruned)
+    how = f"median of {ROUNDS} decodings of {DECODED} codes each, in turn, CPU time; {about}"
+    yield Figure(f"{name}_decode_time_ratio", ratio, "ratio", "measured", how)
+
+
+def _decode_ratio(space: zs.Space, pruned: Pruned) -> float:
+    """CPU time of decoding with the smaller network over that with the larger one."""
+    both = [(s, s.codes[:DECODED]) for s in (pruned.space, space)]
+    times: list[list[float]] = [[], []]
+    for _ in range(ROUNDS):
+        for spent, (one, codes) in zip(times, both, strict=True):
+            begin = time.process_time()
+            one.decode_tensor(codes)
+            spent.append(time.process_time() - begin)
+    return median(times[0]) / median(times[1])
+
+
+def _components(x: np.ndarray) -> float:
+    flat = torch.from_numpy(x).float().flatten(1)
+    centred: Tensor = flat - flat.mean(0)
+    variances = torch.linalg.eigvalsh(centred.T @ centred / len(centred)).flip(0)
+    noise = variances[LATENT:].mean()
+    bits = (0.5 * (variances[:LATENT] / noise).log2()).clamp(min=0)
+    return float((bits.cumsum(0) < 0.9 * bits.sum()).sum() + 1)
+
+
+PARTS = {name: pruned_in(name) for name in WORLDS}

@@ -1,0 +1,251 @@
+"""How strange sessions of a log are, and why: by what the model says, and by what was seen before.
+
+P-values are `calibration`'s business.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from zscape.modalities.found import counted
+from zscape.modalities.logs import Logs
+from zscape.model.bound import has_rate, sum_rates
+from zscape.space.calibration import Pair
+from zscape.space.space import Space
+
+LEAST_SCALE = 0.1  # of a count: once more than ever before is then ten deviations off
+DOUBT = 0.5  # how often what never followed is taken to have followed
+PART = 512  # sessions at a time
+AT_ONCE = 2**18  # numbers of these beside what was seen: they stay in the cache
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What normal sessions were like; no model.
+
+    Attributes:
+        counts: the count vectors there were, each once, `[U, K]`.
+        often: how many sessions had each, `[U]`.
+        scale: standard deviations of the counts, at least 0.1, `[K]`.
+        follows: how often event b came right after a, `[K + 1, K + 1]`; 0 is the beginning as a,
+            the end as b, else 1 + event.
+    """
+
+    counts: Tensor
+    often: Tensor
+    scale: Tensor
+    follows: Tensor
+
+    def nearest(self, counts: Tensor, *, own: bool = False) -> Pair:
+        """The distance to the nearest count vector, and where it stands, `[N]` each.
+
+        The sum of absolute differences, each in units of its scale.
+
+        Args:
+            counts: `[N, K]`.
+            own: whether the sessions are among those that were seen, each left out.
+        """
+        base = (self.counts / self.scale).sum(1)
+        columns = self.counts.T.contiguous()
+        kinds = int((counts > 0).sum(1).max())
+        found, places = [], []
+        for part in counts.split(max(AT_ONCE // (kinds * len(base)), 1)):
+            # Where a session has no such event, |x - u| is u, which the base has: few are left.
+            there, events = part.topk(kinds, dim=1)
+            others = columns[events]
+            apart = ((there[..., None] - others).abs() - others) / self.scale[events][..., None]
+            far = base + apart.sum(1)
+            if own:
+                far = far.masked_fill((far < 1e-3) & (self.often == 1), torch.inf)
+            least = far.min(1)
+            found.append(least.values.where(least.values.isfinite(), 0.0).clamp(min=0))
+            places.append(least.indices)
+        return torch.cat(found).double(), torch.cat(places)
+
+    def surprises(self, order: Tensor, *, own: bool = False) -> Tensor:
+        """-log of the share of times that each event came right after the one before, `[N, T + 1]`.
+
+        The end counts as an event where it is told.
+
+        Args:
+            order: 1 + event in their order, 0 beyond the end, `[N, T]`.
+            own: whether the sessions are among those that were seen, each left out.
+        """
+        before, after, there = _steps(order)
+        together = self.follows[before, after]
+        whole = self.follows.sum(1)[before]
+        if own:
+            pairs = torch.where(there, before * len(self.follows) + after, -1)
+            firsts = torch.where(there, before, -1)
+            together = together - (pairs[:, :, None] == pairs[:, None]).sum(-1)
+            whole = whole - (firsts[:, :, None] == firsts[:, None]).sum(-1)
+        share = (together + DOUBT) / (whole + DOUBT * len(self.follows))
+        return -share.clamp(min=1e-9).log().masked_fill(~there, 0.0).double()
+
+
+def seen(x: Tensor, kinds: int) -> Seen:
+    """What sessions were like.
+
+    Args:
+        x: counts, then the order, `[N, K + T]`.
+        kinds: K.
+    """
+    counts, order = x[:, :kinds].float(), x[:, kinds:].long()
+    unique, often = counts.unique(dim=0, return_counts=True)
+    before, after, there = _steps(order)
+    pairs = (before * (kinds + 1) + after)[there].bincount(minlength=(kinds + 1) ** 2)
+    scale = counts.std(0, correction=0).clamp(min=LEAST_SCALE)
+    return Seen(unique, often, scale, pairs.reshape(kinds + 1, kinds + 1).float())
+
+
+def seen_of(space: Space) -> Seen:
+    """What the sessions of a space were like, which count as normal."""
+    return seen(space.items, len(_logs(space).events) + 1)
+
+
+@torch.inference_mode()
+def nats_of(space: Space, stored: Tensor) -> tuple[Tensor, Tensor]:
+    """-log p(x | z) at the posterior's centre, of each count and event, and rates, in nats.
+
+    Returns:
+        `[N, K + T]`, and `[N]`; rates are nan where a code is a point.
+    """
+    costs, rates = [], []
+    for part in stored.split(PART):
+        x = space.modality.prepare(part)
+        trace = space.model.encode(x)
+        costs.append(-trace.likelihood.log_prob_per_unit(x))  # type: ignore[attr-defined]
+        nothing = x.new_full((len(x),), torch.nan)
+        rates.append(sum_rates(trace) if has_rate(trace) else nothing)
+    return torch.cat(costs).double(), torch.cat(rates).double()
+
+
+COUNTS, ORDER, RATE = "counts", "order", "rate"
+COUNT_NEIGHBOURS, FOLLOWING = "count_neighbours", "following"
+OF_SESSIONS = {
+    COUNTS: ("nats", "the model finds its counts unlikely"),
+    ORDER: ("nats", "the model finds its order unlikely"),
+    COUNT_NEIGHBOURS: ("distance", "no normal session has counts like it"),
+    FOLLOWING: ("nats", "events follow each other as they hardly ever did"),
+}
+UNTAUGHT = (COUNT_NEIGHBOURS, FOLLOWING)  # for which nothing was trained
+WHOLE = (COUNTS, ORDER, COUNT_NEIGHBOURS, FOLLOWING)
+
+
+def session_scores(
+    space: Space, before: Seen, stored: Tensor, *, own: bool
+) -> Mapping[str, Tensor]:
+    """Each score of stored sessions, `[N]` by its name.
+
+    Args:
+        space: of sessions.
+        before: what normal ones were like.
+        stored: `[N, K + T]`.
+        own: whether they are among the normal ones, each left out of what was seen.
+    """
+    kinds = len(_logs(space).events) + 1
+    costs, rates = nats_of(space, stored)
+    x = stored.float()
+    return {
+        COUNTS: costs[:, :kinds].sum(1),
+        ORDER: costs[:, kinds:].sum(1),
+        RATE: rates,
+        COUNT_NEIGHBOURS: before.nearest(x[:, :kinds], own=own)[0],
+        FOLLOWING: before.surprises(x[:, kinds:].long(), own=own).amax(1),
+    }
+
+
+Reason = tuple[str, float]
+
+
+@torch.inference_mode()
+def reasons(space: Space, before: Seen, stored: Tensor) -> Iterator[list[Reason]]:
+    """What is strange about stored sessions `[N, K + T]`: in words and nats, the worst first.
+
+    Events are called by their names; `Logs.legend` says what these are.
+    """
+    logs = _logs(space)
+    kinds = len(logs.events) + 1
+    for part in stored.split(PART):
+        x = space.modality.prepare(part)
+        said = space.model.encode(x).likelihood
+        costs = -said.log_prob_per_unit(x)  # type: ignore[attr-defined]
+        likeliest = said.likeliest(x).long()  # type: ignore[attr-defined]
+        near = before.counts[before.nearest(x[:, :kinds])[1]]
+        follow = before.surprises(x[:, kinds:].long())
+        for n, row in enumerate(x):
+            counts, order = row[:kinds], row[kinds:].long()
+            found = _of_counts(logs, before, counts, near[n], costs[n, :kinds])
+            found += _of_order(logs, order, likeliest[n], costs[n, kinds:])
+            found += _of_steps(logs, before, order, follow[n])
+            yield sorted(found, key=lambda reason: -reason[1])
+
+
+def _of_counts(
+    logs: Logs, before: Seen, counts: Tensor, near: Tensor, costs: Tensor
+) -> list[Reason]:
+    """The events that came more or less often than in the most similar normal session."""
+    most, found = before.counts.amax(0), []
+    for event in (counts != near).nonzero().flatten().tolist():
+        came, usual, ever = (int(v[event]) for v in (counts, near, most))
+        told = logs.called(event)
+        if event == len(logs.events):
+            words = f"{counted(came, 'line')} like none in training"
+        elif came > ever:
+            words = f"{told} came {_times(came)}, never more than {_times(ever)} before"
+        elif came:
+            words = f"{told} came {_times(came)}, {_times(usual)} expected"
+        else:
+            words = f"{told} never came, {_times(usual)} expected"
+        found.append((words, float(costs[event])))
+    return found
+
+
+def _of_order(logs: Logs, order: Tensor, likeliest: Tensor, costs: Tensor) -> list[Reason]:
+    """The least likely place of the order, where something else was expected first."""
+    place = int(costs.argmax())
+    came, wanted = int(order[place]) - 1, int(likeliest[place])
+    if came < 0 or wanted in (came, len(logs.events)):
+        return []
+    words = f"{logs.called(wanted)} expected before {logs.called(came)}"
+    return [(words, float(costs[place]))]
+
+
+def _of_steps(logs: Logs, before: Seen, order: Tensor, follow: Tensor) -> list[Reason]:
+    """The step that was least seen, if it never was."""
+    place = int(follow.argmax())
+    last, after, _ = (part[0] for part in _steps(order[None]))
+    first, then = int(last[place]), int(after[place])
+    if before.follows[first, then]:
+        return []
+    if not first:
+        words = f"it begins with {logs.called(then - 1)}, as none before"
+    elif not then:
+        words = f"it ends after {logs.called(first - 1)}, as none before"
+    else:
+        words = (
+            f"{logs.called(then - 1)} came right after {logs.called(first - 1)}, as never before"
+        )
+    return [(words, float(follow[place]))]
+
+
+def _times(count: int) -> str:
+    return {0: "never", 1: "once", 2: "twice"}.get(count, f"{count:,} times")
+
+
+def _logs(space: Space) -> Logs:
+    assert isinstance(space.modality, Logs), "only sessions of a log are counted like this"
+    return space.modality
+
+
+def _steps(order: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Event before, event after and whether there is such a step, `[N, T + 1]` each."""
+    before, after = pad(order, (1, 0)), pad(order, (0, 1))
+    there = (after > 0) | (before > 0)
+    # Where the order fills all places, the end is not told.
+    there[:, -1] = False
+    there[:, 0] = True
+    return before, after, there

@@ -1,0 +1,155 @@
+"""Judging sessions of a log while its lines come: bounded memory, and no look at the future."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from zscape.errors import SpecError
+from zscape.modalities.cutting import Cutter, Session, message_of
+from zscape.modalities.found import quote
+from zscape.modalities.logs import Logs
+from zscape.space.beside import MEANINGS, beside, scores_beside
+from zscape.space.calibration import require_threshold, surprise
+from zscape.space.sessions import WHOLE, Seen, reasons, seen_of, session_scores
+from zscape.space.space import Space
+
+IDLE = 10_000  # lines that go by without a session before it is over
+REMEMBERED = 50_000  # different sessions, of which how strange they are is known
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A session that is over.
+
+    Attributes:
+        name: its id, or the numbers of its lines.
+        first: the number of its first line.
+        last: of its last one.
+        events: how many it has.
+        p: the share of normals as strange; not below what so many normals can tell.
+        flagged: whether that is under the threshold.
+        reason: why, in words; empty where it is not flagged.
+    """
+
+    name: str
+    first: int
+    last: int
+    events: int
+    p: float
+    flagged: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Judge:
+    """How strange sessions are, calibrated once.
+
+    Attributes:
+        space: of sessions.
+        before: what the normal ones were like.
+        normals: each score of the normals, by name, `[M]`.
+        whole: the sum of their surprises, `[M]`.
+        known: the surprise of sessions that were judged, and which score is the most surprised.
+    """
+
+    space: Space
+    before: Seen
+    normals: Mapping[str, Tensor]
+    whole: Tensor
+    known: dict[bytes, tuple[float, str]]
+
+    def judge(self, stored: Tensor) -> list[tuple[float, str]]:
+        """The surprise of stored sessions in nats, and the score that is the most surprised."""
+        keys = [row.tobytes() for row in stored.float().numpy()]
+        new = {key: place for place, key in enumerate(keys) if key not in self.known}
+        if len(self.known) > REMEMBERED:
+            self.known.clear()
+            new = {key: place for place, key in enumerate(keys)}
+        if new:
+            found = self._measured(stored[list(new.values())])
+            self.known.update(zip(new, found, strict=True))
+        return [self.known[key] for key in keys]
+
+    def _measured(self, stored: Tensor) -> list[tuple[float, str]]:
+        values = session_scores(self.space, self.before, stored, own=False)
+        each = torch.stack([surprise(self.normals[name], values[name]) for name in WHOLE])
+        told, leading = surprise(self.whole, each.sum(0)).tolist(), each.argmax(0).tolist()
+        return [(nats, WHOLE[place]) for nats, place in zip(told, leading, strict=True)]
+
+
+def judge_of(space: Space) -> Judge:
+    """A judge of sessions, calibrated on the normals of a space as `score` is.
+
+    Raises:
+        SpecError: a space of other things.
+        DataError: fewer than 5 normals.
+    """
+    if not isinstance(space.modality, Logs):
+        raise SpecError(
+            "Lines that come can be scored by a study of a log, and this one is of other things. "
+            "Give a file."
+        )
+    (others,) = beside((space,), own=False)
+    *_, (_, _, found) = scores_beside(space, space.items[:1], others, WHOLE, draws=1, seed=0)
+    normals = {name: of_normals for name, (of_normals, _) in found.items()}
+    whole = torch.stack([surprise(values, values) for values in normals.values()]).sum(0)
+    return Judge(space, seen_of(space), normals, whole, {})
+
+
+def follow(
+    space: Space, chunks: Iterable[list[str]], *, threshold: float = 0.01, idle: int = IDLE
+) -> Iterator[Judged]:
+    """Judges the sessions of lines as soon as each is over; memory does not grow with the lines.
+
+    Args:
+        space: of a log, whose lines are cut as those it was trained on.
+        chunks: lines, as many at a time as have come.
+        threshold: share of normals that may be flagged.
+        idle: lines that go by without a session, cut by its id, before it is over.
+
+    Raises:
+        SpecError: a space of other things, or a threshold that is no share.
+    """
+    require_threshold(threshold)
+    judge = judge_of(space)
+    logs = space.modality
+    assert isinstance(logs, Logs)
+    miner, cutter = logs.miner(), Cutter(logs.how, idle=idle)
+    for lines in chunks:
+        over: list[Session] = []
+        for line in lines:
+            over += cutter.add(line, miner.event_of(message_of(line)))
+        yield from _judged(judge, logs, over, threshold)
+    yield from _judged(judge, logs, cutter.rest(), threshold)
+
+
+def _judged(
+    judge: Judge, logs: Logs, sessions: list[Session], threshold: float
+) -> Iterator[Judged]:
+    if not sessions:
+        return
+    stored = logs.encode_numbers([session.events for session in sessions])
+    found = judge.judge(stored)
+    strange = [n for n, (nats, _) in enumerate(found) if nats >= -math.log(threshold)]
+    told = reasons(judge.space, judge.before, stored[strange]) if strange else iter(())
+    for n, (session, (nats, leading)) in enumerate(zip(sessions, found, strict=True)):
+        reason = ""
+        if n in strange:
+            said = [words for words, _ in next(told)[:2]]
+            if session.odd:
+                said.insert(0, f"{quote(session.odd)} is like no line in training")
+            reason = "; ".join(said) or MEANINGS[leading][1]
+            legend = logs.legend(reason)
+            reason += f" ({legend})" if legend else ""
+        yield Judged(
+            name=session.name,
+            first=session.first,
+            last=session.last,
+            events=len(session.events),
+            p=max(math.exp(-nats), 1 / (1 + int(judge.whole.isfinite().sum()))),
+            flagged=bool(reason),
+            reason=reason,
+        )
