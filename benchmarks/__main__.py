@@ -34,6 +34,7 @@ from benchmarks import (
     semisup,
     smile,
     start_up,
+    studio,
     style,
     tables,
     train_speed,
@@ -67,6 +68,7 @@ BENCHMARKS: dict[str, dict[str, Part]] = {
     "semisup": semisup.PARTS,
     "hdfs": hdfs.PARTS,
     "tables": tables.PARTS,
+    "studio": studio.PARTS,
     "style": style.PARTS,
 }
 

@@ -60,7 +60,6 @@ class Logins:
         Raises:
             Refusal: it is neither, or too many were wrong.
         """
-        self._require_patience()
         code = next((c for c in self._codes if _same(c, given)), None)
         if code is None and not _same(self.token, given):
             raise self._wrong_one()
@@ -81,7 +80,6 @@ class Logins:
         Raises:
             Refusal: the token is wrong, or too many were.
         """
-        self._require_patience()
         if not _same(self.token, given):
             raise self._wrong_one()
         return self.scripts
@@ -91,19 +89,18 @@ class Logins:
         if self._open.pop(login.key, None) is not None:
             login.ended.set()
 
-    def _require_patience(self) -> None:
+    def _wrong_one(self) -> Refusal:
+        """The refusal of a wrong token; a right one is heard all the same."""
         now = time.monotonic()
         if len(self._wrong) == WRONG and now - self._wrong[0] < MINUTE:
-            raise Refusal(
+            return Refusal(
                 429,
                 "too_many",
                 f"At most {WRONG} wrong tokens are heard in a minute, and more came. "
                 "Wait a minute.",
                 {"Retry-After": "60"},
             )
-
-    def _wrong_one(self) -> Refusal:
-        self._wrong.append(time.monotonic())
+        self._wrong.append(now)
         return login_refusal()
 
 
