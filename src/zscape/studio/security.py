@@ -72,10 +72,17 @@ class Guard:
         app: what is guarded.
         where: it is served.
         logins: who may use it.
+        crowded: refuses what a person may not ask for now, before its body is read.
     """
 
-    def __init__(self, app: App, where: Place, logins: Logins) -> None:
-        self.app, self.where, self.logins = app, where, logins
+    def __init__(
+        self,
+        app: App,
+        where: Place,
+        logins: Logins,
+        crowded: Callable[[str, Login], None] = lambda path, login: None,
+    ) -> None:
+        self.app, self.where, self.logins, self.crowded = app, where, logins, crowded
         self._uploading = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,7 +100,9 @@ class Guard:
         try:
             self._require_host(scope, headers)
             _require_path(scope)
-            scope[LOGIN] = self._admitted(scope, headers)
+            login = scope[LOGIN] = self._admitted(scope, headers)
+            if login is not None and scope["method"] == "POST":
+                self.crowded(scope["path"], login)
             await self._served(scope, headers, receive, answering)
         except Refusal as refusal:
             if not answering.started:

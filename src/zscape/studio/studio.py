@@ -19,6 +19,7 @@ from zscape.studio.selections import Selections
 from zscape.studio.studies import Known, Studies, card
 from zscape.studio.workers import SECONDS, Reply, Worker
 
+FOR_DECODER = ("decode", "sample", "path", "mix", "redraw")  # the verbs that it is asked for
 LONG = 300.0  # s that the doctor and its like may take
 
 
@@ -63,6 +64,15 @@ class Studio:
         """Ends all processes; training keeps its state."""
         await self.jobs.stop_all()
         await asyncio.gather(self.decoder.stop(), self.reader.stop(), self.judge.stop())
+
+    def crowded(self, path: str, login: Login) -> None:
+        """Refuses a verb that would not be served now, before anything is done for it.
+
+        Raises:
+            Refusal: too much waits already.
+        """
+        if path.rpartition("/")[2] in FOR_DECODER:
+            self.decoder.require_room(login)
 
     async def ask(
         self,
@@ -109,7 +119,7 @@ class Studio:
         key = (known.id, known.content, call, repr(arguments), len(payload))
         asked = worker or self.reader
         seconds = LONG if asked is self.judge else SECONDS
-        login = login_of(request)
+        login: Login = request.scope[LOGIN]
         return await self.answers.get(
             key,
             lambda: self.ask(
@@ -124,13 +134,14 @@ class Studio:
         return number
 
 
-def studio_of(request: Request) -> Studio:
+# Not `def`: that would be called in a thread for every request.
+async def studio_of(request: Request) -> Studio:
     """The studio that serves a request."""
     found: Studio = request.app.state.studio
     return found
 
 
-def login_of(request: Request) -> Login:
+async def login_of(request: Request) -> Login:
     """Who asks."""
     login: Login = request.scope[LOGIN]
     return login
