@@ -13,7 +13,7 @@ import pytest
 import uvicorn
 from tests.faces.studio.conftest import API, TOKEN
 
-from zscape.studio import door, security
+from zscape.studio import body, door
 from zscape.studio.answers import Kept
 from zscape.studio.routes import live
 from zscape.studio.security import Guard, place
@@ -25,7 +25,7 @@ PATIENCE = 0.6  # s, in place of 10
 @pytest.fixture
 def served(make, monkeypatch):
     """A studio that listens; the port and the studio."""
-    for module in (door, security, live):
+    for module in (door, body, live):
         monkeypatch.setattr(module, "PATIENCE", PATIENCE)
     app, studio = make()
     listening = socket.create_server(("127.0.0.1", 0))
