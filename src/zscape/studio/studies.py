@@ -127,7 +127,10 @@ class Studies:
         parent = home.parent if (home / SPEC).is_file() else home
         stem = name.replace(" ", "-")
         names = (f"{stem}{f'-{n}' * (n > 1)}" for n in count(1))
-        return next(path for path in map(parent.joinpath, names) if not path.exists())
+        path = next(path for path in map(parent.joinpath, names) if not path.exists())
+        if not any(path.is_relative_to(root) for root in self.roots):
+            self.roots.append(path)
+        return path
 
 
 def study_id(path: Path) -> str:

@@ -47,6 +47,7 @@ CALLS: Mapping[str, Callable[..., Made]] = {
     "unsupervised": directions.unsupervised,
     "notes": notes.notes,
     "keep_note": notes.keep,
+    "figures": judging.figures,
     "health": judging.health,
     "anomalies": judging.anomalies,
     "score_column": judging.score_column,
