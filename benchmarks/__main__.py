@@ -11,6 +11,7 @@ import torch
 
 from benchmarks import (
     auto_beta,
+    bits_back,
     collapse,
     conditional,
     discrete,
@@ -26,6 +27,8 @@ from benchmarks import (
     mnist_nats,
     mnist_vae,
     modes,
+    oneclass,
+    paths,
     precision_parity,
     processes,
     prune,
@@ -42,6 +45,7 @@ from benchmarks import (
 from benchmarks.figures import Figure, NotRunError, Part, Settings, keep, record, table
 
 BENCHMARKS: dict[str, dict[str, Part]] = {
+    "bits_back": bits_back.PARTS,
     "collapse": collapse.PARTS,
     "mnist_nats": mnist_nats.PARTS,
     "mnist_vae": mnist_vae.PARTS,
@@ -49,6 +53,7 @@ BENCHMARKS: dict[str, dict[str, Part]] = {
     "start_up": start_up.PARTS,
     "levels": levels.PARTS,
     "lines": lines.PARTS,
+    "paths": paths.PARTS,
     "faces": faces.PARTS,
     "prune": prune.PARTS,
     "flows": flows.PARTS,
@@ -70,6 +75,7 @@ BENCHMARKS: dict[str, dict[str, Part]] = {
     "tables": tables.PARTS,
     "studio": studio.PARTS,
     "style": style.PARTS,
+    "oneclass": oneclass.PARTS,
 }
 
 

@@ -59,6 +59,27 @@ def anomaly_tables() -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
             yield Path(member).stem, stored["X"].astype(np.float64), stored["y"] == 1
 
 
+def campaign() -> Any:
+    """The categories of a bank's calls (ADBench's campaign), 41,188 rows in a random order.
+
+    The file has them one-hot; numbers and the economy's indicators are left out. Ten columns of
+    texts: job, marital state, education, default, housing, loan, contact, month, day, outcome.
+    """
+    import pandas as pd
+
+    with zipfile.ZipFile(file_of("adbench_classical.zip")) as archive:
+        rows = np.load(io.BytesIO(archive.read("5_campaign.npz")))["X"]
+    names = "job marital education default housing loan contact month day outcome".split()
+    starts = (1, 13, 17, 25, 28, 31, 34, 35, 45, 54)
+    widths = (12, 4, 8, 3, 3, 3, 1, 10, 5, 3)
+    columns = {}
+    for name, start, width in zip(names, starts, widths, strict=True):
+        hot = rows[:, start : start + width]
+        chosen = hot.argmax(1) if width > 1 else (hot[:, 0] > 0).astype(int)
+        columns[name] = [f"{name}{number}" for number in chosen]
+    return pd.DataFrame(columns).sample(frac=1, random_state=0).reset_index(drop=True)
+
+
 def molecules(number: int) -> Any:
     """Computed properties of molecules as a DataFrame: five numbers and a category."""
     import pandas as pd

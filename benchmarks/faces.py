@@ -6,7 +6,7 @@ training faces; held-out faces are edited along them, each just so far that its 
 other thing, and a network that has seen no code says what changed.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,15 +30,16 @@ from zscape.probability.posteriors import Gaussian
 from zscape.probability.priors import Standard
 from zscape.recipes import Recipe
 from zscape.space.directions import Direction
-from zscape.space.edits import along
 from zscape.space.space import encode_stored
 
 SIDE = 32
-HELD_OUT, EDITED = 2_000, 500  # faces that judge; of these, those that are edited
+CHOOSING, HELD_OUT = 1_000, 2_000  # faces that choose the reach; that judge
+EDITED = 500  # of those that judge
 NAMES = ("Smiling", "Eyeglasses", "Male", "Blond_Hair")
 OPTIONS = {"latent": 192, "beta": 0.1, "network": "conv"}
 TRAIN = {"epochs": 8, "patience": 0, "learning_rate": 5e-4, "schedule": "cosine"}
-REACH = 1.0  # of the way from the middle to the mean of those who have it, or have it not
+REACHES = (0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)  # tried, in the unit of `Read.half`
+ENOUGH = 0.92  # of the choosing faces are to flip, the smallest reach of which is taken
 AXES = 200  # of the floor
 STEPS, BATCH = 1_000, 128  # of the judge
 STREAM = 0xFACE
@@ -189,85 +190,111 @@ class _Summed(nn.Module):
 
 
 def _judged(faces: Faces, settings: Settings, source: str) -> Iterator[Figure]:
+    choosing, held_out, steps = (50, 100, 20) if settings.quick else (CHOOSING, HELD_OUT, STEPS)
     order = np.random.default_rng(settings.seed).permutation(len(faces))
-    held_out = HELD_OUT if not settings.quick else 100
-    training, judging = faces.part(order[:-held_out]), faces.part(order[-held_out:])
-    network = judge(training, steps=20 if settings.quick else STEPS, seed=settings.seed)
+    judging, known = faces.part(order[-held_out:]), faces.part(order[:-held_out])
+    training, choosers = known.part(slice(None, -choosing)), known.part(slice(-choosing, None))
+    network = judge(known, steps=steps, seed=settings.seed)
     right = (told(network, _batch(judging)) == judging.values()).double().mean(0)
     data = training.both_ways()
     looked = replace(zs.look(data.pictures), attributes=data.known)
     train = TRAIN | ({"epochs": 1} if settings.quick else {})
     recipe = skipping(training.pictures)
-    space = zs.fit(looked, recipe=recipe, seed=settings.seed, **OPTIONS, **train)
-    floor = untrained(looked, recipe, axes=40 if settings.quick else AXES)
+    spaces = {
+        "": zs.fit(looked, recipe=recipe, seed=settings.seed, **OPTIONS, **train),
+        "floor_pca_": untrained(looked, recipe, axes=40 if settings.quick else AXES),
+    }
+    chooser = judge(training, steps=steps, seed=settings.seed + 1)
     said = (
         f"{source} at {SIDE}x{SIDE}, {len(training):,} faces train with their mirror images, "
-        f"{len(judging):,} judge, seed {settings.seed}; judge: a convolutional network trained on "
-        f"the same faces, {_shares(right)} right for {', '.join(faces.known)}; {machine()}"
+        f"{len(choosers):,} choose the reach by a network of their own, {len(judging):,} judge, "
+        f"seed {settings.seed}; judge: a convolutional network trained on the first two parts, "
+        f"{_shares(right)} right for {', '.join(faces.known)}; {machine()}"
     )
     ours = f"vae with linear skips that start at PCA, {OPTIONS}, {train}; {said}"
-    yield from _figures("", space, _apart, judging, network, ours)
-    yield from _figures("floor_mean_difference_", space, _difference, judging, network, ours)
-    pca = f"the same with {AXES} principal components and nothing trained; {said}"
-    yield from _figures("floor_pca_", floor, _apart, judging, network, pca)
+    pca = f"{AXES} principal components and nothing trained; {said}"
+    for prefix, space, reading, how in (
+        ("", spaces[""], read, ours),
+        ("floor_mean_difference_", spaces[""], mean_difference, f"along mean differences; {ours}"),
+        ("floor_pca_", spaces["floor_pca_"], read, pca),
+    ):
+        found = [reading(space, name) for name in faces.known]
+        reach = chosen_reach(space, found, choosers, chooser)
+        yield from _figures(prefix, space, found, judging, network, reach, how)
+
+
+def chosen_reach(space: zs.Space, found: list[Read], choosing: Faces, chooser: nn.Module) -> float:
+    """The smallest reach at which enough of the choosing faces flip in the eyes of the chooser."""
+    for reach in REACHES:
+        flips, _ = _changes(space, found, choosing, chooser, reach)
+        if torch.stack([faces.mean() for faces in flips]).mean() >= ENOUGH:
+            break
+    return reach
+
+
+def edited(space: zs.Space, faces: Faces, found: Read, wanted: Tensor, reach: float) -> Tensor:
+    """Faces edited to what is wanted, `[n, C, H, W]`: what `zs.edit` makes of each, all at once."""
+    codes = space.encode(faces.pictures)
+    far = found.strengths(codes.flat, wanted, reach)
+    moved = codes.like(codes.flat + far[:, None] * found.direction.vector)
+    made = _batch(faces) + space.decode_tensor(moved) - space.decode_tensor(codes)
+    strengths, known = {"it": float(far[0])}, {"it": found.direction}
+    first = zs.edit(space, faces.pictures[:1], strengths, directions=known)
+    assert torch.allclose(first.x, made[:1].clamp(0, 1), atol=1e-4), "zs.edit says otherwise"
+    return made.clamp(0, 1)
+
+
+def _changes(
+    space: zs.Space, found: list[Read], faces: Faces, network: nn.Module, reach: float
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Of each attribute which faces flip in the eyes of the network, and which others move."""
+    before, truth = told(network, _batch(faces)), faces.values()
+    flips, moves = [], []
+    for place, one in enumerate(found):
+        rows = (before[:, place] == truth[:, place]).nonzero().flatten()[:EDITED]
+        wanted = 1 - truth[rows, place].float()
+        made = edited(space, faces.part(rows.numpy()), one, wanted, reach)
+        changed = told(network, made) != before[rows]
+        others = [other for other in range(len(found)) if other != place]
+        flips.append(changed[:, place].double())
+        moves.append(changed[:, others].any(1).double())
+    return flips, moves
 
 
 def _figures(
     prefix: str,
     space: zs.Space,
-    reading: Callable[[zs.Space, str], Read],
+    found: list[Read],
     judging: Faces,
     network: nn.Module,
+    reach: float,
     said: str,
 ) -> Iterator[Figure]:
-    x, truth, names = _batch(judging), judging.values(), list(judging.known)
-    before, codes = told(network, x), space.encode(judging.pictures).flat
-    flips, moves = [], []
-    for place, name in enumerate(names):
-        found = reading(space, name)
-        area = roc_auc_score(truth[:, place], codes @ found.direction.readout)
+    codes, names = space.encode(judging.pictures).flat, list(judging.known)
+    for name, one in zip(names, found, strict=True):
+        area = roc_auc_score(judging.known[name], codes @ one.direction.readout)
         yield Figure(f"{prefix}{name}_auc", float(area), "-", "measured", said)
-        rows = (before[:, place] == truth[:, place]).nonzero().flatten()[:EDITED]
-        wanted = 1 - truth[rows, place].float()
-        far = found.strengths(codes[rows], wanted, REACH)
-        made = [
-            along(space, judging.pictures[row], found.direction.vector, (strength,))
-            for row, strength in zip(rows.tolist(), far.tolist(), strict=True)
-        ]
-        changed = told(network, torch.cat(made)) != before[rows]
-        others = [other for other in range(len(names)) if other != place]
-        flips.append(changed[:, place].double())
-        moves.append(changed[:, others].any(1).double())
-        how = (
-            f"{len(rows)} held-out faces that the judge reads rightly, edited to the other; {said}"
-        )
-        yield _share(f"{prefix}{name}_flip_share", flips[-1][None], how)
-        if others:
-            yield _share(f"{prefix}{name}_others_moved_share", moves[-1][None], how)
+    flips, moves = _changes(space, found, judging, network, reach)
     how = (
-        f"mean over {', '.join(names)}: {EDITED} held-out faces each that the judge reads rightly, "
-        f"edited to the other by x + decode(z + a v) - decode(z), a such that the read-out of the "
-        f"code lies {REACH:g} of the way from the middle to the mean of the training faces there; "
-        f"others moved: any other of the attributes is judged otherwise than before; {said}"
+        f"the first {EDITED} held-out faces that the judge reads rightly, edited to the other by "
+        f"x + decode(z + a v) - decode(z), a such that the read-out of the code lies {reach:g} of "
+        f"the way from the middle to the mean of the training faces there (the smallest of "
+        f"{REACHES} at which {ENOUGH:.0%} of the choosing faces flip, the judge not asked); others "
+        f"moved: any other of the attributes is judged otherwise than before; {said}"
     )
-    yield _share(f"{prefix}flip_share_mean", torch.stack(flips), how)
-    if len(names) > 1:
-        yield _share(f"{prefix}others_moved_share_mean", torch.stack(moves), how)
+    for word, values in (("flip_share", flips), ("others_moved_share", moves)):
+        if word == "flip_share" or len(names) > 1:
+            for place, name in enumerate(names):
+                yield _share(f"{prefix}{name}_{word}", [values[place]], how)
+            yield _share(f"{prefix}{word}_mean", values, f"mean over {', '.join(names)}; {how}")
 
 
-def _share(name: str, values: Tensor, said: str) -> Figure:
-    """The mean over attributes of a mean over faces, `[A, n]`."""
-    errors = torch.tensor([standard_error(row) for row in values])
+def _share(name: str, values: list[Tensor], said: str) -> Figure:
+    """The mean over attributes of the mean over faces."""
+    errors = torch.tensor([standard_error(faces) for faces in values])
+    mean = torch.stack([faces.mean() for faces in values]).mean()
     error = float(errors.square().sum().sqrt() / len(values))
-    return Figure(name, float(values.mean()), "share", "measured", said, error)
-
-
-def _apart(space: zs.Space, name: str) -> Read:
-    return read(space, name)
-
-
-def _difference(space: zs.Space, name: str) -> Read:
-    return mean_difference(space, name)
+    return Figure(name, float(mean), "share", "measured", said, error)
 
 
 def untrained(looked: object, recipe: Recipe, *, axes: int) -> zs.Space:

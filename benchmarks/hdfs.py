@@ -86,7 +86,7 @@ def sessions(settings: Settings) -> Iterator[Figure]:
     """Five folds, thresholds from normals alone, F1 at the true prevalence."""
     start = time.process_time()
     normals, abnormal = _blocks(settings)
-    of_normals, of_abnormal, _ = _in_folds(normals, abnormal, settings)
+    of_normals, of_abnormal, first = _in_folds(normals, abnormal, settings)
     spent = time.process_time() - start
     protocol = (
         f"HDFS, DeepLog's {len(normals):,} normal sessions in {FOLDS} folds and "
@@ -121,6 +121,8 @@ def sessions(settings: Settings) -> Iterator[Figure]:
         spread = float(np.std(recalls, ddof=1))
         yield Figure(recall_name, recall, "share", "estimate", told, spread / FOLDS**0.5)
     yield Figure("cpu_seconds", spent, "s", "measured", protocol)
+    size = sum(p.numel() * p.element_size() for p in first.space.model.parameters()) / 1e6
+    yield Figure("model_megabytes", size, "MB", "exact", f"all parameters; {_recipe()}")
 
 
 def drift(settings: Settings) -> Iterator[Figure]:
@@ -290,7 +292,8 @@ def _in_folds(
     normals: Sessions, abnormal: Sessions, settings: Settings
 ) -> tuple[dict[str, list[np.ndarray]], dict[str, list[np.ndarray]], Trained]:
     """Scores of each fold's left-out normals, of the abnormal by each fold, and the first space."""
-    if (normals, abnormal) and (key := (settings.quick, settings.seed)) in _DONE:
+    key = settings.quick, settings.seed
+    if key in _DONE:
         return _DONE[key]
     of_normals, of_abnormal, first = defaultdict(list), defaultdict(list), None
     for fold in range(FOLDS):

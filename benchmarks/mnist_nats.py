@@ -227,13 +227,15 @@ def trained(
     *,
     device: str = "cpu",
     prepare: Callable[[Tensor], Tensor] = Tensor.float,
+    begun: Model | None = None,
 ) -> tuple[Model, str]:
     """A ladder trained until the budget is spent, its best epoch, and how it went in words.
 
-    By the ELBO; then, for `plan.weighted` of the time, by the importance-weighted bound itself.
+    By the ELBO; then, for `plan.weighted` of the time, by the importance-weighted bound itself. It
+    begins fresh, or as `begun`.
     """
     torch.manual_seed(seed)
-    model, turn = model_of(plan), 1 - plan.weighted
+    model, turn = begun or model_of(plan), 1 - plan.weighted
     first, last = Stage(budget, 0, turn), Stage(budget, turn, 1)
 
     def moved(stored: Tensor) -> Tensor:

@@ -28,12 +28,13 @@ OPTIONS = {
     "latent": 10,
     "network": "conv",
     "prior": "flow",
+    "beta": 0.3,
     "warmup": 4000,
     "learning_rate": 2e-3,
     "patience": 0,
 }
-EPOCHS = 60
-PRIOR = {"steps": 16, "guidance": 4.0}
+EPOCHS = 40
+PRIOR = {"steps": 16, "guidance": 8.0}
 
 
 @dataclass(frozen=True)

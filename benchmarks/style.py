@@ -29,7 +29,7 @@ from zscape.space.space import Space
 from zscape.study.data import Data, look
 
 STUDIES = Path("studies")  # where trainings are kept, from the folder that the call is made in
-PIECE = 220.0  # CPU seconds of training in one call
+PIECE = 240.0  # CPU seconds of training in one call
 SHARED: dict[str, Any] = {
     "recipe": "split_vae",
     "split": "content=16,style=8",
@@ -44,8 +44,8 @@ SHARED: dict[str, Any] = {
     "precision": "bfloat16",
 }
 OPTIONS = {
-    "figures": SHARED | {"network": "conv:16", "epochs": 16},
-    "digits": SHARED | {"network": "conv:16", "epochs": 12},
+    "figures": SHARED | {"network": "conv:16", "epochs": 10},
+    "digits": SHARED | {"network": "conv:16", "epochs": 8},
 }
 PAIRS, TIMED, WARM = 1000, 300, 20
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from zscape.measures.measurement import measure
     from zscape.measures.prediction import fit_predictor, predict
     from zscape.space.clusters import clusters
+    from zscape.space.compression import compress, decompress, salvage
     from zscape.space.conditions import across
     from zscape.space.directions import find_direction
     from zscape.space.duplicates import duplicates
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from zscape.study.data import look
     from zscape.study.encoding import encode_shards
     from zscape.study.exporting import export
+    from zscape.study.following import follow
     from zscape.study.run import fit, open, prepare, resume, train
     from zscape.study.study import Study
     from zscape.study.sweep import sweep
@@ -49,6 +51,8 @@ _HOMES = {
     "clusters": "zscape.space.clusters",
     "Scores": "zscape.space.scores",
     "compare": "zscape.study.comparison",
+    "compress": "zscape.space.compression",
+    "decompress": "zscape.space.compression",
     "diagnose": "zscape.measures.doctor",
     "duplicates": "zscape.space.duplicates",
     "edit": "zscape.space.edits",
@@ -60,6 +64,7 @@ _HOMES = {
     "find_direction": "zscape.space.directions",
     "fit": "zscape.study.run",
     "fit_predictor": "zscape.measures.prediction",
+    "follow": "zscape.study.following",
     "interpolate": "zscape.space.paths",
     "label_errors": "zscape.space.label_errors",
     "look": "zscape.study.data",
@@ -77,6 +82,7 @@ _HOMES = {
     "redraw": "zscape.space.levels",
     "resume": "zscape.study.run",
     "score": "zscape.space.scores",
+    "salvage": "zscape.space.compression",
     "sweep": "zscape.study.sweep",
     "train": "zscape.study.run",
     "traverse": "zscape.space.paths",
@@ -91,6 +97,8 @@ __all__ = [
     "across",
     "clusters",
     "compare",
+    "compress",
+    "decompress",
     "diagnose",
     "duplicates",
     "edit",
@@ -102,6 +110,7 @@ __all__ = [
     "find_direction",
     "fit",
     "fit_predictor",
+    "follow",
     "interpolate",
     "label_errors",
     "look",
@@ -118,6 +127,7 @@ __all__ = [
     "redraw",
     "refit_prior",
     "resume",
+    "salvage",
     "score",
     "sweep",
     "train",

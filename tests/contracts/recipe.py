@@ -100,8 +100,8 @@ def built(recipe, data, **options):
 
 def _fitting(recipe):
     together = TOGETHER.get(recipe.__name__, ())
-    names = PICTURES if recipe.__name__ in PICTURES_ONLY else DATA.keys() - set(together)
-    return {name: DATA[name] for name in names}
+    names = PICTURES if recipe.__name__ in PICTURES_ONLY else DATA
+    return {name: DATA[name] for name in names if name not in together}
 
 
 def _refuses(recipe, data):

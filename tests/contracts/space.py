@@ -82,7 +82,7 @@ def check_samples_repeat(space):
 
 
 def check_ends_of_a_way(space):
-    for method in ("linear", "spherical"):
+    for method in ("linear", "spherical", "geodesic"):
         codes = interpolate_codes(space, 0, 5, steps=4, method=method).flat
         torch.testing.assert_close(codes[:1], space.codes[0].flat)
         torch.testing.assert_close(codes[-1:], space.codes[5].flat)

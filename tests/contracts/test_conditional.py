@@ -197,6 +197,15 @@ CASES = [
         reason=HALF_LEVEL,
     ),
     Case(
+        "spiked_logistic",
+        lambda: likelihoods.SpikedLogistic((2,), 2, 4),
+        (16,),
+        lambda: every(FOUR, FOUR),
+        tolerance=1 / 6,
+        reason=HALF_LEVEL,
+    ),
+    Case("spiked_logistic_256", lambda: likelihoods.SpikedLogistic((1,)), (8,), levels),
+    Case(
         "categorical",
         lambda: likelihoods.Categorical((2,), 3),
         (6,),

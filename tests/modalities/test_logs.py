@@ -73,6 +73,13 @@ def test_long_sessions_are_counted_whole():
     assert sorted(back) == sorted(session)
 
 
+def test_a_model_may_think_of_any_number():
+    logs = find_logs(parsed([["a", "b"] * LONGEST, ["a"]])).modality
+    x = logs.prepare(logs.encode([["a", "b"] * LONGEST]))
+    x[0, 0] = 5e8
+    assert len(logs.decode(x)[0]) < 2_000
+
+
 def test_seldom_events_count_as_one():
     sessions = [[f"e{n}", f"e{n}"] for n in range(MOST_EVENTS)] + [["rare", "rarer"]]
     found = find_logs(parsed(sessions))

@@ -14,6 +14,7 @@ WORDS = {
     "gaussian_optimal": (3, 4, 4),
     "discretized_logistic": (6, 4, 4),
     "discretized_logistic_mixture": (50, 4, 4),
+    "spiked_logistic": (24, 4, 4),
     "categorical": (6, 4, 4),
     "poisson": (3, 4, 4),
     "negative_binomial": (3, 4, 4),

@@ -52,6 +52,14 @@ def test_the_combination_is_uniform_on_normals_and_sees_what_one_score_sees():
     assert found.surprise.mean() < torch.stack(list(found.surprises.values())).amax(0).mean()
 
 
+def test_a_sum_sees_what_is_a_little_strange_in_every_way():
+    normals, odd = drawn(2000, 4), torch.full((1, 4), 1.5)
+    parts = {f"{j}": (normals[:, j], odd[:, j]) for j in range(4)}
+    assert not combine(parts).flagged(0.01)[0] and combine(parts, weights={}).flagged(0.01)[0]
+    one = combine(parts, weights={f"{j}": 0.0 for j in range(1, 4)})
+    torch.testing.assert_close(one.surprise, one.surprises["0"], atol=0.1, rtol=0.05)
+
+
 def test_a_normal_without_one_of_the_scores_calibrates_the_others():
     first, second = drawn(100), drawn(100, seed=1)
     second[:60] = torch.nan

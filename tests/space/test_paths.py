@@ -175,3 +175,5 @@ def test_a_walk_takes_things_at_once(space):
 def test_a_walk_needs_two_items(space):
     with pytest.raises(SpecError, match="at least 2 items, got 1"):
         walk(space, [0])
+    with pytest.raises(SpecError, match="at least 2 items, got 1"):
+        walk(space, space.decode(space.codes[0])[0])

@@ -133,6 +133,13 @@ def test_idle_sessions_are_judged_before_the_end(space, strange):
     assert next(pieces, None) is not None  # there is more to come
 
 
+def test_scores_that_count_can_be_named(space, strange):
+    found = {s.name for s in follow(space, [strange], parts=("count_neighbours",)) if s.flagged}
+    assert found == {"job-1012", "job-1020"}  # the third has usual counts in an odd order
+    with pytest.raises(SpecError, match="Unknown score 'neighbours'"):
+        judge_of(space, ("neighbours",))
+
+
 def test_explain_names_events(space, strange):
     lines = [line for line in strange if "job-1012" in line]
     told = str(zs.explain(space, [lines]))

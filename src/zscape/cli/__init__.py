@@ -33,7 +33,8 @@ COMMANDS = {
     "sample": "Draw new things.",
     "fill": "Fill in what is missing: a hole in a picture, the empty cells of rows.",
     "reconstruct": "Show things beside what the study makes of them.",
-    "interpolate": "Go from one thing to another.",
+    "interpolate": "Go from one thing to another, straight or through the data; a strip or a film.",
+    "walk": "Go through several things, and back to the first with --closed.",
     "traverse": "Move along single units of the code.",
     "direction": "Find what changes a property, with its evidence, and keep it.",
     "directions": "List the directions of a study, and what is known of its data.",
@@ -48,6 +49,8 @@ COMMANDS = {
     "score": "Say how strange things are, which are flagged, and what is to blame.",
     "prune": "Leave out the units that say the least: a smaller network, as a new study.",
     "export": "Write encoder and decoder as ONNX or as plain PyTorch, checked.",
+    "compress": "Put files into few bytes by what a study knows of such things; lossless.",
+    "decompress": "Give back the files of such an archive.",
     "encode": "Write the codes of data of any size into Parquet files.",
     "map": "Lay the codes of the data out on a plane.",
     "report": "Write the report of a study anew.",
@@ -67,7 +70,8 @@ HOMES = {
     "sample": "zscape.cli.verbs:sample",
     "fill": "zscape.cli.fill:fill",
     "reconstruct": "zscape.cli.verbs:reconstruct",
-    "interpolate": "zscape.cli.verbs:interpolate",
+    "interpolate": "zscape.cli.walk:interpolate",
+    "walk": "zscape.cli.walk:walk_",
     "traverse": "zscape.cli.verbs:traverse_",
     "direction": "zscape.cli.edit:direction",
     "directions": "zscape.cli.edit:directions",
@@ -82,6 +86,8 @@ HOMES = {
     "score": "zscape.cli.score:score",
     "prune": "zscape.cli.prune:prune",
     "export": "zscape.cli.export:export",
+    "compress": "zscape.cli.compress:compress",
+    "decompress": "zscape.cli.compress:decompress",
     "encode": "zscape.cli.encode:encode",
     "map": "zscape.cli.verbs:map_",
     "report": "zscape.cli.lists:report",
@@ -210,7 +216,7 @@ def _told(error: BaseException, words: list[str]) -> tuple[str, int]:
 
 
 def _hint(words: list[str]) -> str:
-    if words[0] in ("interpolate", "neighbours"):  # an unquoted '#' begins a comment in a shell
+    if words[0] in ("interpolate", "walk", "neighbours"):  # '#' begins a comment in a shell
         return "Write items in quotes, such as '#12'."
     command = f"zscape {words[0]} --help" if words[0] in COMMANDS else "zscape --help"
     return f"'{command}' lists what may be said."

@@ -10,13 +10,14 @@ from zscape.study.following import follow
 from zscape.study.intake.logs import lines_coming
 
 
-def follow_input(space: Space, *, threshold: float, idle: int, json: bool) -> None:
+def follow_input(
+    space: Space, *, threshold: float, parts: tuple[str, ...], idle: int, json: bool
+) -> None:
     """Judges the sessions on standard input, and prints those that are strange, one a line."""
     judged = flagged = 0
+    coming = lines_coming(sys.stdin.fileno())
     try:
-        for session in follow(
-            space, lines_coming(sys.stdin.fileno()), threshold=threshold, idle=idle
-        ):
+        for session in follow(space, coming, threshold=threshold, parts=parts, idle=idle):
             judged += 1
             flagged += session.flagged
             if session.flagged and json:

@@ -75,7 +75,7 @@ def score(
         raise SpecError(f"--out must end in .csv here, got {printable(out.name)!r}. Rename it.")
     space = opened(study, recipe).space()
     if data == "-":
-        follow_input(space, threshold=share, idle=idle, json=json)
+        follow_input(space, threshold=share, parts=parts, idle=idle, json=json)
         return
     raw = raw_like(space.modality, data) if data else None
     stored = space.items if raw is None else space.modality.encode(raw.things)

@@ -27,6 +27,7 @@ from zscape.study.items import item
 
 LISTED = 24  # clusters, pairs and suspects that a picture shows
 MEMBERS = 10  # of a cluster
+STABLE = 0.6  # below which clusters are no kinds
 TOLD = 8  # lines that a verb prints of its finds
 
 
@@ -245,10 +246,13 @@ def _evidence(found: Clusters, *, asked: bool) -> list[str]:
     of = counted(found.gaussians, "Gaussian")
     why = "as asked" if asked else f"BIC is least with {of}; those without a valley between are one"
     known = "" if found.agreement is None else f"; agreement with the labels {found.agreement:.2f}"
-    return [
+    lines = [
         f"{count}: {why}",
         f"stability {found.stability:.2f}{known} (adjusted Rand index: 1 the same, 0 chance)",
     ]
+    if found.stability < STABLE:
+        lines.append("two halves of the data group it otherwise: a way of looking, no kinds")
+    return lines
 
 
 def _head(space: Space, one: Cluster) -> str:

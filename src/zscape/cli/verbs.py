@@ -17,7 +17,7 @@ from zscape.modalities.labels import UNKNOWN
 from zscape.modalities.modality import Pictures, Rows
 from zscape.space.conditions import across
 from zscape.space.maps import map_codes
-from zscape.space.paths import interpolate_codes, traverse
+from zscape.space.paths import traverse
 from zscape.space.pictures import captioned, grid, pairs
 from zscape.space.scatter import MOST_CLASSES, class_colour, class_name, scatter
 from zscape.space.space import Space, encode_stored
@@ -108,36 +108,6 @@ def reconstruct(
     }
     name = named("reconstruct", *(items or ("held-out",)))
     leave(_beside(name, before, after, record), study, out=out, json=json)
-
-
-def interpolate(
-    study: Folder,
-    a: Item,
-    b: Item,
-    /,
-    *,
-    steps: Steps = 9,
-    method: Annotated[str, Parameter(help="linear or spherical.")] = "linear",
-    out: Out = None,
-    json: Json = False,
-    recipe: Own = "",
-) -> None:
-    """Go from one thing to another through the space."""
-    space = opened(study, recipe).space()
-    ends = item(space, a), item(space, b)
-    codes = interpolate_codes(space, *ends, steps=steps, method=method)
-    record: dict[str, Any] = {"verb": "interpolate", "ends": [a, b], "method": method}
-    record["codes"] = codes.flat.tolist()
-    positions = [f"{step / (steps - 1):.2f}" for step in range(steps)]
-    result = result_of(
-        space,
-        named("interpolate", a, b, method, f"{steps}"),
-        space.decode_tensor(codes),
-        record,
-        columns=steps,
-        heads=("way", positions),
-    )
-    leave(result, study, out=out, json=json)
 
 
 def traverse_(

@@ -14,7 +14,8 @@ from zscape.measures.features import Features, choose_features
 from zscape.measures.figure import Figure, mean, undefined
 from zscape.measures.row import Row
 from zscape.measures.samples.distances import squared_distances
-from zscape.space.paths import traverse_codes
+from zscape.space.geodesics import decoded
+from zscape.space.paths import Way, traverse_codes, walk_codes
 from zscape.space.space import Space
 from zscape.space.units import informative_units, measuring_places
 from zscape.space.wide import row_widening
@@ -64,6 +65,37 @@ def class_changes(classes: Tensor) -> Tensor:
         classes: of the frames, `[..., T]`.
     """
     return (classes.diff(dim=-1) != 0).sum(-1)
+
+
+def way_figures(space: Space, found: Way) -> tuple[Figure, ...]:
+    """Evenness, length and energy of a way, in what its codes stand for, without kept details.
+
+    Evenness is the largest step over the mean step from one stop to the next, of the worst of
+    them: 1 is perfectly even. Length is the sum of the steps, energy that of their squares, both
+    over those of straight ways through the codes of the same stops. Undefined where nothing
+    changes.
+
+    Args:
+        space: a space.
+        found: as `space.paths.way` found it.
+
+    Source: evenness: after Berthelot et al. 2019, section 4.2, arXiv:1807.07543; energy: Shao et
+    al. 2018, eq. 3, arXiv:1711.08014.
+    """
+    legs = found.legs()
+    straight = walk_codes(space, found.codes[found.stops()], steps=found.steps, closed=found.closed)
+    path, others = (
+        decoded(space, codes)[legs].double().diff(dim=1).norm(dim=-1)
+        for codes in (found.codes, straight)
+    )
+    if not path.any() or not others.any():
+        return tuple(undefined(name, "ratio") for name in ("evenness", "length", "energy"))
+    values = {
+        "evenness": (path.amax(1) / path.mean(1)).nan_to_num(0.0).amax(),
+        "length": path.sum() / others.sum(),
+        "energy": path.square().sum() / others.square().sum(),
+    }
+    return tuple(Figure(name, value.item(), "ratio", "exact") for name, value in values.items())
 
 
 def smoothness(

@@ -22,6 +22,7 @@ from zscape.modalities.modality import Modality, Rows
 
 MOST_EVENTS = 255
 LONGEST = 64  # events of which the order is told
+MOST_BEYOND = 1000  # of a kind, of events whose order is not told
 OTHER = "?"  # an event that training did not see, or too seldom
 
 
@@ -119,7 +120,8 @@ class Logs(Modality):
             ShapeError: neither a list of sessions nor a session.
             DataError: a session without an event.
         """
-        numbers = [self._numbered(session) for session in _sessions(things)]
+        sessions = _sessions(things)
+        numbers = self._numbered(sessions)
         empty = [n for n, session in enumerate(numbers) if not session]
         if empty:
             raise DataError(
@@ -153,7 +155,11 @@ class Logs(Modality):
         return [[names[event] for event in events] for events in self.numbers_of(x)]
 
     def numbers_of(self, x: Tensor) -> list[list[int]]:
-        """The event numbers of sessions, K for the others; as `decode`."""
+        """The event numbers of sessions, K for the others; as `decode`.
+
+        A model may think of any number: of what is beyond the first T events there are at most
+        1,000 of a kind.
+        """
         kinds = len(self.events) + 1
         rows = x.detach().to("cpu", torch.float64).round().long().clamp(min=0)
         counts, order = rows[:, :kinds].numpy(), rows[:, kinds:].clamp(max=kinds).numpy()
@@ -161,7 +167,7 @@ class Logs(Modality):
         for count, events in zip(counts, order, strict=True):
             told = [int(event) - 1 for event in events if event]
             left = count - np.bincount(told, minlength=kinds)[:kinds]
-            beyond = np.repeat(np.arange(kinds), left.clip(min=0))
+            beyond = np.repeat(np.arange(kinds), left.clip(0, MOST_BEYOND))
             sessions.append(told + (beyond.tolist() if len(told) == self.longest else []))
         return sessions
 
@@ -187,17 +193,18 @@ class Logs(Modality):
         known = {str(e): t for e, t in zip(self.events, self.templates, strict=False)}
         return ", ".join(f"{e} {quote(known[e], most)}" for e in named if e in known)
 
-    def _numbered(self, session: Sequence[Any]) -> list[int]:
+    def _numbered(self, sessions: list[Sequence[Any]]) -> list[list[int]]:
+        """Event numbers of names, and of lines by the templates; -1 where it is neither."""
         known = {name: number for number, name in enumerate(self.events)}
-        miner = self.miner() if self.templates else None
-        return [
-            known[said]
-            if said in known
-            else miner.event_of(message_of(said))
-            if miner and isinstance(said, str)
-            else -1
-            for said in session
-        ]
+        miner = self.miner()
+
+        def number_of(said: Any) -> int:
+            if isinstance(said, str | int | np.integer) and said in known:
+                return known[said]
+            lines = self.templates and isinstance(said, str)
+            return miner.event_of(message_of(said)) if lines else -1
+
+        return [[number_of(said) for said in session] for session in sessions]
 
 
 def mine(lines: Sequence[str] | Iterable[str], again: Iterable[str], how: Cut) -> Mined:

@@ -19,6 +19,7 @@ Shape = tuple[int, ...]
 
 _FEATURES = 128  # of what content and style say before they meet
 _COARSE = 8  # a short side of at most so many points is where content becomes a map
+_CHANNELS = 32  # of that map
 
 
 class Styled(nn.Module):
@@ -76,7 +77,9 @@ def styled_rows(sizes: tuple[int, int], shape: Shape, widths: Shape, *, skipped:
 
 
 def styled_pictures(sizes: tuple[int, int], shape: Shape, *, skipped: int) -> Styled:
-    """A map that the content makes, and as many doublings as make it as large as the picture.
+    """A map that the content makes, doubled once; each of its points then paints a square.
+
+    On a processor that costs half of doublings up to the picture, and learns faster.
 
     Args:
         sizes: of content and style.
@@ -86,12 +89,16 @@ def styled_pictures(sizes: tuple[int, int], shape: Shape, *, skipped: int) -> St
     doublings = 0
     while min(shape[1:]) / 2**doublings > _COARSE:
         doublings += 1
-    channels = [*[32, 64, *[32] * doublings][: max(doublings, 1)], shape[0]]
+    cut = 2 ** max(doublings - 1, 0)
     size = ceil(shape[1] / 2**doublings), ceil(shape[2] / 2**doublings)
-    layers: list[nn.Module] = [_Place(sizes[0], channels[0], size)]
-    step = _doubling if doublings else _same
-    layers += [step(before, after) for before, after in pairwise(channels)]
-    network = Styled(layers, channels[:-1], sizes, shape, skipped=skipped)
+    wide = 2 * _CHANNELS
+    layers: list[nn.Module] = [
+        _Place(sizes[0], _CHANNELS, size),
+        _doubling(_CHANNELS, wide) if doublings else _same(_CHANNELS, wide),
+        _same(wide, wide),
+        nn.Sequential(nn.Conv2d(wide, shape[0] * cut**2, 3, padding=1), nn.PixelShuffle(cut)),
+    ]
+    network = Styled(layers, (_CHANNELS, wide, wide), sizes, shape, skipped=skipped)
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
@@ -118,7 +125,9 @@ def _linear(before: int, after: int) -> nn.Linear:
 
 
 def _same(before: int, after: int) -> nn.Module:
-    return nn.Conv2d(before, after, 3, padding=1)
+    layer = nn.Conv2d(before, after, 3, padding=1)
+    scale_weights(layer, fan_in=9 * before)
+    return layer
 
 
 def _doubling(before: int, after: int) -> nn.Module:

@@ -13,7 +13,7 @@ from zscape.errors import unknown
 from zscape.probability import distributions
 from zscape.probability.columns import Columns
 from zscape.probability.conditional import Conditional
-from zscape.probability.distributions.shapes import at_least_float32, soft_clamp
+from zscape.probability.distributions.shapes import at_least_float32, soft_clamp, soft_log_scale
 
 LOG_RATE_RANGE = (-20.0, 20.0)  # counts up to 5e8; exp overflows far beyond
 LOG_DISPERSION_RANGE = (-7.0, 7.0)  # above, differences of lgamma lose digits; it is Poisson there
@@ -201,6 +201,35 @@ class DiscretizedLogisticMixture(Conditional):
         )
 
 
+class SpikedLogistic(Conditional):
+    """Black, white, or a mixture of discretized logistics over the greys between: ink on paper.
+
+    Its nats are those of the stored picture. Where most pixels are black or white it costs little
+    more than coins do.
+
+    Args:
+        shape: of a picture.
+        components: logistics.
+        levels: of grey, black and white among them.
+    """
+
+    def __init__(self, shape: tuple[int, ...], components: int = 2, levels: int = 256) -> None:
+        super().__init__()
+        self.shape = shape
+        self.components = components
+        self.levels = levels
+        self.features = ((2 + 3 * components) * shape[0], *shape[1:])
+
+    def forward(self, context: Tensor) -> distributions.SpikedLogistic:
+        """The distribution of x given weights, centres and log-scales `[..., *features]`."""
+        ndims = len(self.shape)
+        parts = torch.unflatten(at_least_float32(context), -ndims, (-1, self.shape[0]))
+        sizes = [2 + self.components, self.components, self.components]
+        logits, loc, log_scale = parts.split_with_sizes(sizes, -ndims - 1)
+        log_scale = soft_log_scale(2 * log_scale, LOGISTIC_LOG_SCALE_RANGE[1])
+        return distributions.SpikedLogistic(logits, loc, log_scale, self.levels, ndims)
+
+
 class Categorical(Conditional):
     """A class number in each place, from logits; x holds 0, 1, ..., classes - 1."""
 
@@ -319,6 +348,7 @@ _LIKELIHOODS: dict[str, Callable[[tuple[int, ...]], Conditional]] = {
     "gaussian_optimal": GaussianOptimal,
     "discretized_logistic": DiscretizedLogistic,
     "discretized_logistic_mixture": DiscretizedLogisticMixture,
+    "spiked_logistic": SpikedLogistic,
     "poisson": Poisson,
     "negative_binomial": NegativeBinomial,
     "zero_inflated_negative_binomial": ZeroInflatedNegativeBinomial,

@@ -33,6 +33,7 @@ _UNIT = (
     "continuous_bernoulli",
     "discretized_logistic",
     "discretized_logistic_mixture",
+    "spiked_logistic",
     *_REALS,
 )
 

@@ -33,7 +33,7 @@ MEANINGS = {
     RATE: ("nats", "its code costs much under the prior"),
     LIKELIHOOD: ("nats", "the model finds it unlikely"),
     DENSITY: ("nats", "its code lies where few codes lie"),
-    ERROR: ("mean squared brightness", "its reconstruction looks different"),
+    ERROR: ("squared length", "its reconstruction looks different"),
     NEIGHBOURS: ("distance", "it is far from everything normal"),
     TAXICAB: ("distance", "it is far from everything normal, column by column"),
     CODE_NEIGHBOURS: (
@@ -155,21 +155,29 @@ Parts = Iterator[tuple[float, Pair | None]]
 
 
 def _distances(space: Space, stored: Tensor, others: Beside, name: str) -> Parts:
-    alike, taxicab = likeness(space), name == TAXICAB
-    bank, normals, things = (
-        torch.cat([alike.points(space.modality.prepare(part)) for part in items.split(1024)])
-        for items in (space.items[others.known], space.items[others.normals], stored)
-    )
-    yield from _beside_bank(bank, normals, things, others, taxicab=taxicab)
+    alike = likeness(space)
+
+    def moved(items: Tensor) -> list[Tensor]:
+        parts = [alike.moved(space.modality.prepare(part)) for part in items.split(1024)]
+        return [torch.cat(same) for same in zip(*parts, strict=True)]
+
+    bank = moved(space.items[others.known])[0]
+    normals, things = moved(space.items[others.normals]), moved(stored)
+    yield from _beside_bank(bank, normals, things, others, taxicab=name == TAXICAB)
 
 
 def _beside_bank(
-    bank: Tensor, normals: Tensor, things: Tensor, others: Beside, *, taxicab: bool = False
+    bank: Tensor,
+    normals: list[Tensor],
+    things: list[Tensor],
+    others: Beside,
+    *,
+    taxicab: bool = False,
 ) -> Parts:
     """Mean distances of normals and things to a bank of points, none to itself."""
     places = _places(others.known, others.normals)
-    own = _places(others.known, torch.arange(len(things))) if others.own else None
-    every = len(normals) + len(things)
+    own = _places(others.known, torch.arange(len(things[0]))) if others.own else None
+    every = len(normals[0]) + len(things[0])
     sides: list[list[Tensor]] = [[], []]
     for side, queries, where in zip(sides, (normals, things), (places, own), strict=True):
         for part in mean_distances(bank, queries, own=where, taxicab=taxicab):
@@ -220,7 +228,7 @@ def _by_walks(
         _residuals(space, part, w) for part, w in ((space.items[items], ours), (stored, theirs))
     ]
     if ERROR in names:
-        errors = [part.square().mean(1) for part in (left[0][places[others.unseen]], left[1])]
+        errors = [part.square().sum(1) for part in (left[0][places[others.unseen]], left[1])]
         found[ERROR] = (_of_unseen(errors[0], others), errors[1].double())
     if DENSITY in names:
         seen = ours[_seen(items, others, len(space.items))]
@@ -234,7 +242,7 @@ def _by_walks(
         for walked, residuals in zip(walks, left, strict=True)
     )
     bank = near[torch.searchsorted(items, others.known)]
-    for share, pair in _beside_bank(bank, near[places], far, others):
+    for share, pair in _beside_bank(bank, [near[places]], [far], others):
         of = {} if pair is None else {CODE_NEIGHBOURS: (_unseen_only(pair[0], others), pair[1])}
         yield CODE_NEIGHBOURS, 0.5 + 0.5 * share, of
 

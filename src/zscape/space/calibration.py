@@ -82,8 +82,8 @@ def surprise(normals: Tensor, values: Tensor) -> Tensor:
     return torch.where(found > start, beyond, within).where(~found.isnan(), torch.nan)
 
 
-def combine(parts: Mapping[str, Pair], *, summed: bool = False) -> Combined:
-    """Scores as one: the largest surprise among them, calibrated on the same normals again.
+def combine(parts: Mapping[str, Pair], *, weights: Mapping[str, float] | None = None) -> Combined:
+    """Scores as one: the largest surprise among them, or their sum, calibrated on normals again.
 
     Every score is first calibrated by itself, so that they may have any unit. The largest of
     several surprises is large by chance more often than one; how often, the normals say.
@@ -91,23 +91,23 @@ def combine(parts: Mapping[str, Pair], *, summed: bool = False) -> Combined:
     Args:
         parts: by the name of a score, its values on normals `[M]` and on things `[N]`. A normal
             is the same in every score; nan where a score has none that is out of sample.
-        summed: the sum of the surprises instead, where what is strange is strange to several
-            scores, and a normal may be the oddest to one of them.
+        weights: of a sum of the surprises, 1 where none is given, which sees what is a little
+            strange in every way; None: the largest counts, which sees what is strange in one.
 
     Raises:
         SpecError: no scores.
         DataError: fewer than 5 normals with all scores.
 
-    Source: Tippett 1931 (the least of several p-values); Fisher 1932 (their product).
+    Source: Tippett 1931 (the least of several p-values); Fisher 1932, section 21.1 (their product).
     """
     if not parts:
         raise SpecError("At least one score must be combined, got none. Name some.")
     each = {name: surprise(normals, values) for name, (normals, values) in parts.items()}
-    found = torch.stack(list(each.values()))
-    own = torch.stack([surprise(normals, normals) for normals, _ in parts.values()])
-    whole, of_normals = (some.sum(0) if summed else some.amax(0) for some in (found, own))
-    told = surprise(of_normals, whole), surprise(of_normals, of_normals)
-    return Combined(each, found.argmax(0), *told)
+    weight = torch.tensor([(weights or {}).get(name, 1.0) for name in parts]).double()[:, None]
+    things = weight * torch.stack(list(each.values()))
+    own = weight * torch.stack([surprise(normals, normals) for normals, _ in parts.values()])
+    whole, normal = (s.amax(0) if weights is None else s.sum(0) for s in (things, own))
+    return Combined(each, things.argmax(0), surprise(normal, whole), surprise(normal, normal))
 
 
 def require_threshold(threshold: float) -> float:

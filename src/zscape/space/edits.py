@@ -98,8 +98,18 @@ def along(
     code = codes_of(space, thing)
     steps = torch.tensor(strengths, dtype=vector.dtype)[:, None]
     made = space.decode_tensor(code.like(code.flat + steps * vector))
-    before = _as_seen(space, thing) if keep_details and len(space.modality.shape) == 3 else None
+    before = as_seen(space, thing) if keep_details and len(space.modality.shape) == 3 else None
     return made if before is None else (before + made - space.decode_tensor(code)).clamp(0, 1)
+
+
+def as_seen(space: Space, thing: Any) -> Tensor | None:
+    """The thing itself as a model sees it; None for a code, or an item that was not kept."""
+    if isinstance(thing, Codes):
+        return None
+    if isinstance(thing, int | np.integer):
+        is_kept = bool((space.kept == int(thing)).any())
+        return space.modality.prepare(space.item(int(thing))) if is_kept else None
+    return space.modality.prepare(space.modality.encode(thing))
 
 
 def beyond_data(space: Space, codes: Codes) -> float:
@@ -119,16 +129,6 @@ def beyond_data(space: Space, codes: Codes) -> float:
 
     reach = far(codes.flat.double() - flat.mean(0)).max()
     return float((far(centred) < reach).double().mean())
-
-
-def _as_seen(space: Space, thing: Any) -> Tensor | None:
-    """The thing itself as a model sees it; None for a code, or an item that was not kept."""
-    if isinstance(thing, Codes):
-        return None
-    if isinstance(thing, int | np.integer):
-        is_kept = bool((space.kept == int(thing)).any())
-        return space.modality.prepare(space.item(int(thing))) if is_kept else None
-    return space.modality.prepare(space.modality.encode(thing))
 
 
 def _warning(beyond: float) -> str:

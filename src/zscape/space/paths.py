@@ -13,7 +13,10 @@ from torch import Tensor
 
 from zscape.errors import SpecError, unknown
 from zscape.model.codes import Codes, concatenate
+from zscape.space.edits import as_seen
+from zscape.space.geodesics import decoder_around, geodesic, neighbour_graph
 from zscape.space.levels import level_named, units_of
+from zscape.space.nearby import of_classes
 from zscape.space.space import Space, codes_of
 from zscape.space.units import informative_units, spread
 
@@ -40,6 +43,32 @@ class Traversal:
     things: Any
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Way:
+    """A way through a space.
+
+    Attributes:
+        codes: along it, T of them.
+        x: what stands there, as a model sees it, `[T, *shape]`.
+        steps: how many from one stop to the next, both among them.
+        closed: whether it leads back to the first, which is not told twice.
+    """
+
+    codes: Codes
+    x: Tensor
+    steps: int
+    closed: bool
+
+    def stops(self) -> list[int]:
+        """Where the stops stand on it."""
+        return list(range(0, len(self.codes), self.steps - 1))
+
+    def legs(self) -> Tensor:
+        """Which places lead from each stop to the next, both among them, `[M, steps]`."""
+        starts = torch.tensor(self.stops() if self.closed else self.stops()[:-1])
+        return (starts[:, None] + torch.arange(self.steps)) % len(self.codes)
+
+
 def interpolate(
     space: Space,
     a: Any,
@@ -48,26 +77,36 @@ def interpolate(
     steps: int = 9,
     method: str = "linear",
     level: str | None = None,
+    classes: Sequence[int | str] | None = None,
+    keep_details: bool = False,
 ) -> Any:
     """Things on the way from `a` to `b`, `steps` of them, as the person's own kind of thing.
 
-    The first and the last are the reconstructions of `a` and `b`.
+    The first and the last are the reconstructions of `a` and `b`, or themselves with
+    `keep_details`.
 
     Args:
         space: a space.
         a: an index into the space's data, a code, or a thing.
         b: likewise.
         steps: how many things, both ends among them.
-        method: "linear", or "spherical", which keeps to the lengths that codes of a standard
-            normal prior have.
+        method: "linear"; "spherical", which keeps to the lengths that codes of a standard normal
+            prior have; or "geodesic", which leads through codes of the data and is short and even
+            as the decoder measures it.
         level: the level that moves while the others stay as in `a`; none: all of them move.
+        classes: that a geodesic may lead through; none: those of the ends, where they are known.
+        keep_details: of pictures: what the code does not hold of either end, x - decode(z), is
+            added and fades to nothing by the middle.
 
     Raises:
-        SpecError: fewer than 2 steps, an unknown method or level.
+        SpecError: fewer than 2 steps, an unknown method, level or class.
         ShapeError: `a` or `b` is not one thing.
         DataError: there is no item of that index.
     """
-    return space.decode(interpolate_codes(space, a, b, steps=steps, method=method, level=level))
+    if level is not None:
+        b = _moved(codes_of(space, a), codes_of(space, b), level)
+    codes = interpolate_codes(space, a, b, steps=steps, method=method, level=level, classes=classes)
+    return space.modality.decode(_decoded(space, codes, [a, b] if keep_details else [], steps))
 
 
 def interpolate_codes(
@@ -78,24 +117,40 @@ def interpolate_codes(
     steps: int = 9,
     method: str = "linear",
     level: str | None = None,
+    classes: Sequence[int | str] | None = None,
 ) -> Codes:
     """The codes of `interpolate`, `[steps]`; linear is (1 - t) a + t b, in each level.
 
     Source: spherical: Shoemake 1985, doi:10.1145/325165.325242; White 2016, section 2.1,
-    arXiv:1609.04468.
+    arXiv:1609.04468; geodesic: `geodesics`.
     """
     _require_steps(steps)
-    between = _between(method)
+    if method not in METHODS:
+        raise unknown("method", method, METHODS)
     start, end = codes_of(space, a), codes_of(space, b)
     if level is not None:
-        end = Codes({**start.tensors, level: end[level]})
-    t = torch.linspace(0, 1, steps)
+        end = _moved(start, end, level)
+    if method == "geodesic":
+        units = range(start.flat.shape[1]) if level is None else units_of(space, level)
+        graph = neighbour_graph(of_classes(space, [a, b], classes)[:, units])
+        decode, ends = decoder_around(space, start, units), (start, end)
+        flat = start.flat.repeat(steps, 1)
+        flat[:, units] = geodesic(decode, graph, *(z.flat[:, units] for z in ends), steps=steps)
+        return space.codes.like(flat)
+    between, t = BETWEEN[method], torch.linspace(0, 1, steps)
     ways = {n: between(z.flatten(1), end[n].flatten(1), t) for n, z in start.tensors.items()}
     return Codes({n: way.reshape(steps, *start[n].shape[1:]) for n, way in ways.items()})
 
 
 def walk(
-    space: Space, items: Any, *, steps: int = 9, closed: bool = False, method: str = "linear"
+    space: Space,
+    items: Any,
+    *,
+    steps: int = 9,
+    closed: bool = False,
+    method: str = "linear",
+    classes: Sequence[int | str] | None = None,
+    keep_details: bool = False,
 ) -> Any:
     """Things on a way through several, as the person's own kind of thing.
 
@@ -105,16 +160,50 @@ def walk(
         steps: how many things from one item to the next, both among them; no item is doubled.
         closed: whether the way leads back towards the first item, so that it can be repeated
             without a jump.
-        method: "linear" or "spherical".
+        method: "linear", "spherical" or "geodesic", as of `interpolate`.
+        classes: that geodesics may lead through; none: of each two items, theirs.
+        keep_details: of pictures, as of `interpolate`.
 
     Raises:
-        SpecError: fewer than 2 items or 2 steps, or an unknown method.
+        SpecError: fewer than 2 items or 2 steps, or an unknown method or class.
     """
-    return space.decode(walk_codes(space, items, steps=steps, closed=closed, method=method))
+    found = way(
+        space,
+        items,
+        steps=steps,
+        closed=closed,
+        method=method,
+        classes=classes,
+        keep_details=keep_details,
+    )
+    return space.modality.decode(found.x)
+
+
+def way(
+    space: Space,
+    items: Any,
+    *,
+    steps: int = 9,
+    closed: bool = False,
+    method: str = "linear",
+    classes: Sequence[int | str] | None = None,
+    keep_details: bool = False,
+) -> Way:
+    """The codes of `walk` and what stands there."""
+    stops = _each(space, items)
+    codes = walk_codes(space, stops, steps=steps, closed=closed, method=method, classes=classes)
+    x = _decoded(space, codes, stops if keep_details else [], steps)
+    return Way(codes, x, steps, closed)
 
 
 def walk_codes(
-    space: Space, items: Any, *, steps: int = 9, closed: bool = False, method: str = "linear"
+    space: Space,
+    items: Any,
+    *,
+    steps: int = 9,
+    closed: bool = False,
+    method: str = "linear",
+    classes: Sequence[int | str] | None = None,
 ) -> Codes:
     """The codes of `walk`: `(M - 1) (steps - 1) + 1` for M items, `M (steps - 1)` when closed."""
     stops = _each(space, items)
@@ -125,10 +214,10 @@ def walk_codes(
         )
     ends = [*stops[1:], stops[0]] if closed else stops[1:]
     legs = [
-        interpolate_codes(space, a, b, steps=steps, method=method)[:-1]
+        interpolate_codes(space, a, b, steps=steps, method=method, classes=classes)[:-1]
         for a, b in zip(stops, ends, strict=False)
     ]
-    return concatenate(legs if closed else [*legs, stops[-1]])
+    return concatenate(legs if closed else [*legs, codes_of(space, stops[-1])])
 
 
 def traverse(
@@ -224,24 +313,40 @@ def straight(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     return (1 - t) * a + t * b
 
 
-METHODS: dict[str, Between] = {"linear": straight, "spherical": spherical}
+BETWEEN: dict[str, Between] = {"linear": straight, "spherical": spherical}
+METHODS = [*BETWEEN, "geodesic"]
 
 
-def _between(method: str) -> Between:
-    if method not in METHODS:
-        raise unknown("method", method, list(METHODS))
-    path = METHODS[method]
-
-    def between(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-        return path(a.flatten(1), b.flatten(1), t).reshape(-1, *a.shape[1:])
-
-    return between
+def _moved(start: Codes, end: Codes, level: str) -> Codes:
+    """The code at the end of a way on which only a level moves."""
+    return Codes({**start.tensors, level: end[level]})
 
 
-def _each(space: Space, items: Any) -> list[Codes]:
-    if isinstance(items, list | tuple | range):
-        return [codes_of(space, item) for item in items]
-    return list(items if isinstance(items, Codes) else space.encode(items))
+def _decoded(space: Space, codes: Codes, stops: Sequence[Any], steps: int) -> Tensor:
+    """What codes on a way stand for, and the details of its stops, which fade between them."""
+    x = space.decode_tensor(codes)
+    if not stops or len(space.modality.shape) != 3:
+        return x
+    details = torch.cat([_details(space, stop) for stop in stops])
+    leg = torch.arange(len(x)) // (steps - 1)
+    t = (torch.arange(len(x)) % (steps - 1) / (steps - 1))[:, None, None, None]
+    carried = (1 - 2 * t).clamp(min=0) * details[leg]
+    awaited = (2 * t - 1).clamp(min=0) * details[(leg + 1) % len(stops)]
+    return (x + carried + awaited).clamp(0, 1)
+
+
+def _details(space: Space, thing: Any) -> Tensor:
+    """What a code does not hold of a picture, `[1, C, H, W]`; 0 of a code or what is not kept."""
+    made = space.decode_tensor(codes_of(space, thing))
+    before = as_seen(space, thing)
+    return torch.zeros_like(made) if before is None else before - made
+
+
+def _each(space: Space, items: Any) -> list[Any]:
+    if isinstance(items, list | tuple | range | Codes):
+        return list(items)
+    number = len(space.modality.encode(items))
+    return [items] if number == 1 else [items[n : n + 1] for n in range(number)]
 
 
 def _require_steps(steps: int) -> None:

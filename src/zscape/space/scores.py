@@ -37,6 +37,7 @@ from zscape.space.walks import manner
 
 THRESHOLD = 0.01
 DRAWS = 32
+OF_A_SUM = {ERROR: 0.5}  # of surprises by pictures; by the neighbours 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,15 +139,16 @@ def score(
     `reconstruction` -log p(x | z) and `rate` KL(q || p) at the posterior's centre; `likelihood`,
     the importance-weighted -log p(x); `density`, -log of the density of codes (the model's own
     prior where that was learned, else a mixture fitted to the codes); `error` of pictures, the
-    squared difference to the reconstruction, blurred first; `neighbours`, the mean distance to
-    the 2 nearest normals (rows standardised, pictures blurred and of unit length), with
+    squared difference to the reconstruction, both blurred and of unit length; `neighbours`, the
+    mean distance to the 2 nearest normals (rows standardised; pictures blurred, of unit length,
+    and moved by a pixel where that brings them nearer), with
     `taxicab_neighbours` of rows the same by absolute differences; and `code_neighbours`, likewise
     in [0.3 z / sigma, residual / its scale].
 
     Each becomes a p-value by the items that were held out of training; of neighbours, where
-    nothing was trained, by all items, each left out in turn. The whole is the largest -log p among
-    the neighbours, code_neighbours and error, calibrated again; it did better than any sum, and
-    better than with the likelihood among them.
+    nothing was trained, by all items, each left out in turn. The whole of rows is the largest
+    -log p among neighbours, taxicab_neighbours and code_neighbours; of pictures, that of the
+    neighbours and half of that of the error, added; calibrated again.
 
     Sessions of a log have scores of their own: `counts` and `order`, -log p by the model;
     `count_neighbours`, the distance to the nearest count vector, each count in units of its
@@ -215,7 +217,14 @@ def usual_parts(space: Space) -> tuple[str, ...]:
     if isinstance(space.modality, Logs):
         return WHOLE
     pictures = isinstance(space.modality, Image)
-    return (NEIGHBOURS, ERROR if pictures else TAXICAB, CODE_NEIGHBOURS)
+    return (NEIGHBOURS, ERROR) if pictures else (NEIGHBOURS, TAXICAB, CODE_NEIGHBOURS)
+
+
+def _weights(space: Space) -> Mapping[str, float] | None:
+    """Of the sum that the whole is; None where the largest part counts alone."""
+    if isinstance(space.modality, Logs):
+        return {}
+    return OF_A_SUM if isinstance(space.modality, Image) else None
 
 
 def _alike(spaces: tuple[Space, ...]) -> tuple[Space, ...]:
@@ -262,8 +271,7 @@ def _concluded(
     threshold: float,
     notes: tuple[str, ...],
 ) -> Scores:
-    summed = isinstance(space.modality, Logs)
-    combined = combine({name: values[name] for name in whole}, summed=summed)
+    combined = combine({name: values[name] for name in whole}, weights=_weights(space))
     parts = {}
     for name, (normals, found) in values.items():
         alone = combined.surprises[name] if name in whole else surprise(normals, found)

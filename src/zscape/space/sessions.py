@@ -174,7 +174,8 @@ def reasons(space: Space, before: Seen, stored: Tensor) -> Iterator[list[Reason]
         said = space.model.encode(x).likelihood
         costs = -said.log_prob_per_unit(x)  # type: ignore[attr-defined]
         likeliest = said.likeliest(x).long()  # type: ignore[attr-defined]
-        near = before.counts[before.nearest(x[:, :kinds])[1]]
+        # A session that was seen once may be this one, which says nothing: the next is asked.
+        near = before.counts[before.nearest(x[:, :kinds], own=True)[1]]
         follow = before.surprises(x[:, kinds:].long())
         for n, row in enumerate(x):
             counts, order = row[:kinds], row[kinds:].long()

@@ -17,6 +17,7 @@ from zscape.model.filling import Filling
 from zscape.model.ladder import Rung
 from zscape.model.level import Choice, Flat, Level
 from zscape.model.model import Model
+from zscape.model.parted import Part
 from zscape.model.start import Told
 from zscape.networks import Encoder
 from zscape.networks.causal import Causal
@@ -244,7 +245,9 @@ def code_shape(model: Model) -> tuple[int, ...]:
             prior sees what is there of a thing.
     """
     level = top(model)
-    if isinstance(model.start, Filling) or not isinstance(level, Flat | Aside | Rung | Choice):
+    if isinstance(model.start, Filling) or not isinstance(
+        level, Flat | Aside | Rung | Choice | Part
+    ):
         raise SpecError(
             f"A prior that is refitted must depend on nothing, and that of {level.name!r} sees "
             "what is there of a thing, as it fills the rest. Refit a model that does not fill."

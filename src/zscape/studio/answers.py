@@ -57,6 +57,10 @@ class Answers:
         # Shielded: who leaves must not take the answer from others that wait for it.
         return await asyncio.shield(task)
 
+    def peek(self, key: Hashable) -> Kept | None:
+        """The answer of that key where it is kept."""
+        return self._kept.get(key)
+
     def drop(self, study: str) -> None:
         """Forgets what is kept of a study: the first part of its keys."""
         for key in [k for k in self._kept if isinstance(k, tuple) and k[0] == study]:

@@ -6,7 +6,7 @@ taken, who has waited longest without a whole request.
 """
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -42,14 +42,13 @@ class Door(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Lets a connection in, in place of the one that waited longest where all are taken."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
         if len(self.inside) >= CONNECTIONS and not self._make_room():
-            transport.abort()
+            self.transport.abort()
             return
         self.inside[self] = None
         self._hurry = self.loop.call_later(PATIENCE, self._cut)
-        self.inner.connection_made(transport)
+        self.inner.connection_made(self.transport)
 
     def data_received(self, data: bytes) -> None:
         """Passes bytes on, and looks whether a whole request came of them."""

@@ -65,6 +65,7 @@ class Job:
     snapshots: OrderedDict[int, Snapshot] = field(default_factory=OrderedDict)
     created: float = field(default_factory=time.time)
     told: float = 0.0
+    stopping: bool = False
     pipe: Pipe | None = None
     task: asyncio.Task[None] | None = None
 
@@ -147,7 +148,7 @@ class Jobs:
             assert job.task is not None
             job.task.cancel()
             return
-        job.words = "stopping"
+        job.stopping, job.words = True, "stopping"
         job.pipe.interrupt()
         self._tell(job)
 
@@ -186,7 +187,10 @@ class Jobs:
                 self._tell(job)
 
     async def _follow(self, job: Job, pipe: Pipe) -> None:
-        await pipe.hear()  # it is ready
+        await pipe.hear()  # it is ready, and hears an interruption from now on
+        if job.stopping:
+            job.state = "stopped"
+            return
         await pipe.tell(job.record)
         while job.state == "running":
             record, payload = await pipe.hear()
@@ -195,7 +199,8 @@ class Jobs:
     def _heard(self, job: Job, record: dict[str, Any], payload: bytes) -> None:
         said = record["say"]
         if said == "share":
-            job.share, job.words = record["share"], record["words"]
+            job.share = record["share"]
+            job.words = job.words if job.stopping else record["words"]
             if time.monotonic() - job.told > OFTEN:
                 self._tell(job)
         elif said == "progress":
@@ -223,7 +228,7 @@ class Jobs:
         self._events.tell("snapshot", {"job": job.id, "step": made.step, "epoch": made.epoch})
 
     def _lost(self, job: Job) -> None:
-        if job.words == "stopping":
+        if job.stopping:
             job.state = "stopped"
             return
         job.state = "failed"

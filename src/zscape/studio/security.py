@@ -7,18 +7,17 @@ exists; logins stand in `logins`.
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
+from zscape.studio.body import Body, Message, Receive, too_large
 from zscape.studio.logins import Login, Logins, login_refusal
 from zscape.studio.refusals import Refusal, too_many
 
-Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -28,7 +27,6 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE")
 READING = ("GET", "HEAD")
 HEADER_BYTES = 16 * 2**10
 JSON_BYTES, UPLOAD_BYTES = 2 * 2**20, 32 * 2**20
-PATIENCE, PACE = 10.0, 100_000  # s that a body may take, and bytes that earn a further second
 SOCKETS = 20  # WebSockets of one login
 PIECE = 256 * 1024  # bytes of an answer sent at a time, so that a slow reader is seen
 LOGIN = "zscape.login"  # where a scope says who asks
@@ -72,10 +70,17 @@ class Guard:
         app: what is guarded.
         where: it is served.
         logins: who may use it.
+        crowded: refuses what a person may not ask for now, before its body is read.
     """
 
-    def __init__(self, app: App, where: Place, logins: Logins) -> None:
-        self.app, self.where, self.logins = app, where, logins
+    def __init__(
+        self,
+        app: App,
+        where: Place,
+        logins: Logins,
+        crowded: Callable[[str, Login], None] = lambda path, login: None,
+    ) -> None:
+        self.app, self.where, self.logins, self.crowded = app, where, logins, crowded
         self._uploading = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,7 +98,9 @@ class Guard:
         try:
             self._require_host(scope, headers)
             _require_path(scope)
-            scope[LOGIN] = self._admitted(scope, headers)
+            login = scope[LOGIN] = self._admitted(scope, headers)
+            if login is not None and scope["method"] == "POST":
+                self.crowded(scope["path"], login)
             await self._served(scope, headers, receive, answering)
         except Refusal as refusal:
             if not answering.started:
@@ -102,7 +109,7 @@ class Guard:
     async def _served(
         self, scope: Scope, headers: dict[str, str], receive: Receive, answering: "_Answering"
     ) -> None:
-        body = _Body(receive, *_allowed_body(scope, headers))
+        body = Body(receive, *_allowed_body(scope, headers))
         if body.is_upload:
             if self._uploading:
                 raise too_many()
@@ -196,72 +203,6 @@ class _Answering:
             await self._send({**message, "body": piece, "more_body": more or not last})
 
 
-class _Body:
-    """The body of a request: no larger and no slower than it may be."""
-
-    def __init__(self, receive: Receive, most: int, is_upload: bool) -> None:
-        self.most, self.is_upload = most, is_upload
-        self.gone = asyncio.Event()  # the client is
-        self.whole = False
-        self._receive, self._arrived, self._began = receive, 0, time.monotonic()
-        self._gathered: list[bytes] = []
-
-    async def gather(self) -> None:
-        """Reads all of it, before it reaches the application."""
-        while not self.whole and not self.gone.is_set():
-            self._gathered.append((await self._next())["body"])
-
-    async def receive(self) -> Message:
-        if self._gathered:
-            content = b"".join(self._gathered)
-            self._gathered.clear()
-            return {"type": "http.request", "body": content, "more_body": False}
-        if not self.whole and not self.gone.is_set():
-            return await self._next()
-        await self.gone.wait()
-        return {"type": "http.disconnect"}
-
-    async def watch(self) -> None:
-        """Waits until the client is gone, once its body is here."""
-        while not self.whole and not self.gone.is_set():
-            await asyncio.sleep(0.1)
-        if not self.gone.is_set():
-            await self._receive()
-            self.gone.set()
-
-    async def _next(self) -> Message:
-        left = PATIENCE + self._arrived / PACE - (time.monotonic() - self._began)
-        try:
-            async with asyncio.timeout(left):
-                message = await self._receive()
-        except TimeoutError as error:
-            raise Refusal(
-                408,
-                "too_slow",
-                f"A body must come within {PATIENCE:g} s, and a second more for every 100 kB, and "
-                "did not. Try again.",
-                {"Connection": "close"},
-            ) from error
-        if message["type"] == "http.disconnect":
-            self.gone.set()
-            return {**message, "body": b""}
-        self._arrived += len(message.get("body", b""))
-        if self._arrived > self.most:
-            raise too_large(self.most)
-        self.whole = not message.get("more_body", False)
-        return message
-
-
-def too_large(most: int) -> Refusal:
-    """The refusal of a body."""
-    return Refusal(
-        413,
-        "too_large",
-        f"A body must have at most {most:,} bytes here, and has more. Send less.",
-        {"Connection": "close"},
-    )
-
-
 def _headers(scope: Scope) -> dict[str, str]:
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
 
@@ -329,7 +270,7 @@ def _allowed_body(scope: Scope, headers: dict[str, str]) -> tuple[int, bool]:
     return most, upload and has_body
 
 
-async def _until_gone(answer: Awaitable[None], body: _Body) -> None:
+async def _until_gone(answer: Awaitable[None], body: Body) -> None:
     """Serves a request; what its client no longer waits for is not done."""
     serving = asyncio.ensure_future(answer)
     watching = asyncio.ensure_future(body.watch())
@@ -362,7 +303,8 @@ async def _until_ended(answer: Awaitable[None], login: Login, send: Send) -> Non
         ended.cancel()
 
 
-def _safe_headers(host: str) -> list[tuple[bytes, bytes]]:
+@lru_cache(maxsize=64)
+def _safe_headers(host: str) -> tuple[tuple[bytes, bytes], ...]:
     rules = {
         "default-src": "'self'",
         "script-src": "'self'",
@@ -376,7 +318,7 @@ def _safe_headers(host: str) -> list[tuple[bytes, bytes]]:
         "frame-ancestors": "'none'",
     }
     policy = "; ".join(f"{name} {value}" for name, value in rules.items())
-    return [
+    return (
         (b"content-security-policy", policy.encode("ascii")),
         (b"x-content-type-options", b"nosniff"),
         (b"referrer-policy", b"no-referrer"),
@@ -385,7 +327,7 @@ def _safe_headers(host: str) -> list[tuple[bytes, bytes]]:
         (b"cross-origin-resource-policy", b"same-origin"),
         (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
         (b"cache-control", b"no-store"),
-    ]
+    )
 
 
 def _is_host(host: str) -> bool:

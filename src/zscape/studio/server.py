@@ -85,7 +85,7 @@ def make_app(studio: Studio, where: Place, link_used: Callable[[], object] = lam
     app.add_exception_handler(HTTPException, _refused_by_framework)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _failed)
-    return Guard(app, where, studio.logins)
+    return Guard(app, where, studio.logins, studio.crowded)
 
 
 def serve(roots: Sequence[Path], asked: Asked) -> None:
@@ -111,7 +111,9 @@ def serve(roots: Sequence[Path], asked: Asked) -> None:
     greeting = _Greeting(asked, port, logins, file)
     app = make_app(studio, where, greeting.link)
     try:
-        asyncio.run(_served(app, listening, studio, greeting))
+        config = configured(app)
+        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+            runner.run(_served(config, listening, studio, greeting))
     finally:
         if asked.token is None:
             file.unlink(missing_ok=True)
@@ -139,9 +141,9 @@ def configured(app: Guard) -> uvicorn.Config:
 
 
 async def _served(
-    app: Guard, listening: list[socket.socket], studio: Studio, greeting: "_Greeting"
+    config: uvicorn.Config, listening: list[socket.socket], studio: Studio, greeting: "_Greeting"
 ) -> None:
-    server = uvicorn.Server(configured(app))
+    server = uvicorn.Server(config)
     ending = asyncio.create_task(_end(server, studio))
     greeting.hello(studio)
     try:
@@ -247,7 +249,8 @@ def _sockets(asked: Asked) -> list[socket.socket]:
 
 def _bound(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    made = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio sends small answers at once only where it is told that this is TCP.
+    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind((host, port))

@@ -8,6 +8,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -85,9 +86,10 @@ class Studies:
         if key not in self._paths:
             self.all()
         path = self._paths.get(key)
-        if path is None or not (path / SPEC).is_file():
+        known = None if path is None else _known(key, path)
+        if known is None or (not known.content and not (known.path / SPEC).is_file()):
             raise not_found("A study of that id")
-        return _known(key, path)
+        return known
 
     def trained(self, key: str) -> Known:
         """The same, when it can be used.
@@ -125,7 +127,10 @@ class Studies:
         parent = home.parent if (home / SPEC).is_file() else home
         stem = name.replace(" ", "-")
         names = (f"{stem}{f'-{n}' * (n > 1)}" for n in count(1))
-        return next(path for path in map(parent.joinpath, names) if not path.exists())
+        path = next(path for path in map(parent.joinpath, names) if not path.exists())
+        if not any(path.is_relative_to(root) for root in self.roots):
+            self.roots.append(path)
+        return path
 
 
 def study_id(path: Path) -> str:
@@ -200,12 +205,22 @@ def _studies_in(root: Path, deepest: int) -> Iterator[Path]:
 
 
 def _known(key: str, path: Path) -> Known:
-    listed = _json(path / MANIFEST)
-    files = listed.get("files", listed) if isinstance(listed, dict) else {}
-    if not isinstance(files, dict) or not all(name in files for name in TRAINED):
+    try:
+        seen = os.stat(path / MANIFEST, follow_symlinks=False)
+    except OSError:
         return Known(key, path, "")
+    return Known(key, path, _content(path, seen.st_mtime_ns, seen.st_size, seen.st_ino))
+
+
+@lru_cache(maxsize=MOST)
+def _content(path: Path, changed: int, size: int, inode: int) -> str:
+    """What a manifest that was looked at then says of codes, items and weights."""
+    listed = _json(path / MANIFEST)
+    files = listed.get("files") if isinstance(listed, dict) else None
+    if not isinstance(files, dict) or not all(name in files for name in TRAINED):
+        return ""
     told = json.dumps([files[name] for name in TRAINED], sort_keys=True)
-    return Known(key, path, hashlib.sha256(told.encode()).hexdigest()[:16])
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
 def _state(known: Known) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,12 +13,13 @@ from zscape.studio.answers import AGAIN, Answers, Kept, respond
 from zscape.studio.events import Events
 from zscape.studio.jobs import Job, Jobs
 from zscape.studio.logins import Login, Logins
-from zscape.studio.refusals import Json
+from zscape.studio.refusals import Json, Refusal
 from zscape.studio.security import LOGIN
 from zscape.studio.selections import Selections
 from zscape.studio.studies import Known, Studies, card
 from zscape.studio.workers import SECONDS, Reply, Worker
 
+FOR_DECODER = ("decode", "sample", "path", "mix", "redraw")  # the verbs that it is asked for
 LONG = 300.0  # s that the doctor and its like may take
 
 
@@ -39,6 +40,8 @@ class Studio:
         maps: points that UMAP laid out, by study and content.
         scored: the scores that anomalies told of, likewise.
         static: the folder of the built page.
+        measured: contents of studies whose figures were asked for.
+        tasks: that run aside.
     """
 
     studies: Studies
@@ -53,6 +56,8 @@ class Studio:
     maps: dict[tuple[str, str], bytes]
     scored: dict[tuple[str, str], list[dict[str, Any]]]
     static: Path
+    measured: set[str] = field(default_factory=set)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def start(self) -> None:
         """Starts the processes; the page is there before torch is."""
@@ -61,8 +66,19 @@ class Studio:
 
     async def stop(self) -> None:
         """Ends all processes; training keeps its state."""
+        for task in self.tasks:
+            task.cancel()
         await self.jobs.stop_all()
         await asyncio.gather(self.decoder.stop(), self.reader.stop(), self.judge.stop())
+
+    def crowded(self, path: str, login: Login) -> None:
+        """Refuses a verb that would not be served now, before anything is done for it.
+
+        Raises:
+            Refusal: too much waits already.
+        """
+        if path.rpartition("/")[2] in FOR_DECODER:
+            self.decoder.require_room(login)
 
     async def ask(
         self,
@@ -106,16 +122,37 @@ class Studio:
         worker: Worker | None = None,
     ) -> Kept:
         """The same before it is a response."""
-        key = (known.id, known.content, call, repr(arguments), len(payload))
+        key = _key(known, call, arguments, payload)
         asked = worker or self.reader
         seconds = LONG if asked is self.judge else SECONDS
-        login = login_of(request)
+        login: Login = request.scope[LOGIN]
         return await self.answers.get(
             key,
             lambda: self.ask(
                 asked, login, known, call, arguments, payload=payload, seconds=seconds
             ),
         )
+
+    def figures(self, request: Request, known: Known) -> list[Json]:
+        """The figures of a study; none until they are measured, which an event then tells."""
+        kept = self.answers.peek(_key(known, "figures"))
+        if kept is not None:
+            found: list[Json] = json.loads(kept.content)["figures"]
+            return found
+        if known.content not in self.measured:
+            self.measured.add(known.content)
+            task = asyncio.create_task(self._measure(request, known))
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+        return []
+
+    async def _measure(self, request: Request, known: Known) -> None:
+        try:
+            await self.kept(request, known, "figures", worker=self.judge)
+        except Refusal:
+            self.measured.discard(known.content)
+            return
+        self.events.tell("study", {"id": known.id, "change": "measured", "card": card(known)})
 
     async def count(self, request: Request, known: Known) -> int:
         """How many items a study has."""
@@ -124,13 +161,20 @@ class Studio:
         return number
 
 
-def studio_of(request: Request) -> Studio:
+def _key(
+    known: Known, call: str, arguments: Json | None = None, payload: bytes = b""
+) -> tuple[str, str, str, str, int]:
+    return known.id, known.content, call, repr(arguments), len(payload)
+
+
+# Not `def`: that would be called in a thread for every request.
+async def studio_of(request: Request) -> Studio:
     """The studio that serves a request."""
     found: Studio = request.app.state.studio
     return found
 
 
-def login_of(request: Request) -> Login:
+async def login_of(request: Request) -> Login:
     """Who asks."""
     login: Login = request.scope[LOGIN]
     return login

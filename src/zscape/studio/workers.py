@@ -1,7 +1,7 @@
 """The processes that call the library, as the server sees them: bounded queues, nothing waits long.
 
-A worker answers one exchange at a time, so that what nobody waits for any more is never begun, and
-live messages that came meanwhile go together.
+A worker is told little more than it does in a turn, so that what nobody waits for any more is never
+begun, and live messages that came meanwhile go together.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from zscape.studio.refusals import Refusal, overload, too_many
 QUEUE, SHARE = 32, 8  # requests that wait for a worker; of one login for all of them
 SECONDS = 30.0  # that a request may wait and be worked on
 AGAIN = 0.2  # s until a lost process is begun anew
+SMOOTH = 8  # calls over which the pace is a mean
 TURN = 20.0  # ms that live messages may take together before others have their turn
 STATUS = {
     "not_found": 404,
@@ -72,15 +73,19 @@ class Worker:
         patience: s that one exchange may take before the process is ended.
         state: "idle", "starting", "ready" or "lost".
         milliseconds: that the last live message took.
+        pace: milliseconds of CPU time that a call takes, of late.
     """
 
     role: str
     patience: float = 60.0
     state: str = "idle"
     milliseconds: float = 0.0
+    pace: float = 10.0
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     _queue: deque[Asked] = field(default_factory=deque)
     _came: asyncio.Event = field(default_factory=asyncio.Event)
+    _flying: deque[list[Asked]] = field(default_factory=deque)
+    _took_off: asyncio.Event = field(default_factory=asyncio.Event)
     _serving: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -96,6 +101,17 @@ class Worker:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._serving
             self._serving = None
+
+    def require_room(self, login: Login) -> None:
+        """Nothing, unless too much waits.
+
+        Raises:
+            Refusal: of this login, or of all.
+        """
+        if login.waiting >= SHARE:
+            raise too_many()
+        if len(self._queue) >= QUEUE:
+            raise overload()
 
     async def ask(
         self,
@@ -120,10 +136,7 @@ class Worker:
         Raises:
             Refusal: the queue is full, it took too long, or the library refused.
         """
-        if login.waiting >= SHARE:
-            raise too_many()
-        if len(self._queue) >= QUEUE:
-            raise overload()
+        self.require_room(login)
         self.start()
         asked = Asked(record, payload, asyncio.get_running_loop().create_future(), kin, count)
         self._queue.append(asked)
@@ -148,19 +161,61 @@ class Worker:
                 await pipe.hear()  # it has imported torch
                 self.state = "ready"
                 self.ready.set()
-                while True:
-                    await self._exchange(await self._next(), pipe)
+                await self._exchange(pipe)
             except (OSError, EOFError, TimeoutError):
                 self.state = "lost"
                 await asyncio.sleep(AGAIN)
             finally:
+                for flight in self._flying:
+                    _fail(flight, _lost())
+                self._flying.clear()
                 await pipe.close(grace=0.0 if self.state == "lost" else GRACE)
 
-    async def _next(self) -> list[Asked]:
+    async def _exchange(self, pipe: Pipe) -> None:
+        """Tells the process what to do, a little ahead of what it answers, until it is lost."""
+        talking = asyncio.create_task(self._talk(pipe))
+        hearing = asyncio.create_task(self._hear(pipe))
+        try:
+            await asyncio.wait({talking, hearing}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (talking, hearing):
+                if task.done():
+                    task.result()
+        finally:
+            talking.cancel()
+            hearing.cancel()
+            await asyncio.gather(talking, hearing, return_exceptions=True)
+
+    async def _talk(self, pipe: Pipe) -> None:
+        while True:
+            while not self._queue or len(self._flying) >= self._ahead():
+                self._came.clear()
+                await self._came.wait()
+            flight = self._next()
+            self._flying.append(flight)
+            record, payload = flight[0].record, flight[0].payload
+            if flight[0].kin is not None:
+                counts = {"counts": [each.count for each in flight]}
+                record = {**record, "arguments": {**record["arguments"], **counts}}
+                payload = b"".join(each.payload for each in flight)
+            self._took_off.set()
+            await pipe.tell(record, payload)
+
+    async def _hear(self, pipe: Pipe) -> None:
+        while True:
+            while not self._flying:
+                self._took_off.clear()
+                await self._took_off.wait()
+            async with asyncio.timeout(self.patience):
+                told, content = await pipe.hear()
+            self._landed(self._flying.popleft(), told, content)
+            self._came.set()
+
+    def _ahead(self) -> int:
+        """How many calls the process may be told before it answers: what it does in one turn."""
+        return max(2, min(QUEUE, int(TURN / max(self.pace, 0.1))))
+
+    def _next(self) -> list[Asked]:
         """The call that waited longest, and live messages that may go with it."""
-        while not self._queue:
-            self._came.clear()
-            await self._came.wait()
         first = self._queue.popleft()
         if first.kin is None:
             return [first]
@@ -170,27 +225,16 @@ class Worker:
             self._queue.remove(asked)
         return kin
 
-    async def _exchange(self, asked: list[Asked], pipe: Pipe) -> None:
-        record, payload = asked[0].record, asked[0].payload
-        if asked[0].kin is not None:
-            counts = {"counts": [each.count for each in asked]}
-            record = {**record, "arguments": {**record["arguments"], **counts}}
-            payload = b"".join(each.payload for each in asked)
-        try:
-            async with asyncio.timeout(self.patience):
-                await pipe.tell(record, payload)
-                told, content = await pipe.hear()
-        except (OSError, EOFError, TimeoutError):
-            _fail(asked, _lost())
-            raise
+    def _landed(self, flight: list[Asked], told: Mapping[str, Any], content: memoryview) -> None:
+        self.pace += (told["took"] - self.pace) / SMOOTH
         if "error" in told:
             error = told["error"]
-            _fail(asked, Refusal(STATUS.get(error["id"], 422), error["id"], error["sentence"]))
-        elif asked[0].kin is None:
-            _answer(asked[0], Reply(told, content))
+            _fail(flight, Refusal(STATUS.get(error["id"], 422), error["id"], error["sentence"]))
+        elif flight[0].kin is None:
+            _answer(flight[0], Reply(told, content))
         else:
-            self.milliseconds = told["milliseconds"] / len(asked)
-            _share_out(asked, told, content)
+            self.milliseconds = told["milliseconds"] / len(flight)
+            _share_out(flight, told, content)
 
 
 def _share_out(asked: list[Asked], told: Mapping[str, Any], content: memoryview) -> None:

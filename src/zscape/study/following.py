@@ -1,13 +1,13 @@
 """Judging sessions of a log while its lines come: bounded memory, and no look at the future."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from zscape.errors import SpecError
+from zscape.errors import SpecError, unknown
 from zscape.modalities.cutting import Cutter, Session, message_of
 from zscape.modalities.found import quote
 from zscape.modalities.logs import Logs
@@ -50,7 +50,7 @@ class Judge:
     Attributes:
         space: of sessions.
         before: what the normal ones were like.
-        normals: each score of the normals, by name, `[M]`.
+        normals: each score that counts, of the normals, by name, `[M]`.
         whole: the sum of their surprises, `[M]`.
         known: the surprise of sessions that were judged, and which score is the most surprised.
     """
@@ -75,16 +75,21 @@ class Judge:
 
     def _measured(self, stored: Tensor) -> list[tuple[float, str]]:
         values = session_scores(self.space, self.before, stored, own=False)
-        each = torch.stack([surprise(self.normals[name], values[name]) for name in WHOLE])
+        names = list(self.normals)
+        each = torch.stack([surprise(self.normals[name], values[name]) for name in names])
         told, leading = surprise(self.whole, each.sum(0)).tolist(), each.argmax(0).tolist()
-        return [(nats, WHOLE[place]) for nats, place in zip(told, leading, strict=True)]
+        return [(nats, names[place]) for nats, place in zip(told, leading, strict=True)]
 
 
-def judge_of(space: Space) -> Judge:
+def judge_of(space: Space, parts: Sequence[str] = ()) -> Judge:
     """A judge of sessions, calibrated on the normals of a space as `score` is.
 
+    Args:
+        space: of a log.
+        parts: names of the scores that count; none: all four.
+
     Raises:
-        SpecError: a space of other things.
+        SpecError: a space of other things, or a score that there is not.
         DataError: fewer than 5 normals.
     """
     if not isinstance(space.modality, Logs):
@@ -92,15 +97,24 @@ def judge_of(space: Space) -> Judge:
             "Lines that come can be scored by a study of a log, and this one is of other things. "
             "Give a file."
         )
+    for name in parts:
+        if name not in WHOLE:
+            raise unknown("score", name, list(WHOLE))
+    names = tuple(parts) or WHOLE
     (others,) = beside((space,), own=False)
-    *_, (_, _, found) = scores_beside(space, space.items[:1], others, WHOLE, draws=1, seed=0)
+    *_, (_, _, found) = scores_beside(space, space.items[:1], others, names, draws=1, seed=0)
     normals = {name: of_normals for name, (of_normals, _) in found.items()}
     whole = torch.stack([surprise(values, values) for values in normals.values()]).sum(0)
     return Judge(space, seen_of(space), normals, whole, {})
 
 
 def follow(
-    space: Space, chunks: Iterable[list[str]], *, threshold: float = 0.01, idle: int = IDLE
+    space: Space,
+    chunks: Iterable[list[str]],
+    *,
+    threshold: float = 0.01,
+    parts: Sequence[str] = (),
+    idle: int = IDLE,
 ) -> Iterator[Judged]:
     """Judges the sessions of lines as soon as each is over; memory does not grow with the lines.
 
@@ -108,13 +122,15 @@ def follow(
         space: of a log, whose lines are cut as those it was trained on.
         chunks: lines, as many at a time as have come.
         threshold: share of normals that may be flagged.
+        parts: names of the scores that count; none: all four.
         idle: lines that go by without a session, cut by its id, before it is over.
 
     Raises:
-        SpecError: a space of other things, or a threshold that is no share.
+        SpecError: a space of other things, a score that there is not, or a threshold that is no
+            share.
     """
     require_threshold(threshold)
-    judge = judge_of(space)
+    judge = judge_of(space, parts)
     logs = space.modality
     assert isinstance(logs, Logs)
     miner, cutter = logs.miner(), Cutter(logs.how, idle=idle)

@@ -33,6 +33,7 @@ import torch
 
 ops = torch.ops.aten
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "I64": torch.int64, "BOOL": torch.bool}
+DTYPES |= {"F16": torch.float16, "BF16": torch.bfloat16, "I32": torch.int32, "U8": torch.uint8}
 
 
 def load(path):

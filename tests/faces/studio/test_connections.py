@@ -13,7 +13,7 @@ import pytest
 import uvicorn
 from tests.faces.studio.conftest import API, TOKEN
 
-from zscape.studio import door, security
+from zscape.studio import body, door
 from zscape.studio.answers import Kept
 from zscape.studio.routes import live
 from zscape.studio.security import Guard, place
@@ -25,7 +25,7 @@ PATIENCE = 0.6  # s, in place of 10
 @pytest.fixture
 def served(make, monkeypatch):
     """A studio that listens; the port and the studio."""
-    for module in (door, security, live):
+    for module in (door, body, live):
         monkeypatch.setattr(module, "PATIENCE", PATIENCE)
     app, studio = make()
     listening = socket.create_server(("127.0.0.1", 0))
@@ -196,3 +196,27 @@ def test_events_go_on_where_they_broke_off(served):
         'data: {"n": 2}',
     ]
     assert "event: reset" in follow(**{"Last-Event-ID": "999"})
+
+
+def test_a_socket_that_nobody_reads_is_cut(served, connect):
+    port, studio = served
+    study = next(k for k in studio.studies.all() if k.path.name == "pictures").id
+    made = connect()
+    head = (
+        f"GET {API}/studies/{study}/live HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+        f"Authorization: Bearer {TOKEN}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+    made.send(head.encode())
+    message = struct.pack("<IHH", 1, 256, 0) + b"\0" * 256 * 12
+    frame = b"\x82\xfe" + struct.pack(">H", len(message)) + b"\0\0\0\0" + message
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    made.settimeout(0.2)
+    began = time.monotonic()
+    while studio.logins.scripts.sockets or time.monotonic() - began < 0.5:
+        with contextlib.suppress(TimeoutError):
+            try:
+                made.send(frame)
+            except ConnectionError:
+                break
+        assert time.monotonic() - began < 60, "it is still served"

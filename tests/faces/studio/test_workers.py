@@ -15,23 +15,28 @@ class Slow:
     """A process that answers when it is let, and remembers what it was asked."""
 
     def __init__(self):
-        self.asked, self.let, self.dies = [], asyncio.Semaphore(0), False
+        self.asked, self.heard, self.greeted = [], 0, False
+        self.let, self.dies = asyncio.Semaphore(0), False
 
     async def tell(self, record, payload=b""):
         self.asked.append((record, bytes(payload)))
 
     async def hear(self):
-        if not self.asked:
+        if not self.greeted:
+            self.greeted = True
             return {"hello": True}, memoryview(b"")
         await self.let.acquire()
         if self.dies:
             raise EOFError
-        record, payload = self.asked[-1]
+        record, payload = self.asked[self.heard]
+        self.heard += 1
         counts = record["arguments"].get("counts")
         if counts is None:
-            return {"media": "text/plain", "name": record["call"]}, memoryview(payload)
+            return {"media": "text/plain", "name": record["call"], "took": 15.0}, memoryview(
+                payload
+            )
         shapes = [[count, 1, 1, 1] for count in counts]
-        return {"shapes": shapes, "milliseconds": 1.0 * len(counts)}, memoryview(payload)
+        return {"shapes": shapes, "milliseconds": 1.0, "took": 15.0}, memoryview(payload)
 
     async def close(self, grace=0.0):
         pass
@@ -50,6 +55,7 @@ def run(body, monkeypatch):
         monkeypatch.setattr(workers, "open_pipe", open_pipe)
         monkeypatch.setattr(workers, "AGAIN", 0.0)
         worker = Worker("decoder")
+        worker.pace = 15.0  # so that only one call is told ahead
         worker.start()
         await worker.ready.wait()
         try:
@@ -90,8 +96,8 @@ def test_one_login_may_not_fill_the_queue(monkeypatch):
 def test_the_queue_ends(monkeypatch):
     async def body(worker, processes):
         logins = [Login(str(n)) for n in range(QUEUE // SHARE + 1)]
-        waiting = [asyncio.create_task(worker.ask(logins[-1], call()))]
-        await settle()  # one is being worked on
+        waiting = [asyncio.create_task(worker.ask(logins[-1], call())) for _ in range(2)]
+        await settle()  # one is being worked on, and the next is told already
         waiting += [
             asyncio.create_task(worker.ask(logins[n // SHARE], call())) for n in range(QUEUE)
         ]
@@ -109,8 +115,9 @@ def test_the_queue_ends(monkeypatch):
 def test_what_nobody_waits_for_is_not_begun(monkeypatch):
     async def body(worker, processes):
         login = Login("one")
-        first = asyncio.create_task(worker.ask(login, call("first")))
-        gone = [asyncio.create_task(worker.ask(login, call("gone"))) for _ in range(5)]
+        first = [asyncio.create_task(worker.ask(login, call("first"))) for _ in range(2)]
+        await settle()
+        gone = [asyncio.create_task(worker.ask(login, call("gone"))) for _ in range(3)]
         last = asyncio.create_task(worker.ask(login, call("last")))
         await settle()
         for task in gone:
@@ -118,10 +125,10 @@ def test_what_nobody_waits_for_is_not_begun(monkeypatch):
         with pytest.raises(Refusal) as late:
             await worker.ask(login, call("late"), seconds=0.05)
         assert late.value.status == 503
-        for _ in range(2):
+        for _ in range(3):
             processes[0].let.release()
-        await asyncio.gather(first, last)
-        assert [record["call"] for record, _ in processes[0].asked] == ["first", "last"]
+        await asyncio.gather(*first, last)
+        assert [record["call"] for record, _ in processes[0].asked] == ["first", "first", "last"]
         assert login.waiting == 0
 
     run(body, monkeypatch)
@@ -131,7 +138,7 @@ def test_live_messages_go_together_and_answers_are_not_mixed_up(monkeypatch):
     async def body(worker, processes):
         logins = [Login(str(n)) for n in range(4)]
         record = {"call": "live", "study": {}, "arguments": {"where": {}}}
-        first = asyncio.create_task(worker.ask(logins[0], call()))
+        first = [asyncio.create_task(worker.ask(logins[0], call())) for _ in range(2)]
         await settle()
         tasks = [
             asyncio.create_task(
@@ -140,12 +147,12 @@ def test_live_messages_go_together_and_answers_are_not_mixed_up(monkeypatch):
             for n, kin in enumerate("aabaab")
         ]
         await settle()
-        for _ in range(3):
+        for _ in range(4):
             processes[0].let.release()
-        await first
+        await asyncio.gather(*first)
         replies = await asyncio.gather(*tasks)
         counts = [r["arguments"].get("counts") for r, _ in processes[0].asked]
-        assert counts == [None, [1, 2, 4, 5], [3, 6]]
+        assert counts == [None, None, [1, 2, 4, 5], [3, 6]]
         for n, reply in enumerate(replies):
             assert bytes(reply.payload) == bytes([n]) * (n + 1)
             assert reply.record["shape"] == [n + 1, 1, 1, 1]
@@ -208,7 +215,7 @@ def test_of_one_socket_only_the_newest_waits(monkeypatch):
         for n in range(9):
             await inbox.put(live.UP.pack(n, 1, 0) + b"abcd")
             await settle()
-        for _ in range(2):
+        for _ in range(3):
             processes[0].let.release()
             await settle()
         assert [int.from_bytes(content[:4], "little") for content in sent] == [0, 8]

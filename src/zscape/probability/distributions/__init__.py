@@ -28,6 +28,7 @@ from zscape.probability.distributions.gaussians import (
 )
 from zscape.probability.distributions.mixtures import FullGaussianMixture, Moved
 from zscape.probability.distributions.rows import Categorical, Row
+from zscape.probability.distributions.spiked import SpikedLogistic
 
 __all__ = [
     "Bent",
@@ -49,6 +50,7 @@ __all__ = [
     "OptimalGaussian",
     "Poisson",
     "Row",
+    "SpikedLogistic",
     "StandardGaussian",
     "ZeroInflatedNegativeBinomial",
     "center",

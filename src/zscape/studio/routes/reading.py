@@ -70,7 +70,8 @@ async def study(s: StudyId, request: Request, here: Here) -> Response:
     details = None
     if known.content:
         kept = await here.kept(request, known, "details")
-        details = {**json.loads(kept.content), "content": known.content}
+        found = here.figures(request, known)
+        details = {**json.loads(kept.content), "figures": found, "content": known.content}
     return answer({"card": _card(here, known), "details": details})
 
 

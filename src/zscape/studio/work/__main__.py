@@ -3,6 +3,7 @@
 The studio starts it; it ends when the socket does.
 """
 
+import contextlib
 import os
 import signal
 import socket
@@ -20,7 +21,8 @@ def main() -> None:
             from zscape.studio.work.jobs import work
 
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            work(connection)
+            with contextlib.suppress(KeyboardInterrupt):
+                work(connection)
         else:
             from zscape.studio.work.answering import serve
 

@@ -3,6 +3,7 @@
 import json
 import socket
 import sys
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -46,6 +47,7 @@ CALLS: Mapping[str, Callable[..., Made]] = {
     "unsupervised": directions.unsupervised,
     "notes": notes.notes,
     "keep_note": notes.keep,
+    "figures": judging.figures,
     "health": judging.health,
     "anomalies": judging.anomalies,
     "score_column": judging.score_column,
@@ -62,8 +64,7 @@ def serve(connection: socket.socket) -> None:
     shelf, stream = Shelf(), connection.makefile("rb")
     connection.sendall(frame({"hello": True}))
     while (received := read_frame(stream)) is not None:
-        record, payload = received
-        connection.sendall(_answered(shelf, record, payload))
+        connection.sendall(_answered(shelf, *received))
 
 
 def read_frame(stream: Any) -> tuple[dict[str, Any], memoryview] | None:
@@ -108,17 +109,27 @@ def _short(word: str) -> str:
 
 
 def _answered(shelf: Shelf, record: dict[str, Any], payload: memoryview) -> bytes:
+    began = time.process_time()  # not of the clock, which a busy machine stretches
     try:
-        call, arguments = record["call"], record.get("arguments", {})
-        if call == "recipes":
-            return _frame_of(recipes())
+        told, content = _made(shelf, record, payload)
+    except Exception as error:
+        told, content = {"error": trouble(error)}, b""
+    return frame({**told, "took": (time.process_time() - began) * 1000}, content)
+
+
+def _made(
+    shelf: Shelf, record: dict[str, Any], payload: memoryview
+) -> tuple[dict[str, Any], bytes]:
+    call, arguments = record["call"], record.get("arguments", {})
+    if call == "recipes":
+        made = recipes()
+    else:
         opened = shelf.open(**record["study"])
         if call == "live":
             found = verbs.live(opened, payload, **arguments)
-            return frame({k: v for k, v in found.items() if k != "content"}, found["content"])
-        return _frame_of(_called(shelf, opened, call, arguments, payload))
-    except Exception as error:
-        return frame({"error": trouble(error)})
+            return found, found.pop("content")
+        made = _called(shelf, opened, call, arguments, payload)
+    return {"media": made.media, "name": made.name}, made.content
 
 
 def _called(
@@ -157,7 +168,3 @@ def _option(option: Option, about: str) -> dict[str, Any]:
         "default": option.default,
         "choices": list(CHOICES[option.name]) if option.name in CHOICES else None,
     }
-
-
-def _frame_of(made: Made) -> bytes:
-    return frame({"media": made.media, "name": made.name}, made.content)

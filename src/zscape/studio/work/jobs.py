@@ -25,7 +25,7 @@ from zscape.space.space import seeded
 from zscape.studio.wire import frame
 from zscape.studio.work.answering import read_frame, trouble
 from zscape.studio.work.columns import known_columns
-from zscape.studio.work.made import tiles
+from zscape.studio.work.made import Made, finite, tiles
 from zscape.studio.work.shelf import Shelf
 from zscape.study.data import Data, look
 from zscape.study.glimpse import glimpse
@@ -57,8 +57,11 @@ def work(connection: socket.socket) -> None:
         return
     record, _ = told
     try:
-        JOBS[record["kind"]](say, record.get("study"), **record["arguments"])
-        say("done")
+        made = JOBS[record["kind"]](say, record.get("study"), **record["arguments"])
+        if made is None:
+            say("done")
+        else:
+            say("done", made.content, media=made.media, name=made.name)
     except KeyboardInterrupt:
         say("stopped")
     except Exception as error:
@@ -142,11 +145,11 @@ class _Watch:
         return png(picture(drawn)), png(picture(made))
 
 
-def project_job(say: Say, study: dict[str, str], **asked: Any) -> None:
+def project_job(say: Say, study: dict[str, str], **asked: Any) -> Made:
     """The map by UMAP."""
     say("share", share=0.0, words="laying out the map; minutes for many items")
     points = map_codes(Shelf().open(**study).space, method="umap").points
-    say("done", points.astype("<f4").tobytes(), media="application/octet-stream", name="map")
+    return Made(points.astype("<f4").tobytes(), "application/octet-stream", "map")
 
 
 def refit_job(say: Say, study: dict[str, str], folder: str, prior: str) -> None:
@@ -172,17 +175,16 @@ def measure_job(say: Say, study: dict[str, str]) -> None:
     keep(opened.study, report)
 
 
-def export_job(say: Say, study: dict[str, str], **asked: Any) -> None:
+def export_job(say: Say, study: dict[str, str], **asked: Any) -> Made:
     """A path as a moving picture, or items as CSV."""
     opened = Shelf().open(**study)
     if "codes" not in asked:
-        say("done", _csv(opened, asked["items"]), media="text/csv; charset=utf-8", name="items.csv")
-        return
+        return Made(_csv(opened, asked["items"]), "text/csv; charset=utf-8", "items.csv")
     space = opened.space
     frames = tiles(space, space.decode_tensor(opened.codes(asked["codes"])))
     kind = asked["format"]
     content = _strip(frames) if kind == "png" else _moving(frames, kind, asked["fps"])
-    say("done", content, media=f"image/{kind}", name=f"path.{kind}")
+    return Made(content, f"image/{kind}", f"path.{kind}")
 
 
 def _strip(frames: np.ndarray) -> bytes:
@@ -220,8 +222,6 @@ def _cell(value: Any, classes: tuple[str, ...] | None) -> str:
 
 
 def _plain(record: Progress) -> dict[str, Any]:
-    from zscape.studio.work.made import finite
-
     told: dict[str, Any] = finite(
         {
             "step": record.step,
@@ -236,7 +236,7 @@ def _plain(record: Progress) -> dict[str, Any]:
     return told
 
 
-JOBS: Mapping[str, Callable[..., None]] = {
+JOBS: Mapping[str, Callable[..., Made | None]] = {
     "train": train_job,
     "project": project_job,
     "refit": refit_job,

@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from zscape.errors import unknown
+from zscape.measures.figure import record_of
 from zscape.space.explanations import explain
 from zscape.space.scores import Part, Scores, score
 from zscape.studio.work.columns import Column, values_of
@@ -16,11 +17,17 @@ from zscape.studio.work.made import Made, told
 from zscape.studio.work.shelf import Opened
 from zscape.study.comparison import compare
 from zscape.study.doctoring import diagnose_study
+from zscape.study.figures import figures as figures_of
 
 SCORES, COMBINED = "scores", "surprise"  # where they are remembered; the name of the whole
 COLUMN = "score"  # how the ids of their columns begin
 WHOLE = {"name": COMBINED, "unit": "nats", "kind": "estimate", "combined": True, "column": COLUMN}
 BINS = 60
+
+
+def figures(opened: Opened) -> Made:
+    """ELBO, rate, distortion and active units over held-out items."""
+    return told({"figures": [record_of(figure) for figure in figures_of(opened.space)]})
 
 
 def health(opened: Opened) -> Made:

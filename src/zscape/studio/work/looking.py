@@ -8,14 +8,12 @@ import torch
 from torch import Tensor
 
 from zscape.errors import SpecError
-from zscape.measures.figure import record_of
 from zscape.space.levels import level_names, units_of
 from zscape.space.maps import align, map_codes
 from zscape.space.paths import METHODS as WAYS
 from zscape.space.space import Space
 from zscape.studio.work.made import Made, Missing, is_pictures, packed, rows, told
 from zscape.studio.work.shelf import Opened
-from zscape.study.figures import figures
 from zscape.study.study import modality_record
 
 MOST_VALUES = 1000  # of a condition that are told
@@ -44,7 +42,6 @@ def details(opened: Opened) -> Made:
             "asked": {name: asked[name] for name in ("recipe", "options", "training")},
             "notes": [str(note) for note in asked["data"].get("notes", ())],
             "conditions": _conditions(space),
-            "figures": [record_of(figure) for figure in figures(space)],
             "methods": {"projection": [*_methods(), "dims"], "path": list(WAYS)},
         }
     )

@@ -307,6 +307,8 @@ def _require_sound(made: Modality) -> None:
         cut_of(session=made.session, window=made.window, seconds=made.seconds)
         if len(made.templates) not in (0, len(made.events)) or made.longest < 1:
             raise ValueError(f"{len(made.templates)} templates of {len(made.events)} events")
+        if not all(_fits(event, str) or _fits(event, int) for event in made.events):
+            raise ValueError("an event that is neither text nor a number")
     if isinstance(made, Table):
         for column in made.described:
             _require_column(column)
