@@ -1,9 +1,10 @@
 # The words of this project; `make help` prints them.
 PYTHON ?= python3
 BIN := .venv/bin
+WEB := src/zscape/studio/web
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help demo install check fast test docs clean
+.PHONY: help demo install check fast test web docs clean
 .DEFAULT_GOAL := help
 
 ## demo     install, train on 5,000 handwritten digits, and say what to look at
@@ -28,13 +29,17 @@ fast: .venv/dev
 test: .venv/dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2
 
+## web      build the studio's page (needs Node 20 or newer; an installed zscape has it built)
+web:
+	cd $(WEB) && npm ci --no-audit --no-fund && npm run build
+
 ## docs     build the site into site/
 docs: .venv/dev
 	$(BIN)/mkdocs build --strict --quiet
 
 ## clean    remove what the words above made
 clean:
-	rm -rf .venv demo-study site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv demo-study site build dist $(WEB)/node_modules src/zscape/studio/static .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 ## help     this list
 help:

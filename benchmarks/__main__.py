@@ -37,6 +37,7 @@ from benchmarks import (
     semisup,
     smile,
     start_up,
+    studio,
     style,
     tables,
     train_speed,
@@ -72,6 +73,7 @@ BENCHMARKS: dict[str, dict[str, Part]] = {
     "semisup": semisup.PARTS,
     "hdfs": hdfs.PARTS,
     "tables": tables.PARTS,
+    "studio": studio.PARTS,
     "style": style.PARTS,
     "oneclass": oneclass.PARTS,
 }

@@ -54,6 +54,7 @@ COMMANDS = {
     "encode": "Write the codes of data of any size into Parquet files.",
     "map": "Lay the codes of the data out on a plane.",
     "report": "Write the report of a study anew.",
+    "studio": "Open a page in the browser: see and steer latent spaces.",
     "recipes": "List the recipes and their options.",
     "data": "List the built-in data, or look at data without training.",
 }
@@ -90,6 +91,7 @@ HOMES = {
     "encode": "zscape.cli.encode:encode",
     "map": "zscape.cli.verbs:map_",
     "report": "zscape.cli.lists:report",
+    "studio": "zscape.studio.command:studio",
     "recipes": "zscape.cli.lists:recipes",
     "data": "zscape.cli.lists:data",
 }

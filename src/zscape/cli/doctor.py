@@ -6,10 +6,10 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from zscape.cli.output import say, tell
-from zscape.cli.train import fresh_folder
 from zscape.cli.verbs import Folder, Json, Own, opened
 from zscape.errors import SpecError
 from zscape.study.doctoring import diagnose_study, fix
+from zscape.study.storage.folder import fresh_folder
 from zscape.study.study import Study
 
 

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from zscape.cli.options import summary
 from zscape.cli.output import figure_lines, found, leave_page, say
 from zscape.cli.verbs import Folder, Json, Own, opened
 from zscape.errors import StorageError
@@ -16,7 +15,7 @@ from zscape.space.conditions import askable
 from zscape.study.data import look
 from zscape.study.figures import figures, report_page
 from zscape.study.intake.sources import BUILT_IN
-from zscape.study.spec import options
+from zscape.study.spec import options, summary
 from zscape.study.study import REPORT
 from zscape.study.training.beginning import begin
 

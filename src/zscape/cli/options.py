@@ -1,13 +1,12 @@
 """Flags from signatures: the options of a recipe and of training as arguments of a command."""
 
 import inspect
-import re
 from collections.abc import Callable
 from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
-from zscape.study.spec import options
+from zscape.study.spec import described, options
 
 # What the docstring of recipes.flat says of the options that all recipes share.
 SHARED = {
@@ -47,18 +46,3 @@ def flag(
         default=default,
         annotation=Annotated[kind, parameter],
     )
-
-
-def described(function: Callable[..., Any]) -> dict[str, str]:
-    """What the `Args` of a docstring say of each argument."""
-    text = inspect.getdoc(function) or ""
-    _, _, args = text.partition("\nArgs:\n")
-    section = re.split(r"\n\n", args)[0]
-    entries = re.split(r"\n(?= {4}\S)", "\n" + section)
-    pairs = (entry.strip().partition(":") for entry in entries if entry.strip())
-    return {name.strip("* "): " ".join(words.split()) for name, _, words in pairs}
-
-
-def summary(function: Callable[..., Any]) -> str:
-    """The first paragraph of a docstring, in one line."""
-    return " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split("Source:")[0].split())

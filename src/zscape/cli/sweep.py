@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from zscape.cli import Terminated
 from zscape.cli.options import flag
 from zscape.cli.output import found, say, tell
-from zscape.cli.train import STUDIES, fresh_folder, training_command
+from zscape.cli.train import STUDIES, training_command
 from zscape.errors import SpecError
 from zscape.measures.tradeoff import told
 from zscape.study.data import look
@@ -23,6 +23,7 @@ from zscape.study.display import summary
 from zscape.study.jobs import num_jobs
 from zscape.study.plan import Plan, Run, kept_runs, members, plan_sweep
 from zscape.study.spec import find_recipe
+from zscape.study.storage.folder import fresh_folder
 from zscape.study.sweep import CURVE, PAGE, gather_sweep, run_sweep
 from zscape.study.training.progress import Progress as Record
 

@@ -2,7 +2,6 @@
 
 import inspect
 import os
-import re
 import shlex
 import shutil
 import sys
@@ -17,7 +16,7 @@ from cyclopts import Group as Heading
 from cyclopts import Parameter
 
 from zscape.cli import Terminated
-from zscape.cli.options import flag, flags, summary
+from zscape.cli.options import flag, flags
 from zscape.cli.output import figure_lines, found, say, tell
 from zscape.errors import SpecError, StorageError
 from zscape.measures.doctor.code_rules import HARDLY
@@ -30,8 +29,8 @@ from zscape.study.display import displayed
 from zscape.study.figures import figures
 from zscape.study.run import CHECKPOINT_SECONDS, foresee, prepare, train
 from zscape.study.run import resume as go_on
-from zscape.study.spec import find_recipe
-from zscape.study.storage.folder import has_file
+from zscape.study.spec import find_recipe, summary
+from zscape.study.storage.folder import fresh_folder, has_file
 from zscape.study.storage.lock import LOCK
 from zscape.study.study import REPORT, WEIGHTS, Study
 from zscape.study.training.beginning import begin
@@ -232,30 +231,6 @@ def _threads(group: Group) -> str:
 
 def _given(recipe: str) -> Any:
     return find_recipe(recipe) if ":" in recipe else recipe
-
-
-def fresh_folder(parent: Path, name: str) -> Path:
-    """A new folder in `parent` that no other process has: the name and the first free number.
-
-    Raises:
-        StorageError: it cannot be made.
-    """
-    stem = re.sub(r"[^A-Za-z0-9_.]+", "-", name).strip("-.")[:60] or "study"
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        number = 1
-        while True:
-            try:
-                (parent / f"{stem}-{number}").mkdir()
-            except FileExistsError:
-                number += 1
-            else:
-                return parent / f"{stem}-{number}"
-    except OSError as error:
-        raise StorageError(
-            f"{str(parent)!r} must be a folder that can be written, but the system says: "
-            f"{error.strerror}. Choose another with --out."
-        ) from error
 
 
 def _remove_empty(folder: Path, *, made: bool) -> None:

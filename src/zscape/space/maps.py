@@ -1,4 +1,4 @@
-"""Flat maps of codes: two coordinates per code, to be drawn elsewhere."""
+"""Flat maps of codes, to be drawn elsewhere, and one map laid onto another."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zscape.errors import SpecError, unknown
+from zscape.errors import ShapeError, SpecError, unknown
 from zscape.model.codes import Codes
 from zscape.space.space import Space
 
@@ -56,6 +56,50 @@ def map_codes(
     if method == "umap":
         return _umap(space.codes.flat, None if codes is None else placed, seed)
     raise unknown("method", method, list(METHODS))
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """One map laid onto another.
+
+    Attributes:
+        points: the map turned, mirrored, scaled and shifted, `[N, 2]` float32.
+        turn: `[2, 2]`, with the scale; `points` is the map times `turn` plus `shift`.
+        shift: `[2]`.
+        left_over: the mean square that is left between both, as a share of the variance of the
+            other map, in [0, 1].
+    """
+
+    points: np.ndarray
+    turn: np.ndarray
+    shift: np.ndarray
+    left_over: float
+
+
+def align(points: np.ndarray, onto: np.ndarray) -> Alignment:
+    """A map `[N, 2]` laid as near as may be onto another of the same things, by least squares.
+
+    It is turned, mirrored, scaled and shifted as a whole, so that what still differs is the maps'.
+
+    Raises:
+        ShapeError: they are not of as many things.
+
+    Source: Schonemann 1966, doi:10.1007/BF02289451; Gower 1975, doi:10.1007/BF02291478.
+    """
+    if points.shape != onto.shape:
+        raise ShapeError(
+            f"Maps that are laid onto each other must be of the same things, got {len(points):,} "
+            f"and {len(onto):,}. Choose two studies of the same data."
+        )
+    own, other = points.astype(np.float64), onto.astype(np.float64)
+    middle, there = own.mean(0), other.mean(0)
+    left, sizes, right = np.linalg.svd((own - middle).T @ (other - there))
+    energy = ((own - middle) ** 2).sum()
+    turn = left @ right * (sizes.sum() / energy if energy > 0 else 1.0)
+    moved = (own - middle) @ turn + there
+    total = ((other - there) ** 2).sum()
+    left_over = float(((moved - other) ** 2).sum() / total) if total > 0 else 0.0
+    return Alignment(moved.astype(np.float32), turn, there - middle @ turn, left_over)
 
 
 def _pca(data: Tensor, placed: Tensor) -> Map:

@@ -129,7 +129,6 @@ class Space:
         """
         return self.modality.decode(self.sample_tensor(n, where=where, seed=seed, levels=levels))
 
-    @torch.inference_mode()
     def sample_tensor(
         self,
         n: int = 16,
@@ -139,6 +138,18 @@ class Space:
         levels: int | None = None,
     ) -> Tensor:
         """New things as the tensor that a model sees, `[n, *shape]`."""
+        return self.draw(n, where=where, seed=seed, levels=levels)[1]
+
+    @torch.inference_mode()
+    def draw(
+        self,
+        n: int = 16,
+        *,
+        where: Where = None,
+        seed: int | None = None,
+        levels: int | None = None,
+    ) -> tuple[Codes, Tensor]:
+        """The codes of `sample`, and the things themselves as a model sees them, `[n, *shape]`."""
         if n < 1:
             raise SpecError(f"n must be at least 1, got {n}. 16 is a usual number of samples.")
         count = len(self.codes.tensors)
@@ -149,10 +160,10 @@ class Space:
             )
         context = self.context(n, where)
         with seeded(seed):
-            drawn = self.model.generate(n, context, levels=levels).likelihood
+            trace = self.model.generate(n, context, levels=levels)
             rows = len(self.modality.shape) == 1
-            x: Tensor = drawn.sample() if rows else drawn.mean
-        return x
+            x: Tensor = trace.likelihood.sample() if rows else trace.likelihood.mean
+        return Codes({latent.name: latent.z for latent in trace.latents}), x
 
     def context(self, n: int, where: Where) -> Tensor | None:
         """What is asked as a model is told it, `[n, F]`; None: nothing is.

@@ -290,7 +290,7 @@ def _reopened(path: str | Path, data: Any, recipe: Recipe | None, epochs: int) -
             f"A study that goes on must have the model it was trained with, and "
             f"{study.path.name!r} was made from another. Go on with that one."
         )
-    seen, start = _looked_again(study, data), last_checkpoint(study.path)
+    seen, start = data_again(study, data), last_checkpoint(study.path)
     training = settle_training(study.asked["training"] | ({"epochs": epochs} if epochs else {}))
     settled = {"options": settle(study.recipe, study.asked["options"]), "training": training}
     asked = {**study.asked, **settled}
@@ -311,8 +311,12 @@ def _noted(start: Start, epochs: int) -> Start:
     return replace(start, state=State(start.state.tensors, plain), notes=notes)
 
 
-def _looked_again(study: Study, data: Any) -> Data:
-    """The data that a study was begun with, when they are the same."""
+def data_again(study: Study, data: Any = None) -> Data:
+    """The data that a study was begun with, found again where none are given.
+
+    Raises:
+        StudyError: other data than before, or none.
+    """
     about = study.asked["data"]
     if not isinstance(data, Data):
         origin = dict(about.get("origin", {}))

@@ -1,6 +1,7 @@
 """A recipe's signature read as its configuration: options, their types, checks and defaults."""
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -58,6 +59,21 @@ def options(recipe: Callable[..., Any]) -> dict[str, Option]:
         for parameter in parameters
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY
     }
+
+
+def described(function: Callable[..., Any]) -> dict[str, str]:
+    """What the `Args` of a docstring say of each argument."""
+    text = inspect.getdoc(function) or ""
+    _, _, args = text.partition("\nArgs:\n")
+    section = re.split(r"\n\n", args)[0]
+    entries = re.split(r"\n(?= {4}\S)", "\n" + section)
+    pairs = (entry.strip().partition(":") for entry in entries if entry.strip())
+    return {name.strip("* "): " ".join(words.split()) for name, _, words in pairs}
+
+
+def summary(function: Callable[..., Any]) -> str:
+    """The first paragraph of a docstring, in one line."""
+    return " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split("Source:")[0].split())
 
 
 def settle(recipe: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:

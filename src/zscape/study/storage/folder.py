@@ -8,6 +8,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -142,6 +143,30 @@ def require_disk(folder: Path, size: int) -> None:
             f"The disk must have about {size:,} bytes free for {folder}, got {free:,}. "
             "Make room, or choose another --out."
         )
+
+
+def fresh_folder(parent: Path, name: str) -> Path:
+    """A new folder in `parent` that no other process has: the name and the first free number.
+
+    Raises:
+        StorageError: it cannot be made.
+    """
+    stem = re.sub(r"[^A-Za-z0-9_.]+", "-", name).strip("-.")[:60] or "study"
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        number = 1
+        while True:
+            try:
+                (parent / f"{stem}-{number}").mkdir()
+            except FileExistsError:
+                number += 1
+            else:
+                return parent / f"{stem}-{number}"
+    except OSError as error:
+        raise StorageError(
+            f"{str(parent)!r} must be a folder that can be written, but the system says: "
+            f"{error.strerror}. Choose another with --out."
+        ) from error
 
 
 def clear_strays(folder: Path) -> None:

@@ -1,0 +1,243 @@
+"""Jobs as the server sees them: each in a process of its own, which a closed page does not end."""
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from zscape.studio.events import Events
+from zscape.studio.pipes import Pipe, open_pipe
+from zscape.studio.refusals import Refusal, not_found
+
+TOGETHER, WAITING, REMEMBERED = 2, 8, 100
+OFTEN = 0.5  # s between two events of how far a job is
+GRACE = 30.0  # s for a training run to keep its state
+SNAPSHOTS = 200  # of one job
+OVER = ("done", "stopped", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Pictures of a training run at one step.
+
+    Attributes:
+        step: of it.
+        epoch: of it.
+        pictures: PNG files by name.
+    """
+
+    step: int
+    epoch: int
+    pictures: dict[str, bytes]
+
+
+@dataclass(eq=False, slots=True)
+class Job:
+    """One piece of work.
+
+    Attributes:
+        kind: train, project, refit, measure or export.
+        study: id of the study that it is about, or that it makes; None where there is none yet.
+        record: what its process is told.
+        id: 128 random bits.
+        state: waiting, running, done, stopped or failed.
+        share: of it that is done.
+        words: what it does now.
+        error: id and sentence.
+        result: bytes, their media type and a name for the file.
+        snapshots: of a training run, by step.
+        created: when, in seconds since 1970.
+    """
+
+    kind: str
+    study: str | None
+    record: dict[str, Any]
+    id: str = field(default_factory=lambda: secrets.token_hex(16))
+    state: str = "waiting"
+    share: float = 0.0
+    words: str = ""
+    error: dict[str, str] | None = None
+    result: tuple[bytes, str, str] | None = None
+    snapshots: OrderedDict[int, Snapshot] = field(default_factory=OrderedDict)
+    created: float = field(default_factory=time.time)
+    told: float = 0.0
+    stopping: bool = False
+    pipe: Pipe | None = None
+    task: asyncio.Task[None] | None = None
+
+    def plain(self) -> dict[str, Any]:
+        """What a page is told."""
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "study": self.study,
+            "state": self.state,
+            "share": self.share,
+            "words": self.words,
+            "error": self.error,
+            "result": self.result is not None,
+            "created": self.created,
+        }
+
+
+class Jobs:
+    """All jobs since the start.
+
+    Args:
+        events: where they tell how far they are.
+        finished: called when a job ended, with the job.
+    """
+
+    def __init__(self, events: Events, finished: Callable[[Job], None]) -> None:
+        self._events, self._finished = events, finished
+        self._all: OrderedDict[str, Job] = OrderedDict()
+        self._places = asyncio.Semaphore(TOGETHER)
+
+    def begin(self, job: Job) -> Job:
+        """Lets a job begin as soon as there is room.
+
+        Raises:
+            Refusal: too many wait.
+        """
+        waiting = [one for one in self._all.values() if one.state == "waiting"]
+        if len(waiting) >= WAITING:
+            raise Refusal(
+                429,
+                "too_many",
+                f"At most {WAITING} jobs may wait, and as many do. Wait for one to end.",
+                {"Retry-After": "10"},
+            )
+        self._all[job.id] = job
+        over = [key for key, one in self._all.items() if one.state in OVER]
+        for key in over[: max(len(self._all) - REMEMBERED, 0)]:
+            del self._all[key]
+        job.task = asyncio.create_task(self._run(job))
+        self._tell(job)
+        return job
+
+    def all(self) -> list[Job]:
+        """The newest first."""
+        return list(reversed(self._all.values()))
+
+    def one(self, key: str) -> Job:
+        """The job of an id.
+
+        Raises:
+            Refusal: there is none.
+        """
+        if key not in self._all:
+            raise not_found("A job of that id")
+        return self._all[key]
+
+    def is_busy(self, study: str) -> bool:
+        """Whether a job that has not ended writes that study."""
+        return any(
+            j.study == study and j.kind == "train" and j.state not in OVER
+            for j in self._all.values()
+        )
+
+    def stop(self, job: Job) -> None:
+        """Stops a job: training keeps its state first, all else is dropped."""
+        if job.state in OVER:
+            return
+        if job.pipe is None:
+            assert job.task is not None
+            job.task.cancel()
+            return
+        job.stopping, job.words = True, "stopping"
+        job.pipe.interrupt()
+        self._tell(job)
+
+    async def stop_all(self) -> None:
+        """Stops all jobs and waits until they ended."""
+        for job in self._all.values():
+            self.stop(job)
+        tasks = [job.task for job in self._all.values() if job.task and not job.task.done()]
+        if tasks:
+            await asyncio.wait(tasks, timeout=GRACE)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self, job: Job) -> None:
+        try:
+            async with self._places:
+                job.state = "running"
+                self._tell(job)
+                job.pipe = await open_pipe("job")
+                try:
+                    await self._follow(job, job.pipe)
+                finally:
+                    await job.pipe.close(GRACE if job.kind == "train" else 0.0)
+        except (OSError, EOFError):
+            self._lost(job)
+        except asyncio.CancelledError:
+            job.state = "stopped"
+            raise
+        finally:
+            if job.state not in OVER:
+                job.state = "stopped"
+            job.pipe = None
+            self._finished(job)
+            with contextlib.suppress(RuntimeError):
+                self._tell(job)
+
+    async def _follow(self, job: Job, pipe: Pipe) -> None:
+        await pipe.hear()  # it is ready, and hears an interruption from now on
+        if job.stopping:
+            job.state = "stopped"
+            return
+        await pipe.tell(job.record)
+        while job.state == "running":
+            record, payload = await pipe.hear()
+            self._heard(job, record, bytes(payload))
+
+    def _heard(self, job: Job, record: dict[str, Any], payload: bytes) -> None:
+        said = record["say"]
+        if said == "share":
+            job.share = record["share"]
+            job.words = job.words if job.stopping else record["words"]
+            if time.monotonic() - job.told > OFTEN:
+                self._tell(job)
+        elif said == "progress":
+            self._events.tell(
+                "progress", {"job": job.id, "study": job.study, "record": record["record"]}
+            )
+        elif said == "snapshot":
+            self._keep_snapshot(job, record, payload)
+        elif said == "error":
+            job.state, job.error = "failed", record["error"]
+        elif said in ("done", "stopped"):
+            job.state = said
+            job.share = 1.0 if said == "done" else job.share
+            if payload:
+                job.result = payload, record["media"], record["name"]
+
+    def _keep_snapshot(self, job: Job, record: dict[str, Any], payload: bytes) -> None:
+        first = record["first"]
+        pictures = {"samples": payload[:first], "reconstructions": payload[first:]}
+        made = Snapshot(record["step"], record["epoch"], pictures)
+        job.snapshots[made.step] = made
+        if len(job.snapshots) > SNAPSHOTS:  # every second one, so that the whole run is there
+            for step in list(job.snapshots)[1::2]:
+                del job.snapshots[step]
+        self._events.tell("snapshot", {"job": job.id, "step": made.step, "epoch": made.epoch})
+
+    def _lost(self, job: Job) -> None:
+        if job.stopping:
+            job.state = "stopped"
+            return
+        job.state = "failed"
+        job.error = {
+            "id": "worker",
+            "sentence": "The process of the job must live, and was lost; memory may have run out. "
+            "What was kept is there: go on with it, or ask for less.",
+        }
+
+    def _tell(self, job: Job) -> None:
+        job.told = time.monotonic()
+        self._events.tell("job", job.plain())

@@ -1,0 +1,32 @@
+// The code of the link stands after the '#', which no server, log or Referer ever sees.
+const words = document.getElementById('words')
+const form = document.getElementById('form')
+
+async function logIn(token) {
+  const answer = await fetch('/api/v1/login', {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ token })
+  })
+  if (answer.ok) {
+    location.replace('/')
+    return
+  }
+  const { error } = await answer.json()
+  words.textContent = error.sentence
+  form.hidden = false
+}
+
+form.addEventListener('submit', (event) => {
+  event.preventDefault()
+  logIn(document.getElementById('token').value)
+})
+
+const code = location.hash.slice(1)
+history.replaceState(null, '', '/login')
+if (code) {
+  logIn(code)
+} else {
+  words.textContent = "Open the link that 'zscape studio' printed last, or type the token."
+  form.hidden = false
+}

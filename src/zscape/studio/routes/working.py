@@ -1,0 +1,110 @@
+"""Jobs: begun, followed, stopped, and what they made."""
+
+from typing import Any, Literal
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from zscape.studio.jobs import Job, Snapshot
+from zscape.studio.refusals import Refusal, answer, not_found
+from zscape.studio.routes.bodies import ItemId, LongId, NewJob, OfStudy
+from zscape.studio.studies import study_id
+from zscape.studio.studio import Here, Studio
+
+router = APIRouter(prefix="/jobs")
+
+
+@router.post("", status_code=202)
+async def begin(body: NewJob, here: Here) -> Response:
+    """Begins a job."""
+    study, arguments = _planned(here, body)
+    if study is not None and body.kind in ("train", "measure") and here.jobs.is_busy(study):
+        raise Refusal(
+            409,
+            "busy",
+            "A study must not be trained already to be written, and it is. Wait for its end.",
+        )
+    known = {} if body.study is None else {"study": here.studies.one(body.study).record}
+    record = {"kind": body.kind, "arguments": arguments, **known}
+    return answer(here.jobs.begin(Job(body.kind, study, record)).plain(), status=202)
+
+
+@router.get("")
+async def jobs(here: Here) -> Response:
+    """All jobs, the newest first."""
+    return answer({"jobs": [job.plain() for job in here.jobs.all()]})
+
+
+@router.get("/{j}")
+async def job(j: LongId, here: Here) -> Response:
+    """One job."""
+    return answer(here.jobs.one(j).plain())
+
+
+@router.delete("/{j}", status_code=202)
+async def stop(j: LongId, here: Here) -> Response:
+    """Stops a job."""
+    found = here.jobs.one(j)
+    here.jobs.stop(found)
+    return answer(found.plain(), status=202)
+
+
+@router.get("/{j}/result")
+async def result(j: LongId, here: Here) -> Response:
+    """What a job made, to be saved."""
+    found = here.jobs.one(j).result
+    if found is None:
+        raise not_found("A result of that job")
+    content, media, name = found
+    headers = {"Content-Disposition": f"attachment; filename={name}"}
+    return Response(content, headers=headers, media_type=media)
+
+
+@router.get("/{j}/snapshots")
+async def snapshots(j: LongId, here: Here) -> Response:
+    """The pictures of a training run."""
+    found = here.jobs.one(j).snapshots.values()
+    return answer({"snapshots": [{"step": s.step, "epoch": s.epoch} for s in found]})
+
+
+@router.get("/{j}/snapshots/{step}/{what}.png")
+async def snapshot(
+    j: LongId, step: ItemId, what: Literal["samples", "reconstructions"], here: Here
+) -> Response:
+    """One of them."""
+    found: Snapshot | None = here.jobs.one(j).snapshots.get(step)
+    if found is None:
+        raise not_found("A snapshot of that step")
+    return Response(found.pictures[what], media_type="image/png")
+
+
+def _planned(here: Studio, body: NewJob) -> tuple[str | None, dict[str, Any]]:
+    """The study that a job is about or makes, and what its process is told."""
+    if body.kind == "train" and body.study is None:
+        if body.data is None:
+            raise Refusal(422, "invalid", "A new study must have data: a built-in name or a study.")
+        folder = here.studies.fresh(body.name or "study")
+        data: dict[str, Any] = {"name": body.data}
+        if isinstance(body.data, OfStudy):
+            data = {"study": here.studies.one(body.data.study).record}
+        planned = {"data": data, "recipe": body.recipe, "options": body.options}
+        return study_id(folder), {"folder": str(folder), **planned}
+    if body.study is None:
+        raise Refusal(422, "invalid", "A job of this kind must name its study.")
+    known = here.studies.one(body.study)
+    if body.kind == "train":
+        return known.id, {"epochs": body.epochs}
+    here.studies.trained(body.study)
+    if body.kind == "refit":
+        folder = here.studies.fresh(body.name or f"{known.path.name}-refit")
+        return known.id, {"folder": str(folder), "prior": body.prior}
+    if body.kind == "export" and body.what == "animation":
+        if body.codes is None:
+            raise Refusal(422, "invalid", "An animation must have codes.")
+        return known.id, {"codes": body.codes, "format": body.format, "fps": body.fps}
+    if body.kind == "export":
+        items = None
+        if body.selection is not None:
+            items = here.selections.one(known.id, body.selection).items.tolist()
+        return known.id, {"items": items}
+    return known.id, {}

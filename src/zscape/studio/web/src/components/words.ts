@@ -1,0 +1,41 @@
+/** Numbers and cells in words. */
+
+import type { Cell, Figure } from "../server/types";
+
+/** A number with so many significant figures, without needless zeros. */
+export function number(value: number | null | undefined, figures = 3): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return "–";
+  const size = Math.abs(value);
+  if (size >= 10 ** figures) return Math.round(value).toLocaleString("en");
+  return String(Number(value.toPrecision(figures))).replace("-", "−");
+}
+
+export function count(value: number): string {
+  return value.toLocaleString("en");
+}
+
+export function cellText(cell: Cell | undefined): string {
+  if (cell === null || cell === undefined) return "–";
+  return typeof cell === "number" ? number(cell, 4) : String(cell);
+}
+
+/** "−12.3 ± 0.1 nats (bound)". */
+export function figureText(figure: Omit<Figure, "figure">): string {
+  if (figure.value === null || figure.kind === "undefined") return "undefined";
+  const error = figure.error ? ` ± ${number(figure.error, 2)}` : "";
+  const kind = figure.kind === "exact" ? "" : ` (${figure.kind})`;
+  return `${number(figure.value, 4)}${error} ${figure.unit}${kind}`;
+}
+
+/** "1.2 s", "14 ms". */
+export function duration(milliseconds: number): string {
+  if (milliseconds < 1) return "< 1 ms";
+  if (milliseconds < 1000) return `${number(milliseconds, 2)} ms`;
+  return `${number(milliseconds / 1000, 2)} s`;
+}
+
+/** A value in standard deviations, with its sign: "+1.2 σ". */
+export function sigmas(value: number): string {
+  const rounded = Math.round(value * 100) / 100;
+  return `${rounded > 0 ? "+" : rounded < 0 ? "−" : ""}${Math.abs(rounded).toFixed(2)} σ`;
+}

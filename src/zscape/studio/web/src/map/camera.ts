@@ -1,0 +1,86 @@
+/** What part of the plane is on the screen. Knows no canvas and no data. */
+
+import type { Place, Places } from "./arrays";
+
+/** The plane's place in the middle of the screen, and how many pixels a unit of the plane takes.
+ * The plane's y points up, the screen's down. */
+export interface Camera {
+  x: number;
+  y: number;
+  scale: number;
+}
+
+export interface Size {
+  width: number;
+  height: number;
+}
+
+const MARGIN = 0.06; // of the screen, free at each side
+const ZOOM_OUT = 0.5; // of the scale at which everything is seen
+const ZOOM_IN = 400;
+
+/** The camera that sees every point. */
+export function fit(places: Places, size: Size): Camera {
+  let left = Infinity,
+    right = -Infinity,
+    low = Infinity,
+    high = -Infinity;
+  for (let i = 0; i < places.length; i += 2) {
+    const x = places[i],
+      y = places[i + 1];
+    if (x < left) left = x;
+    if (x > right) right = x;
+    if (y < low) low = y;
+    if (y > high) high = y;
+  }
+  if (!(left <= right)) return { x: 0, y: 0, scale: Math.min(size.width, size.height) / 2 };
+  const free = 1 - 2 * MARGIN;
+  const scale = Math.min(
+    (size.width * free) / Math.max(right - left, 1e-6),
+    (size.height * free) / Math.max(high - low, 1e-6),
+  );
+  return { x: (left + right) / 2, y: (low + high) / 2, scale };
+}
+
+export function toScreen(camera: Camera, size: Size, x: number, y: number): Place {
+  return {
+    x: size.width / 2 + (x - camera.x) * camera.scale,
+    y: size.height / 2 - (y - camera.y) * camera.scale,
+  };
+}
+
+export function toPlane(camera: Camera, size: Size, x: number, y: number): Place {
+  return {
+    x: camera.x + (x - size.width / 2) / camera.scale,
+    y: camera.y - (y - size.height / 2) / camera.scale,
+  };
+}
+
+/** The same camera after a drag by that many pixels. */
+export function pan(camera: Camera, dx: number, dy: number): Camera {
+  return { ...camera, x: camera.x - dx / camera.scale, y: camera.y + dy / camera.scale };
+}
+
+/** Zoomed about a place of the screen, which stays where it is; `all` is the camera that sees
+ * everything, and bounds how far in and out one can go. */
+export function zoom(camera: Camera, size: Size, at: Place, factor: number, all: Camera): Camera {
+  const scale = Math.min(
+    Math.max(camera.scale * factor, all.scale * ZOOM_OUT),
+    all.scale * ZOOM_IN,
+  );
+  const under = toPlane(camera, size, at.x, at.y);
+  return {
+    x: under.x - (at.x - size.width / 2) / scale,
+    y: under.y + (at.y - size.height / 2) / scale,
+    scale,
+  };
+}
+
+/** Between two cameras, `share` of the way; zoom goes evenly by factor. */
+export function between(from: Camera, to: Camera, share: number): Camera {
+  return {
+    x: from.x + (to.x - from.x) * share,
+    y: from.y + (to.y - from.y) * share,
+    scale: from.scale * Math.pow(to.scale / from.scale, share),
+  };
+}

@@ -1,0 +1,249 @@
+/** What is drawn over the points: contours, pictures, names of groups, rings, the outline under way. */
+
+import type { Bytes, Place } from "./arrays";
+import { toScreen, type Camera, type Size } from "./camera";
+import { css } from "./colours";
+import { contour, type Density } from "./density";
+import type { Colouring } from "./look";
+import { placePictures } from "./declutter";
+import type { Grid } from "./grid";
+import type { Sheets } from "./sheets";
+
+export interface Inks {
+  ink: string;
+  ground: string;
+  line: string;
+  accent: string;
+  a: string;
+  b: string;
+}
+
+export interface Mark {
+  x: number;
+  y: number;
+  name: "A" | "B";
+}
+
+export interface Layers {
+  contours: boolean;
+  names: boolean;
+  pictures: boolean;
+}
+
+const LEVELS = [0.08, 0.25, 0.5];
+const RING = 8;
+const MOST_RINGS = 2000;
+
+export class Overlay {
+  #canvas: HTMLCanvasElement;
+  #context: CanvasRenderingContext2D;
+  #contours = new WeakMap<Density, number[][]>();
+  #camera: Camera = { x: 0, y: 0, scale: 1 };
+  #size: Size = { width: 1, height: 1 };
+
+  constructor(canvas: HTMLCanvasElement) {
+    this.#canvas = canvas;
+    this.#context = canvas.getContext("2d")!;
+  }
+
+  begin(camera: Camera, size: Size): void {
+    const ratio = Math.min(devicePixelRatio || 1, 2);
+    const width = Math.round(size.width * ratio),
+      height = Math.round(size.height * ratio);
+    if (this.#canvas.width !== width || this.#canvas.height !== height) {
+      this.#canvas.width = width;
+      this.#canvas.height = height;
+    }
+    this.#camera = camera;
+    this.#size = size;
+    this.#context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    this.#context.clearRect(0, 0, size.width, size.height);
+  }
+
+  contours(density: Density, inks: Inks): void {
+    let levels = this.#contours.get(density);
+    if (!levels) {
+      levels = LEVELS.map((share) => contour(density, share));
+      this.#contours.set(density, levels);
+    }
+    const context = this.#context;
+    context.strokeStyle = inks.ink;
+    context.lineWidth = 1;
+    levels.forEach((pieces, k) => {
+      context.globalAlpha = 0.16 + 0.1 * k;
+      context.beginPath();
+      for (let i = 0; i < pieces.length; i += 4) {
+        const from = this.#at(pieces[i], pieces[i + 1]),
+          to = this.#at(pieces[i + 2], pieces[i + 3]);
+        context.moveTo(from.x, from.y);
+        context.lineTo(to.x, to.y);
+      }
+      context.stroke();
+    });
+    context.globalAlpha = 1;
+  }
+
+  /** Pictures of items, framed in the colour of their group; how many were drawn. */
+  pictures(
+    grid: Grid,
+    sheets: Sheets,
+    side: number,
+    shown: Bytes,
+    colouring: Colouring | null,
+  ): number {
+    let drawn = 0;
+    const context = this.#context;
+    for (const { item, x, y } of placePictures(grid, this.#camera, this.#size, side, shown)) {
+      const left = Math.round(x - side / 2),
+        top = Math.round(y - side / 2);
+      if (!sheets.draw(context, item, left, top, side)) continue;
+      drawn++;
+      context.strokeStyle = colouring ? css(colouring.palette[colouring.slots[item]]) : "gray";
+      context.lineWidth = 2;
+      context.strokeRect(left - 1, top - 1, side + 2, side + 2);
+    }
+    return drawn;
+  }
+
+  /** The name of each group at the middle of its points. */
+  names(middles: { name: string; x: number; y: number; colour: string }[], inks: Inks): void {
+    const context = this.#context;
+    context.font = '600 13px system-ui, "Liberation Sans", sans-serif';
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    context.lineJoin = "round";
+    for (const { name, x, y } of middles) {
+      const at = this.#at(x, y);
+      const text = name.length > 24 ? `${name.slice(0, 23)}…` : name;
+      context.lineWidth = 5;
+      context.strokeStyle = inks.ground;
+      context.globalAlpha = 0.85;
+      context.strokeText(text, at.x, at.y);
+      context.globalAlpha = 1;
+      context.fillStyle = inks.ink;
+      context.fillText(text, at.x, at.y);
+    }
+  }
+
+  ring(place: Place, colour: string, width = 2, radius = RING): void {
+    const at = this.#at(place.x, place.y);
+    const context = this.#context;
+    context.beginPath();
+    context.arc(at.x, at.y, radius, 0, 2 * Math.PI);
+    context.strokeStyle = colour;
+    context.lineWidth = width;
+    context.stroke();
+  }
+
+  /** Rings about marked points, the first of them where there are very many. */
+  rings(grid: Grid, marks: Bytes, colour: string): void {
+    let drawn = 0;
+    for (let i = 0; i < marks.length && drawn < MOST_RINGS; i++) {
+      if (!marks[i]) continue;
+      drawn++;
+      this.ring({ x: grid.places[2 * i], y: grid.places[2 * i + 1] }, colour, 1.2, 6);
+    }
+  }
+
+  end(mark: Mark, inks: Inks): void {
+    const at = this.#at(mark.x, mark.y);
+    const context = this.#context;
+    context.beginPath();
+    context.arc(at.x, at.y, 10, 0, 2 * Math.PI);
+    context.fillStyle = mark.name === "A" ? inks.a : inks.b;
+    context.fill();
+    context.lineWidth = 2;
+    context.strokeStyle = inks.ground;
+    context.stroke();
+    context.fillStyle = inks.ground;
+    context.font = '700 12px system-ui, "Liberation Sans", sans-serif';
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    context.fillText(mark.name, at.x, at.y + 0.5);
+  }
+
+  /** A cross hair where one stands. */
+  cross(place: Place, inks: Inks): void {
+    const at = this.#at(place.x, place.y);
+    const context = this.#context;
+    for (const [colour, width] of [
+      [inks.ground, 5],
+      [inks.accent, 2],
+    ] as const) {
+      context.beginPath();
+      context.arc(at.x, at.y, 7, 0, 2 * Math.PI);
+      for (const [dx, dy] of [
+        [1, 0],
+        [-1, 0],
+        [0, 1],
+        [0, -1],
+      ]) {
+        context.moveTo(at.x + 4 * dx, at.y + 4 * dy);
+        context.lineTo(at.x + 13 * dx, at.y + 13 * dy);
+      }
+      context.strokeStyle = colour;
+      context.lineWidth = width;
+      context.stroke();
+    }
+  }
+
+  /** A trail through places of the plane. */
+  trail(places: Place[], colour: string): void {
+    if (places.length < 2) return;
+    const context = this.#context;
+    context.beginPath();
+    places.forEach((place, k) => {
+      const at = this.#at(place.x, place.y);
+      if (k) context.lineTo(at.x, at.y);
+      else context.moveTo(at.x, at.y);
+    });
+    context.strokeStyle = colour;
+    context.lineWidth = 2.5;
+    context.lineJoin = "round";
+    context.stroke();
+  }
+
+  /** The outline of a selection under way, in pixels of the screen. */
+  outline(places: Place[], colour: string, closed: boolean): void {
+    const context = this.#context;
+    context.beginPath();
+    places.forEach((at, k) => (k ? context.lineTo(at.x, at.y) : context.moveTo(at.x, at.y)));
+    if (closed) context.closePath();
+    context.strokeStyle = colour;
+    context.fillStyle = colour;
+    context.lineWidth = 1.5;
+    context.setLineDash([5, 4]);
+    context.stroke();
+    context.setLineDash([]);
+    context.globalAlpha = 0.1;
+    context.fill();
+    context.globalAlpha = 1;
+  }
+
+  #at(x: number, y: number): Place {
+    return toScreen(this.#camera, this.#size, x, y);
+  }
+}
+
+/** The middle of each shown group: the median of its points, from at most 2,000 of them. */
+export function middlesOf(
+  grid: Grid,
+  colouring: Colouring | null,
+  hidden: ReadonlySet<number>,
+): { name: string; x: number; y: number; colour: string }[] {
+  if (colouring?.kind !== "groups" || colouring.groups.length > 40) return [];
+  const members: number[][] = colouring.groups.map(() => []);
+  const { values } = colouring;
+  for (let i = 0; i < values.length; i++) {
+    if (values[i] >= 0 && members[values[i]].length < 2000) members[values[i]].push(i);
+  }
+  return colouring.groups.flatMap((group, k) => {
+    if (hidden.has(k) || members[k].length === 0) return [];
+    const middle = (offset: number) => {
+      const sorted = members[k].map((i) => grid.places[2 * i + offset]).sort((a, b) => a - b);
+      return sorted[sorted.length >> 1];
+    };
+    const colour = css(colouring.palette[group.slot]);
+    return [{ name: group.name, x: middle(0), y: middle(1), colour }];
+  });
+}

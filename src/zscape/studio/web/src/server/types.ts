@@ -1,0 +1,237 @@
+/** What the server says, as docs/studio-api.md has it. */
+
+export interface Figure {
+  figure: string;
+  value: number | null;
+  unit: string;
+  kind: "exact" | "bound" | "estimate" | "surrogate" | "undefined";
+  error: number | null;
+}
+
+export interface About {
+  version: string;
+  ready: boolean;
+  capabilities: { umap: boolean; train: boolean };
+  worker: { state: "starting" | "ready" | "lost"; last_ms: number | null };
+}
+
+export interface Card {
+  id: string;
+  name: string;
+  recipe: string;
+  state: "trained" | "training" | "untrained" | "broken";
+  problem: string | null;
+  kind: string;
+  source: string;
+  num_examples: number;
+  modified: number;
+}
+
+export interface Level {
+  name: string;
+  start: number;
+  stop: number;
+  shape: number[];
+}
+
+export interface Condition {
+  name: string;
+  kind: string;
+  values: string[];
+}
+
+export interface Details {
+  shows: "pictures" | "rows";
+  picture: { height: number; width: number; channels: number } | null;
+  columns: string[] | null;
+  latent: number;
+  levels: Level[];
+  items: number;
+  kept: number;
+  all_kept: boolean;
+  labels: string[] | null;
+  asked: { recipe: string; options: Record<string, unknown>; training: Record<string, unknown> };
+  notes: string[];
+  conditions: Condition[];
+  figures: Figure[];
+  methods: { projection: string[]; path: string[] };
+  content: string;
+}
+
+export interface Projection {
+  method: string;
+  x: [number, number];
+  y: [number, number];
+  explained: number | null;
+  to_scale: boolean;
+  plane: { origin: number[]; axes: [number[], number[]] } | null;
+  aligned_to: string | null;
+  alignment_error: number | null;
+}
+
+export interface Column {
+  id: string;
+  name: string;
+  kind: "category" | "number";
+  unit: string;
+  classes: string[] | null;
+  group: "label" | "attribute" | "part" | "score";
+}
+
+export interface Thumbs {
+  sizes: number[];
+  per_sheet: number;
+  columns: number;
+  sheets: number;
+  items: number;
+  all_kept: boolean;
+}
+
+export type Cell = string | number | boolean | null;
+
+export interface Rows {
+  columns: string[];
+  cells: Cell[][];
+}
+
+export interface Item {
+  id: number;
+  kept: boolean;
+  held_out: boolean | null;
+  label: string | null;
+  attributes: Record<string, Cell>;
+  z: number[];
+  scale: number[] | null;
+  rate: number[] | null;
+  rows: { columns: string[]; original: Cell[] | null; reconstruction: Cell[] } | null;
+}
+
+export interface Unit {
+  unit: number;
+  level: string;
+  rate: number | null;
+  mean: number;
+  spread: number;
+  active: boolean;
+}
+
+/** A thing or a code of the space. */
+export type Place = { item: number } | { code: number[] };
+export type Group = { selection: string } | { items: number[] } | { name: string };
+export type Conditions = Record<string, Cell>;
+
+export interface Direction {
+  name: string;
+  vector: number[];
+  score: number | null;
+  measure: string;
+  number: number;
+  leakage: Record<string, number>;
+  kept: boolean;
+}
+
+export interface Finding {
+  name: string;
+  severity: "serious" | "warning" | "note";
+  what: string;
+  evidence: Figure[];
+  cause: string;
+  remedies: { option: string; value: unknown; why: string }[];
+}
+
+export interface Health {
+  healthy: boolean;
+  findings: Finding[];
+  figures: Figure[];
+  measured: {
+    examples: number;
+    held_out: boolean;
+    sections: {
+      name: string;
+      lead: string;
+      rows: { name: string; figures: Measured[] }[];
+    }[];
+  } | null;
+}
+
+export interface Measured {
+  name: string;
+  value: number | null;
+  unit: string;
+  kind: string;
+  error: number | null;
+}
+
+export interface Anomalies {
+  scores: { name: string; unit: string; kind: string; column: string }[];
+  score: string;
+  notes: string[];
+  threshold: number | null;
+  histogram: { low: number; high: number; counts: number[] };
+  total: number;
+  items: { id: number; value: number; p: number | null }[];
+  next: string | null;
+}
+
+export interface Comparison {
+  groups: { name: string; studies: string[]; seeds: number[]; figures: Figure[] }[];
+  differences: { group: string; figures: Figure[] }[];
+  settings: Record<string, unknown[]>;
+  same_items: boolean;
+}
+
+export interface LogRecord {
+  step: number;
+  epoch: number;
+  share: number;
+  loss: number;
+  parts: Record<string, number>;
+  seconds: number;
+  note: string;
+}
+
+export interface Option {
+  name: string;
+  about: string;
+  kinds: string[];
+  default: unknown;
+  choices: unknown[] | null;
+}
+
+export interface Recipes {
+  recipes: { name: string; about: string; options: Option[] }[];
+  training: Option[];
+  data: string[];
+}
+
+export interface Job {
+  id: string;
+  kind: string;
+  study: string | null;
+  state: "waiting" | "running" | "done" | "stopped" | "failed";
+  share: number;
+  words: string;
+  error: { id: string; sentence: string } | null;
+  result: boolean;
+  created: number;
+}
+
+export interface SavedPath {
+  name: string;
+  stops: Place[];
+  method: string;
+  steps: number;
+}
+
+export interface Note<T> {
+  version: number;
+  value: T | null;
+}
+
+export interface Notes {
+  tags: Note<Record<string, number[]>>;
+  paths: Note<SavedPath[]>;
+  names: Note<Record<string, string>>;
+  shelf: Note<Place[]>;
+  kept: boolean;
+}

@@ -1,0 +1,179 @@
+/** What is loaded of the study that is looked at: its map first, then all that views ask of it. */
+
+import type { Bytes, Floats, Places } from "../map/arrays";
+import { measureDensity, type Density } from "../map/density";
+import { buildGrid, type Grid } from "../map/grid";
+import { colourGroups, colourNumbers, type Colouring } from "../map/look";
+import { Sheets } from "../map/sheets";
+import { server } from "../server/server";
+import type { Card, Column, Details, Place, Projection, Unit } from "../server/types";
+
+export interface Plane {
+  method: string;
+  header: Projection;
+  places: Places;
+  grid: Grid;
+  density: Density;
+}
+
+export class Space {
+  readonly id: string;
+  readonly card: Card;
+  readonly details: Details;
+  plane = $state.raw<Plane | null>(null);
+  columns = $state.raw<Column[]>([]);
+  units = $state.raw<Unit[]>([]);
+  z = $state.raw<Floats | null>(null);
+  sheets = $state.raw<Sheets | null>(null);
+  kept = $state.raw<Bytes | null>(null);
+  #colourings = new Map<string, Colouring>();
+
+  constructor(card: Card, details: Details) {
+    this.id = card.id;
+    this.card = card;
+    this.details = details;
+  }
+
+  get count(): number {
+    return this.details.items;
+  }
+
+  /** All but the map, which comes first. */
+  async loadRest(): Promise<void> {
+    const columns = server.columns(this.id).then((found) => (this.columns = found.columns));
+    const units = server.units(this.id).then((found) => (this.units = found.units));
+    const codes = server.codes(this.id).then((found) => (this.z = found.array("z") as Floats));
+    await Promise.all([columns, units, codes, this.#loadKept()]);
+  }
+
+  /** The map by a method: "pca", "umap" or "dims=3,7". */
+  async loadPlane(method: string): Promise<void> {
+    this.plane = await fetchPlane(this.id, method);
+  }
+
+  /** The colouring of a name: a column's id, or "z3" for a unit. */
+  async colouring(name: string): Promise<Colouring | null> {
+    const known = this.#colourings.get(name);
+    if (known) return known;
+    const made = await this.#colour(name);
+    if (made) this.#colourings.set(name, made);
+    return made;
+  }
+
+  /** What to colour by when nothing was asked: the label, else a score, else the first unit. */
+  get usualColour(): string {
+    const of = (group: string) => this.columns.find((column) => column.group === group)?.id;
+    return of("label") ?? of("attribute") ?? (this.units.length ? `z${this.units[0].unit}` : "");
+  }
+
+  /** Column ids change with the study; what was read of them is forgotten. */
+  async readColumnsAgain(): Promise<void> {
+    this.#colourings.clear();
+    this.columns = (await server.columns(this.id)).columns;
+  }
+
+  codeOf(place: Place): number[] | null {
+    if ("code" in place) return place.code;
+    if (!this.z) return null;
+    const width = this.details.latent;
+    return Array.from(this.z.subarray(place.item * width, (place.item + 1) * width));
+  }
+
+  /** The mean of every unit over all codes, in the order of the code. */
+  get meanCode(): number[] {
+    return this.#ofUnits((unit) => unit.mean, 0);
+  }
+
+  /** The standard deviation of every unit over all codes. */
+  get spreads(): number[] {
+    return this.#ofUnits((unit) => unit.spread, 1);
+  }
+
+  #ofUnits(read: (unit: Unit) => number, rest: number): number[] {
+    const values = new Array<number>(this.details.latent).fill(rest);
+    for (const unit of this.units) values[unit.unit] = read(unit);
+    return values;
+  }
+
+  async #colour(name: string): Promise<Colouring | null> {
+    const unit = /^z(\d+)$/.exec(name);
+    if (unit) {
+      if (!this.z) return null;
+      const k = Number(unit[1]),
+        width = this.details.latent;
+      const values = Float32Array.from({ length: this.count }, (_, i) => this.z![i * width + k]);
+      return colourNumbers(`unit ${k}`, "", values, true);
+    }
+    if (!name) return null;
+    const found = await server.column(this.id, name);
+    const { kind, classes, unit: measure } = found.header;
+    const values = found.array("values");
+    if (kind === "category") {
+      return colourGroups(found.header.name, classes ?? [], values as Int32Array<ArrayBuffer>);
+    }
+    return colourNumbers(found.header.name, measure, values);
+  }
+
+  async #loadKept(): Promise<void> {
+    const slots = this.details.all_kept ? null : await this.#slots();
+    if (this.details.shows !== "pictures") return;
+    const plan = await server.thumbs(this.id);
+    this.sheets = new Sheets({
+      sizes: plan.sizes,
+      perSheet: plan.per_sheet,
+      columns: plan.columns,
+      slots,
+      url: (size, sheet) => server.sheetUrl(this.id, size, sheet, this.details.content),
+    });
+  }
+
+  async #slots(): Promise<Int32Array> {
+    const kept = (await server.kept(this.id)).array("kept");
+    const slots = new Int32Array(this.count).fill(-1);
+    const marks = new Uint8Array(this.count);
+    for (let m = 0; m < kept.length; m++) {
+      slots[kept[m]] = m;
+      marks[kept[m]] = 1;
+    }
+    this.kept = marks;
+    return slots;
+  }
+}
+
+/** A map of a study, turned onto another's where `align` names one. */
+export async function fetchPlane(study: string, method: string, align = ""): Promise<Plane> {
+  const found = await server.projection(study, method, align);
+  const { x, y } = found.header;
+  const xy = found.array("xy");
+  const places = new Float32Array(xy.length);
+  const dx = (x[1] - x[0]) / 65535,
+    dy = (y[1] - y[0]) / 65535;
+  for (let i = 0; i < xy.length; i += 2) {
+    places[i] = x[0] + xy[i] * dx;
+    places[i + 1] = y[0] + xy[i + 1] * dy;
+  }
+  return {
+    method,
+    header: found.header,
+    places,
+    grid: buildGrid(places),
+    density: measureDensity(places),
+  };
+}
+
+/** The code under a place of a map that inverts, or null. */
+export function codeAt(header: Projection, x: number, y: number): number[] | null {
+  const { plane } = header;
+  if (!plane) return null;
+  return plane.origin.map((start, d) => start + x * plane.axes[0][d] + y * plane.axes[1][d]);
+}
+
+/** The honest words for a map. */
+export function badge(header: Projection): string {
+  if (header.explained !== null) {
+    const share = Math.round(header.explained * 100);
+    const what = header.method === "dims" ? "Two units" : "PCA";
+    return `${what}: ${share} % of variance`;
+  }
+  return header.to_scale ? "Two units" : "UMAP: distances not to scale";
+}

@@ -1,0 +1,272 @@
+/** The state that outlives a view: where one is, the study, what is chosen, and what can be undone. */
+
+import type { Bytes } from "../map/arrays";
+import { countMarks } from "../map/lasso";
+import { listen } from "../server/events";
+import { Problem, server } from "../server/server";
+import type { About, Card, Job, LogRecord, Place } from "../server/types";
+import { fromHash, nowhere, toHash, type Where } from "./hash";
+import { Notes } from "./notes.svelte";
+import { Space } from "./space.svelte";
+import { History } from "./undo";
+
+/** One of the two ends: a place, in words, and the selection whose mean it is, if it is one. */
+export interface End {
+  place: Place;
+  words: string;
+  selection: { id: string; count: number } | null;
+}
+
+const NOTICE = 5000; // milliseconds that a notice stays
+const QUIET = 250; // milliseconds: browsers hold a page that writes its address at every move
+
+class Studio {
+  where = $state.raw<Where>(nowhere());
+  about = $state.raw<About | null>(null);
+  cards = $state.raw<Card[] | null>(null);
+  jobs = $state.raw<Job[]>([]);
+  space = $state.raw<Space | null>(null);
+  notes = $state.raw<Notes | null>(null);
+  problem = $state<string | null>(null);
+  notice = $state<string | null>(null);
+  reached = $state(true);
+  decoded = $state.raw<{ milliseconds: number; roundTrip: number } | null>(null);
+
+  marks = $state.raw<Bytes | null>(null);
+  only = $state.raw<Bytes | null>(null);
+  filter = $state(false);
+  ends = $state.raw<{ a: End | null; b: End | null }>({ a: null, b: null });
+  ringed = $state.raw<Bytes | null>(null);
+  /** The newest record of each study being trained, and a count that grows with each. */
+  heard = $state.raw<{ study: string; record: LogRecord } | null>(null);
+  snapshots = $state(0);
+  readonly history = new History();
+  #noticeEnds = 0;
+  #writes = 0;
+  /** The id of the selection, once the server has it. */
+  stored: Promise<string> = Promise.resolve("");
+
+  readonly count = $derived(countMarks(this.marks));
+  /** The same list until it changes, so that a pan does not look at every point again. */
+  readonly #hiddenList = $derived(this.where.hidden);
+  readonly hidden = $derived(new Set(this.#hiddenList));
+
+  async start(): Promise<void> {
+    this.where = fromHash(location.hash);
+    addEventListener("hashchange", () => this.#arrive());
+    this.#listen();
+    await this.readStudies();
+    server.about().then((about) => (this.about = about), this.#shrug);
+    server.jobs().then((found) => (this.jobs = found.jobs), this.#shrug);
+  }
+
+  /** Goes somewhere else; `quietly` leaves no step for the back button. */
+  go(change: Partial<Where>, quietly = false): void {
+    const before = this.where;
+    this.where = { ...before, ...change };
+    clearTimeout(this.#writes);
+    if (quietly) this.#writes = window.setTimeout(() => this.#write(true), QUIET);
+    else this.#write(false);
+    if (this.where.study !== before.study) void this.openStudy(this.where.study);
+    else if (this.where.projection !== before.projection) void this.loadPlane();
+  }
+
+  async readStudies(): Promise<void> {
+    try {
+      this.cards = (await server.studies()).studies;
+      const first = this.cards.find((card) => card.state === "trained") ?? this.cards[0];
+      if (!this.where.study && first) this.go({ study: first.id }, true);
+      else await this.openStudy(this.where.study);
+    } catch (problem) {
+      this.complain(problem);
+    }
+  }
+
+  async openStudy(id: string): Promise<void> {
+    if (!id || this.space?.id === id) return;
+    this.#forget();
+    try {
+      const { card, details } = await server.study(id);
+      if (!details) {
+        this.space = null;
+        this.problem = card.problem;
+        return;
+      }
+      const space = new Space(card, details);
+      const notes = new Notes(id);
+      await space.loadPlane(this.where.projection || "pca");
+      if (this.where.study !== id) return;
+      this.space = space;
+      this.notes = notes;
+      await Promise.all([space.loadRest(), notes.load()]);
+      if (!this.where.colour) this.go({ colour: space.usualColour }, true);
+      if (this.where.selection) await this.#readSelection(id, this.where.selection);
+    } catch (problem) {
+      this.complain(problem);
+    }
+  }
+
+  async loadPlane(): Promise<void> {
+    try {
+      await this.space?.loadPlane(this.where.projection || "pca");
+    } catch (problem) {
+      if (problem instanceof Problem && problem.id === "not_ready") await this.#layOut();
+      else this.complain(problem);
+    }
+  }
+
+  /** Commits a selection: once per gesture, undoable, and short in the address. */
+  select(marks: Bytes | null, what = "selection"): void {
+    const before = this.marks;
+    const value = marks && countMarks(marks) ? marks : null;
+    this.history.run({
+      what,
+      redo: () => this.#mark(value),
+      undo: () => this.#mark(before),
+    });
+  }
+
+  pin(item: number | null): void {
+    this.go({ item });
+  }
+
+  setEnd(which: "a" | "b", end: End | null): void {
+    const before = this.ends;
+    const after = { ...before, [which]: end };
+    this.history.run({
+      what: `end ${which.toUpperCase()}`,
+      redo: () => (this.ends = after),
+      undo: () => (this.ends = before),
+    });
+    if (end) this.say(`${which.toUpperCase()} is ${end.words}.`);
+  }
+
+  /** Sets a note of the study, undoably. */
+  note<Name extends "tags" | "paths" | "names" | "shelf">(
+    name: Name,
+    value: NonNullable<typeof this.notes>[Name],
+    what: string,
+  ): void {
+    const notes = this.notes;
+    if (!notes) return;
+    const before = notes[name];
+    const write = (v: typeof value) => notes.set(name, v as never, (words) => this.say(words));
+    this.history.run({ what, redo: () => write(value), undo: () => write(before) });
+  }
+
+  shelve(place: Place): void {
+    if (this.notes) this.note("shelf", [...this.notes.shelf, place], "the shelf");
+  }
+
+  undo(): void {
+    const what = this.history.undo();
+    this.say(what ? `Taken back: ${what}.` : "Nothing to take back.");
+  }
+
+  redo(): void {
+    const what = this.history.redo();
+    this.say(what ? `Done again: ${what}.` : "Nothing to do again.");
+  }
+
+  say(words: string): void {
+    this.notice = words;
+    clearTimeout(this.#noticeEnds);
+    this.#noticeEnds = window.setTimeout(() => (this.notice = null), NOTICE);
+  }
+
+  complain(problem: unknown): void {
+    if (problem instanceof Problem && problem.id === "login") location.href = "login";
+    this.problem = problem instanceof Error ? problem.message : String(problem);
+  }
+
+  #shrug = () => undefined;
+
+  #write(quietly: boolean): void {
+    const hash = toHash(this.where);
+    if (hash === location.hash) return;
+    if (quietly) history.replaceState(null, "", hash);
+    else history.pushState(null, "", hash);
+  }
+
+  #mark(marks: Bytes | null): void {
+    this.marks = marks;
+    const study = this.where.study;
+    if (!marks) {
+      this.go({ selection: "" }, true);
+      return;
+    }
+    this.stored = server.select(study, marks).then((made) => {
+      if (this.marks === marks) this.go({ selection: made.id }, true);
+      return made.id;
+    });
+    this.stored.catch((problem) => this.complain(problem));
+  }
+
+  async #readSelection(study: string, id: string): Promise<void> {
+    try {
+      const items = (await server.selection(study, id)).array("items");
+      const marks = new Uint8Array(this.space?.count ?? 0);
+      for (let k = 0; k < items.length; k++) marks[items[k]] = 1;
+      this.marks = marks;
+      this.stored = Promise.resolve(id);
+    } catch {
+      this.go({ selection: "" }, true);
+    }
+  }
+
+  async #layOut(): Promise<void> {
+    this.say("UMAP lays the map out; it appears when it is done.");
+    try {
+      await server.startJob({ kind: "project", study: this.where.study, method: "umap" });
+    } catch (problem) {
+      this.complain(problem);
+      this.go({ projection: "" }, true);
+    }
+  }
+
+  #arrive(): void {
+    const before = this.where;
+    this.where = fromHash(location.hash);
+    if (this.where.study !== before.study) void this.openStudy(this.where.study);
+    else if (this.where.projection !== before.projection) void this.loadPlane();
+  }
+
+  #forget(): void {
+    this.problem = null;
+    this.marks = this.only = this.ringed = null;
+    this.ends = { a: null, b: null };
+  }
+
+  #listen(): void {
+    listen(
+      {
+        ready: () => server.about().then((about) => (this.about = about), this.#shrug),
+        job: (job) => this.#takeJob(job),
+        progress: ({ study, record }) => (this.heard = { study, record }),
+        snapshot: () => this.snapshots++,
+        study: () => void this.readCards(),
+        reset: () => void this.readCards(),
+      },
+      (reached) => {
+        if (reached && !this.reached && !this.space) void this.readStudies();
+        this.reached = reached;
+      },
+    );
+  }
+
+  async readCards(): Promise<void> {
+    try {
+      this.cards = (await server.studies()).studies;
+    } catch {
+      return; // the banner says that the server is gone
+    }
+  }
+
+  #takeJob(job: Job): void {
+    this.jobs = [job, ...this.jobs.filter((known) => known.id !== job.id)];
+    if (job.state === "failed" && job.error) this.say(job.error.sentence);
+    if (job.kind === "project" && job.state === "done") void this.loadPlane();
+  }
+}
+
+export const studio = new Studio();

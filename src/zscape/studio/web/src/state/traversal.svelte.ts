@@ -1,0 +1,127 @@
+/** The code that Traverse stands at: where it came from, how units were set, how directions are laid
+ * on, and what it decodes to. Lives on while other views are open. */
+
+import type { Things } from "../server/binary";
+import type { Live } from "../server/live";
+import type { Conditions, Direction, Place } from "../server/types";
+import type { Space } from "./space.svelte";
+import { studio } from "./studio.svelte";
+
+export class Traversal {
+  readonly space: Space;
+  /** The code one started from, and in words what it is. */
+  origin = $state.raw<number[]>([]);
+  words = $state("the mean of all codes");
+  /** The code with the units as they were set, before directions. */
+  base = $state.raw<number[]>([]);
+  laidOn = $state.raw<{ direction: Direction; strength: number }[]>([]);
+  conditions = $state.raw<Conditions>({});
+  things = $state.raw<Things | null>(null);
+  /** The codes of the path under way, for the map. */
+  way = $state.raw<number[][]>([]);
+  pinned = $state.raw<{ code: number[]; things: Things }[]>([]);
+  #line: Live | null = null;
+
+  /** What is decoded: base plus each direction times its strength. */
+  readonly code = $derived(
+    this.laidOn.reduce(
+      (code, { direction, strength }) => code.map((v, d) => v + strength * direction.vector[d]),
+      this.base,
+    ),
+  );
+
+  constructor(space: Space) {
+    this.space = space;
+  }
+
+  /** Decodes over a line until the answer is called. */
+  attach(line: Live): () => void {
+    this.#line = line;
+    line.onAnswer = ({ things, milliseconds, roundTrip }) => {
+      this.things = things;
+      studio.decoded = { milliseconds, roundTrip };
+    };
+    line.onProblem = (sentence) => studio.complain(new Error(sentence));
+    line.under(this.conditions);
+    if (this.code.length) line.ask([this.code]);
+    return () => {
+      line.close();
+      this.#line = null;
+    };
+  }
+
+  startFrom(code: number[], words: string): void {
+    this.origin = code;
+    this.words = words;
+    this.base = code;
+    this.laidOn = this.laidOn.map((one) => ({ ...one, strength: 0 }));
+    this.#decode();
+  }
+
+  startAt(place: Place, words: string): void {
+    const code = this.space.codeOf(place);
+    if (code) this.startFrom(code, words);
+  }
+
+  /** Goes to a code: directions are taken into it. */
+  moveTo(code: number[]): void {
+    this.base = code;
+    this.laidOn = this.laidOn.map((one) => ({ ...one, strength: 0 }));
+    this.#decode();
+  }
+
+  setUnit(unit: number, value: number): void {
+    this.base = this.base.map((v, d) => (d === unit ? value : v));
+    this.#decode();
+  }
+
+  setStrength(direction: Direction, strength: number): void {
+    const others = this.laidOn.filter((one) => one.direction.name !== direction.name);
+    this.laidOn = strength === 0 ? others : [...others, { direction, strength }];
+    this.#decode();
+  }
+
+  strengthOf(name: string): number {
+    return this.laidOn.find((one) => one.direction.name === name)?.strength ?? 0;
+  }
+
+  under(conditions: Conditions): void {
+    this.conditions = conditions;
+    this.#line?.under(conditions);
+    this.#decode();
+  }
+
+  pin(): void {
+    if (this.things)
+      this.pinned = [...this.pinned, { code: this.code, things: this.things }].slice(-3);
+  }
+
+  unpin(index: number): void {
+    this.pinned = this.pinned.filter((_, k) => k !== index);
+  }
+
+  /** How far off the data the code is: its distance from the mean in standard deviations, by unit
+   * on average (root mean square). Codes of the data are near 1. */
+  readonly away = $derived.by(() => {
+    const { meanCode, spreads } = this.space;
+    const live = this.space.units.filter((unit) => unit.active).map((unit) => unit.unit);
+    if (!live.length || !this.code.length) return 0;
+    const sum = live.reduce(
+      (s, d) => s + ((this.code[d] - meanCode[d]) / (spreads[d] || 1)) ** 2,
+      0,
+    );
+    return Math.sqrt(sum / live.length);
+  });
+
+  #decode(): void {
+    if (this.code.length) this.#line?.ask([this.code]);
+  }
+}
+
+let now: Traversal | null = null;
+
+/** The traversal of a space: the same one until another study is opened. */
+export function traversalOf(space: Space): Traversal {
+  if (now?.space !== space) now = new Traversal(space);
+  return now;
+}

@@ -1,0 +1,243 @@
+import { describe, expect, it } from "vitest";
+import { between, fit, pan, toPlane, toScreen, zoom } from "../src/map/camera";
+import { placePictures } from "../src/map/declutter";
+import { contour, densityAt, measureDensity } from "../src/map/density";
+import { buildGrid, nearest, step, within } from "../src/map/grid";
+import { countMarks, fillOutline, rectangle, selectUnder } from "../src/map/lasso";
+import { CHOSEN, DIM, HIDDEN, mix, PLAIN, splat, stride } from "../src/map/splat";
+import { scattered } from "./random";
+
+const SIZE = { width: 200, height: 100 };
+
+describe("camera", () => {
+  it("goes to the screen and back", () => {
+    const camera = { x: 3, y: -2, scale: 7 };
+    const at = toScreen(camera, SIZE, 4.5, 1);
+    expect(toPlane(camera, SIZE, at.x, at.y)).toEqual({ x: 4.5, y: 1 });
+  });
+
+  it("fits every point", () => {
+    const places = scattered(500, 4);
+    const camera = fit(places, SIZE);
+    for (let i = 0; i < places.length; i += 2) {
+      const at = toScreen(camera, SIZE, places[i], places[i + 1]);
+      expect(at.x >= 0 && at.x <= 200 && at.y >= 0 && at.y <= 100).toBe(true);
+    }
+  });
+
+  it("keeps what is under the pointer while it zooms, and stops at the ends", () => {
+    const all = { x: 0, y: 0, scale: 10 };
+    const at = { x: 30, y: 80 };
+    const before = toPlane(all, SIZE, at.x, at.y);
+    const closer = zoom(all, SIZE, at, 1.7, all);
+    const after = toPlane(closer, SIZE, at.x, at.y);
+    expect(after.x).toBeCloseTo(before.x, 9);
+    expect(after.y).toBeCloseTo(before.y, 9);
+    expect(zoom(all, SIZE, at, 1e9, all).scale).toBe(4000);
+    expect(zoom(all, SIZE, at, 1e-9, all).scale).toBe(5);
+  });
+
+  it("pans by pixels and moves evenly between two", () => {
+    expect(pan({ x: 0, y: 0, scale: 2 }, 10, 4)).toEqual({ x: -5, y: 2, scale: 2 });
+    const half = between({ x: 0, y: 0, scale: 1 }, { x: 4, y: 2, scale: 4 }, 0.5);
+    expect(half).toEqual({ x: 2, y: 1, scale: 2 });
+  });
+});
+
+describe("grid", () => {
+  const places = scattered(3000, 1);
+  const grid = buildGrid(places);
+
+  it("finds the nearest that a search of all finds", () => {
+    const queries = scattered(200, 2);
+    for (let q = 0; q < 200; q++) {
+      const at = { x: queries[2 * q], y: queries[2 * q + 1] };
+      let best = -1,
+        least = 0.2 ** 2;
+      for (let i = 0; i < 3000; i++) {
+        const far = (places[2 * i] - at.x) ** 2 + (places[2 * i + 1] - at.y) ** 2;
+        if (far <= least) [least, best] = [far, i];
+      }
+      expect(nearest(grid, at, 0.2)).toBe(best);
+    }
+  });
+
+  it("passes over the hidden ones and says -1 where none is near", () => {
+    const shown = new Uint8Array(3000).fill(1);
+    const first = nearest(grid, { x: 0, y: 0 }, 1, shown);
+    shown[first] = 0;
+    expect(nearest(grid, { x: 0, y: 0 }, 1, shown)).not.toBe(first);
+    expect(nearest(grid, { x: 99, y: 0 }, 1)).toBe(-1);
+    expect(nearest(buildGrid(new Float32Array(0)), { x: 0, y: 0 }, 1)).toBe(-1);
+  });
+
+  it("lists what lies in a box", () => {
+    const box = { left: -0.3, right: 0.2, low: 0, high: 0.4 };
+    const found = new Set(within(grid, box));
+    for (let i = 0; i < 3000; i++) {
+      const [x, y] = [places[2 * i], places[2 * i + 1]];
+      const inside = x >= -0.3 && x <= 0.2 && y >= 0 && y <= Math.fround(0.4);
+      expect(found.has(i)).toBe(inside);
+    }
+  });
+
+  it("steps to the nearest that way", () => {
+    const cross = buildGrid(Float32Array.from([0, 0, 1, 0.1, 2, 0, 0, 1, -1, 0, 0, -3]));
+    expect(step(cross, { x: 0, y: 0 }, 1, 0)).toBe(1);
+    expect(step(cross, { x: 0, y: 0 }, 0, 1)).toBe(3);
+    expect(step(cross, { x: 0, y: 0 }, -1, 0)).toBe(4);
+    expect(step(cross, { x: 0, y: 0 }, 0, -1)).toBe(5);
+    expect(step(cross, { x: 2, y: 0 }, 1, 0)).toBe(-1);
+  });
+});
+
+describe("lasso", () => {
+  const camera = { x: 0, y: 0, scale: 50 };
+  const places = scattered(2000, 3);
+  const shown = new Uint8Array(2000).fill(1);
+  const outline = [
+    { x: 60, y: 20 },
+    { x: 140, y: 10 },
+    { x: 120, y: 90 },
+    { x: 100, y: 40 },
+    { x: 70, y: 85 },
+  ];
+
+  it("agrees with a test of each point, but for the rim", () => {
+    const marks = selectUnder(
+      places,
+      camera,
+      SIZE,
+      fillOutline(outline, SIZE),
+      null,
+      "replace",
+      shown,
+    );
+    let differ = 0;
+    for (let i = 0; i < 2000; i++) {
+      const at = toScreen(camera, SIZE, places[2 * i], places[2 * i + 1]);
+      if (inside(outline, at) !== (marks[i] === 1)) differ++;
+    }
+    expect(countMarks(marks)).toBeGreaterThan(300);
+    expect(differ).toBeLessThan(40);
+  });
+
+  it("adds, removes, and leaves the hidden ones alone", () => {
+    const all = fillOutline(rectangle({ x: 0, y: 0 }, { x: 200, y: 100 }), SIZE);
+    const left = fillOutline(rectangle({ x: 0, y: 0 }, { x: 100, y: 100 }), SIZE);
+    const right = fillOutline(rectangle({ x: 200, y: 100 }, { x: 100, y: 0 }), SIZE);
+    const whole = selectUnder(places, camera, SIZE, all, null, "replace", shown);
+    const first = selectUnder(places, camera, SIZE, left, null, "replace", shown);
+    expect(selectUnder(places, camera, SIZE, right, first, "add", shown)).toEqual(whole);
+    const rest = selectUnder(places, camera, SIZE, left, whole, "remove", shown);
+    expect(countMarks(rest)).toBe(countMarks(whole) - countMarks(first));
+    const none = selectUnder(places, camera, SIZE, all, null, "replace", new Uint8Array(2000));
+    expect(countMarks(none)).toBe(0);
+  });
+});
+
+describe("splat", () => {
+  const places = Float32Array.from([0, 0, 0.5, 0, 0, 0]);
+  const camera = { x: 0, y: 0, scale: 100 };
+  const palette = new Uint32Array(256).fill(0xff0000ff);
+  palette[1] = 0xff00ff00;
+  const ground = 0xffffffff;
+
+  function drawn(states: number[], radius = 2): Uint32Array {
+    const pixels = new Uint32Array(200 * 100);
+    const look = {
+      slots: Uint8Array.from([0, 1, 1]),
+      palette,
+      states: Uint8Array.from(states),
+      dim: 0xff808080,
+    };
+    splat(pixels, SIZE, places, camera, look, radius, ground);
+    return pixels;
+  }
+
+  it("puts a point in its place and nothing elsewhere", () => {
+    const pixels = drawn([CHOSEN, HIDDEN, HIDDEN]);
+    expect(pixels[50 * 200 + 100]).toBe(0xff0000ff);
+    expect(pixels[50 * 200 + 150]).toBe(ground);
+    const touched = pixels.reduce((count, p) => count + (p !== ground ? 1 : 0), 0);
+    expect(touched).toBeGreaterThan(20);
+    expect(touched).toBeLessThan(50);
+  });
+
+  it("draws chosen ones over plain ones over dim ones", () => {
+    expect(drawn([CHOSEN, HIDDEN, PLAIN])[50 * 200 + 100]).toBe(0xff0000ff);
+    const over = drawn([DIM, HIDDEN, PLAIN])[50 * 200 + 100];
+    expect((over >>> 8) & 255).toBeGreaterThan(200);
+  });
+
+  it("draws the same pixels again, to the byte, at the rim too", () => {
+    const edge = Float32Array.from([-1, 0.5, 0.999, -0.5, 4, 4]);
+    const look = {
+      slots: new Uint8Array(3),
+      palette,
+      states: new Uint8Array(3).fill(PLAIN),
+      dim: 0,
+    };
+    const [one, two] = [new Uint32Array(20000), new Uint32Array(20000)];
+    splat(one, SIZE, edge, camera, look, 3, ground);
+    splat(two, SIZE, edge, camera, look, 3, ground);
+    expect(one).toEqual(two);
+    expect(one[0]).not.toBe(ground);
+  });
+
+  it("mixes each part of a colour", () => {
+    expect(mix(0xff000000, 0xffffffff, 128)).toBe(0xff7f7f7f);
+    expect(mix(0xff102030, 0xff405060, 0)).toBe(0xff102030);
+    expect(mix(0xff102030, 0xff405060, 256)).toBe(0xff405060);
+  });
+
+  it("visits every point once", () => {
+    for (const count of [1, 2, 10, 97, 1000]) {
+      const step = stride(count);
+      expect(new Set(Array.from({ length: count }, (_, k) => (k * step) % count)).size).toBe(count);
+    }
+  });
+});
+
+describe("pictures on the map", () => {
+  it("cover one another nowhere, and stay while one pans", () => {
+    const places = scattered(4000, 5);
+    const grid = buildGrid(places);
+    const shown = new Uint8Array(4000).fill(1);
+    const size = { width: 800, height: 600 };
+    const camera = { x: 0, y: 0, scale: 900 };
+    const placed = placePictures(grid, camera, size, 40, shown);
+    expect(placed.length).toBeGreaterThan(60);
+    for (const a of placed)
+      for (const b of placed)
+        if (a.item !== b.item)
+          expect(Math.abs(a.x - b.x) >= 40 || Math.abs(a.y - b.y) >= 40).toBe(true);
+    const later = placePictures(grid, pan(camera, 15, 5), size, 40, shown);
+    const kept = new Set(later.map((p) => p.item));
+    const same = placed.filter((p) => kept.has(p.item)).length;
+    expect(same / placed.length).toBeGreaterThan(0.8);
+  });
+});
+
+describe("density", () => {
+  it("is high among the points and none far off, and has a contour", () => {
+    const places = scattered(5000, 6).map((v) => v * 0.2);
+    places[0] = 10;
+    const density = measureDensity(places);
+    expect(densityAt(density, { x: 0, y: 0 })).toBeGreaterThan(0.3);
+    expect(densityAt(density, { x: 5, y: 0 })).toBe(0);
+    expect(contour(density, 0.3).length % 4).toBe(0);
+    expect(contour(density, 0.3).length).toBeGreaterThan(8);
+  });
+});
+
+function inside(outline: { x: number; y: number }[], at: { x: number; y: number }): boolean {
+  let odd = false;
+  for (let i = 0, j = outline.length - 1; i < outline.length; j = i++) {
+    const [a, b] = [outline[i], outline[j]];
+    if (a.y > at.y !== b.y > at.y && at.x < a.x + ((at.y - a.y) / (b.y - a.y)) * (b.x - a.x)) {
+      odd = !odd;
+    }
+  }
+  return odd;
+}

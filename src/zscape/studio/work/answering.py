@@ -1,0 +1,170 @@
+"""A process that answers calls of the library, one after the other."""
+
+import json
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+from zscape.errors import BusyError, DataError, ShapeError, SpecError, ZscapeError
+from zscape.modalities.found import printable
+from zscape.recipes import RECIPES
+from zscape.studio.wire import FRAME, frame
+from zscape.studio.work import columns, directions, items, judging, looking, notes, verbs
+from zscape.studio.work.made import Made, Missing, told
+from zscape.studio.work.shelf import Opened, Shelf
+from zscape.study.intake.sources import BUILT_IN
+from zscape.study.spec import Option, described, options, summary
+from zscape.study.training.beginning import PRECISIONS, SCHEDULES, begin
+
+# What can be asked of one study, by name; nothing else can be.
+CALLS: Mapping[str, Callable[..., Made]] = {
+    "details": looking.details,
+    "codes": looking.codes,
+    "columns": columns.columns,
+    "column": columns.column,
+    "kept": items.kept,
+    "sheets": items.sheets,
+    "sheet": items.sheet,
+    "item": items.item,
+    "item_picture": items.item_picture,
+    "decode": verbs.decode,
+    "encode_picture": verbs.encode_picture,
+    "encode_rows": verbs.encode_rows,
+    "sample": verbs.sample,
+    "neighbours": verbs.neighbours,
+    "path": verbs.path,
+    "edit": verbs.edited,
+    "mix": verbs.mix,
+    "redraw": verbs.redrawn,
+    "units": verbs.units,
+    "directions": directions.listed,
+    "find_direction": directions.found,
+    "unsupervised": directions.unsupervised,
+    "notes": notes.notes,
+    "keep_note": notes.keep,
+    "figures": judging.figures,
+    "health": judging.health,
+    "anomalies": judging.anomalies,
+    "score_column": judging.score_column,
+    "explain": judging.explained,
+}
+WORDS = {SpecError: "spec", ShapeError: "shape", DataError: "data", BusyError: "busy"}
+SHARED = {"likelihood": "a word; auto: what suits the data.", "network": "a word; auto."}
+CHOICES = {"schedule": SCHEDULES, "precision": PRECISIONS, "device": ("auto", "cpu", "cuda")}
+
+
+def serve(connection: socket.socket) -> None:
+    """Answers calls until the other end is gone."""
+    torch.set_num_threads(1)
+    shelf, stream = Shelf(), connection.makefile("rb")
+    connection.sendall(frame({"hello": True}))
+    while (received := read_frame(stream)) is not None:
+        connection.sendall(_answered(shelf, *received))
+
+
+def read_frame(stream: Any) -> tuple[dict[str, Any], memoryview] | None:
+    """The next message; None when the other end is gone."""
+    head = stream.read(FRAME.size)
+    if len(head) < FRAME.size:
+        return None
+    text, payload = FRAME.unpack(head)
+    content = stream.read(text + payload)
+    if len(content) < text + payload:
+        return None
+    whole = memoryview(content)
+    return json.loads(bytes(whole[:text])), whole[text:]
+
+
+def trouble(error: BaseException) -> dict[str, str]:
+    """An error as an id and a sentence, without any path."""
+    if isinstance(error, Missing):
+        return {"id": error.name, "sentence": str(error)}
+    if isinstance(error, ZscapeError):
+        kinds = [word for kind, word in WORDS.items() if isinstance(error, kind)]
+        return {"id": (kinds or ["study"])[0], "sentence": told_without_paths(str(error))}
+    if isinstance(error, MemoryError) or "allocate memory" in str(error):
+        sentence = "The memory must hold this, and does not. Ask for less at once."
+        return {"id": "memory", "sentence": sentence}
+    traceback.print_exception(error, file=sys.stderr)
+    sentence = f"Something went wrong in the studio itself ({type(error).__name__}). "
+    return {"id": "internal", "sentence": f"{sentence}Its terminal says more."}
+
+
+def told_without_paths(sentence: str) -> str:
+    """A sentence in one printable line, whose words that are paths keep their last part."""
+    words = printable(" ".join(sentence.split())).split(" ")
+    return " ".join(_short(word) if "/" in word.strip("'\"(),.") else word for word in words)
+
+
+def _short(word: str) -> str:
+    bare = word.strip("'\"(),.:;")
+    if not bare.startswith(("/", "~", "./", "../")):
+        return word
+    return word.replace(bare, bare.rstrip("/").rpartition("/")[2])
+
+
+def _answered(shelf: Shelf, record: dict[str, Any], payload: memoryview) -> bytes:
+    began = time.process_time()  # not of the clock, which a busy machine stretches
+    try:
+        told, content = _made(shelf, record, payload)
+    except Exception as error:
+        told, content = {"error": trouble(error)}, b""
+    return frame({**told, "took": (time.process_time() - began) * 1000}, content)
+
+
+def _made(
+    shelf: Shelf, record: dict[str, Any], payload: memoryview
+) -> tuple[dict[str, Any], bytes]:
+    call, arguments = record["call"], record.get("arguments", {})
+    if call == "recipes":
+        made = recipes()
+    else:
+        opened = shelf.open(**record["study"])
+        if call == "live":
+            found = verbs.live(opened, payload, **arguments)
+            return found, found.pop("content")
+        made = _called(shelf, opened, call, arguments, payload)
+    return {"media": made.media, "name": made.name}, made.content
+
+
+def _called(
+    shelf: Shelf, opened: Opened, call: str, arguments: dict[str, Any], payload: memoryview
+) -> Made:
+    other = arguments.pop("other", None)
+    beside = None if other is None else shelf.open(**other)
+    if call == "projection":
+        return looking.projection(opened, onto=beside, umap=bytes(payload), **arguments)
+    if call == "compare":
+        assert beside is not None
+        return judging.compared(opened, beside)
+    return CALLS[call](opened, **arguments)
+
+
+def recipes() -> Made:
+    """The recipes and the options of training, for a form."""
+    found = [
+        {"name": name, "about": summary(recipe), "options": _options(recipe)}
+        for name, recipe in RECIPES.items()
+    ]
+    return told({"recipes": found, "training": _options(begin), "data": list(BUILT_IN)})
+
+
+def _options(function: Callable[..., Any]) -> list[dict[str, Any]]:
+    said = SHARED | described(function)
+    return [_option(option, said.get(option.name, "")) for option in options(function).values()]
+
+
+def _option(option: Option, about: str) -> dict[str, Any]:
+    kinds = getattr(option.kind, "__args__", None) or (option.kind,)
+    return {
+        "name": option.name,
+        "about": about,
+        "kinds": [kind.__name__ for kind in kinds],
+        "default": option.default,
+        "choices": list(CHOICES[option.name]) if option.name in CHOICES else None,
+    }

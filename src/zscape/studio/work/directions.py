@@ -1,0 +1,75 @@
+"""Directions that a page asks for: found, kept, and told."""
+
+from typing import Any
+
+from zscape.errors import DataError, SpecError
+from zscape.space.directions import Direction, find_direction, unsupervised_directions
+from zscape.space.known import known_numbers
+from zscape.studio.work.made import Made, told
+from zscape.studio.work.shelf import Opened
+from zscape.study.directions import keep_direction, kept_directions
+
+METHODS = ("pca", "ica", "units")
+
+
+def listed(opened: Opened) -> Made:
+    """The directions of a study, and of what one can be found."""
+    kept = kept_directions(opened.study, opened.latent)
+    return told(
+        {
+            "kept": [_record(d, kept=True) for d in kept.values()],
+            "found": [_record(d, kept=False) for d in opened.directions.values()],
+            "known": list(known_numbers(opened.space).names),
+        }
+    )
+
+
+def found(
+    opened: Opened,
+    positive: dict[str, Any],
+    negative: dict[str, Any] | None,
+    name: str,
+    apart_from: list[str],
+    keep: bool,
+) -> Made:
+    """The direction of a property, with its evidence; it stays until the studio ends."""
+    things = _things(opened, positive)
+    if isinstance(things, str) and negative is not None:
+        raise SpecError(
+            f"A known property is set against all else, got a negative group beside {things!r}. "
+            "Leave it out."
+        )
+    against = None if negative is None else _things(opened, negative)
+    if isinstance(against, str):
+        raise DataError("A negative group must be items, got a name. Select them.")
+    direction = find_direction(opened.space, things, against, name=name, apart_from=apart_from)
+    opened.directions[direction.name] = direction
+    if keep:
+        keep_direction(opened.study, direction)
+    return told(_record(direction, kept=keep))
+
+
+def unsupervised(opened: Opened, method: str, number: int) -> Made:
+    """Directions that no label taught."""
+    made = unsupervised_directions(opened.space, method=method, number=number)
+    opened.directions.update({direction.name: direction for direction in made})
+    return told({"directions": [_record(direction, kept=False) for direction in made]})
+
+
+def _things(opened: Opened, group: dict[str, Any]) -> str | list[int]:
+    if group.get("name") is not None:
+        name: str = group["name"]
+        return name
+    return [opened.item(index) for index in group["items"]]
+
+
+def _record(direction: Direction, *, kept: bool) -> dict[str, Any]:
+    return {
+        "name": direction.name,
+        "vector": direction.vector.tolist(),
+        "score": direction.score,
+        "measure": direction.measure,
+        "number": direction.number,
+        "leakage": dict(direction.leakage),
+        "kept": kept,
+    }

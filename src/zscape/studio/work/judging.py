@@ -1,0 +1,134 @@
+"""What takes seconds: the doctor, strange items, comparisons. A process of its own does it."""
+
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from zscape.errors import unknown
+from zscape.measures.figure import record_of
+from zscape.space.explanations import explain
+from zscape.space.scores import Part, Scores, score
+from zscape.studio.work.columns import Column, values_of
+from zscape.studio.work.made import Made, told
+from zscape.studio.work.shelf import Opened
+from zscape.study.comparison import compare
+from zscape.study.doctoring import diagnose_study
+from zscape.study.figures import figures as figures_of
+
+SCORES, COMBINED = "scores", "surprise"  # where they are remembered; the name of the whole
+COLUMN = "score"  # how the ids of their columns begin
+WHOLE = {"name": COMBINED, "unit": "nats", "kind": "estimate", "combined": True, "column": COLUMN}
+BINS = 60
+
+
+def figures(opened: Opened) -> Made:
+    """ELBO, rate, distortion and active units over held-out items."""
+    return told({"figures": [record_of(figure) for figure in figures_of(opened.space)]})
+
+
+def health(opened: Opened) -> Made:
+    """What the doctor says, and what `measure` said last."""
+    measured = opened.study.measures()
+    found = diagnose_study(opened.study).to_json()
+    return told({**found, "measured": None if measured is None else measured.to_json()})
+
+
+def compared(opened: Opened, other: Opened) -> Made:
+    """Two studies side by side."""
+    made = compare([opened.study, other.study]).to_json()
+    for group in made["groups"]:  # names of folders, not where they are
+        group["studies"] = [Path(str(study)).name for study in group["studies"]]
+    data = [one.study.asked["data"].get("sha256") for one in (opened, other)]
+    return told({**made, "same_items": data[0] == data[1] and data[0] is not None})
+
+
+def anomalies(opened: Opened, name: str, limit: int, start: int) -> Made:
+    """The strangest items first, by one score or by all."""
+    scores = _scores(opened)
+    kept = opened.space.kept.numpy()
+    if name in ("", COMBINED):
+        values, p, threshold = scores.surprise, scores.p, -math.log(scores.threshold)
+    elif name in scores.parts:
+        values, p, threshold = scores[name].values, scores[name].p, None
+    else:
+        raise unknown("score", name, list(scores.parts))
+    order = values.argsort(descending=True, stable=True)
+    chosen = order[start : start + limit]
+    more = start + limit < len(order)
+    return told(
+        {
+            "scores": [WHOLE, *(_part(part) for part in scores.parts.values())],
+            "score": name or COMBINED,
+            "notes": list(scores.notes),
+            "threshold": threshold,
+            "histogram": _histogram(values.numpy()),
+            "total": len(order),
+            "items": [
+                {"id": int(kept[i]), "value": float(values[i]), "p": float(p[i])}
+                for i in chosen.tolist()
+            ],
+            "next": start + limit if more else None,
+        }
+    )
+
+
+def explained(opened: Opened, index: int) -> Made:
+    """What makes a kept item strange: columns, places of a picture, and units."""
+    space = opened.space
+    stored = space.item(opened.item(index))
+    made = explain(space, space.modality.decode(space.modality.prepare(stored)))
+    return told(
+        {
+            "words": str(made),
+            "blames": [asdict(blame) for blame in made.blames],
+            "units": [asdict(blame) for blame in made.units],
+        }
+    )
+
+
+def score_column(opened: Opened, wanted: str) -> Made:
+    """A score of all items, NaN where an item was not kept."""
+    scores = _scores(opened)
+    found = {COLUMN: (COMBINED, "nats", scores.surprise)}
+    found |= {f"{COLUMN}-{p.name}": (p.name, p.unit, p.values) for p in scores.parts.values()}
+    columns = [
+        Column(key, name, _spread(opened, values), None, unit, "score")
+        for key, (name, unit, values) in found.items()
+        if key == wanted
+    ]
+    return values_of(columns, wanted)
+
+
+def _scores(opened: Opened) -> Scores:
+    if SCORES not in opened.memory:
+        opened.memory[SCORES] = score(opened.space)
+    found: Scores = opened.memory[SCORES]
+    return found
+
+
+def _spread(opened: Opened, values: Tensor) -> np.ndarray:
+    whole = np.full(len(opened.space.codes), np.nan, np.float32)
+    whole[opened.space.kept.numpy()] = values.numpy()
+    return whole
+
+
+def _part(part: Part) -> dict[str, Any]:
+    return {
+        "name": part.name,
+        "unit": part.unit,
+        "kind": part.kind,
+        "combined": part.combined,
+        "column": f"{COLUMN}-{part.name}",
+    }
+
+
+def _histogram(values: np.ndarray) -> dict[str, Any]:
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return {"low": 0.0, "high": 1.0, "counts": [0] * BINS}
+    counts, edges = np.histogram(known, BINS)
+    return {"low": float(edges[0]), "high": float(edges[-1]), "counts": counts.tolist()}

@@ -1,0 +1,112 @@
+"""The studies that a process has open, the one used last kept longest."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from zscape.errors import DataError, ShapeError
+from zscape.model.codes import Codes
+from zscape.space.directions import Direction
+from zscape.space.space import Space
+from zscape.study.study import Study
+
+OPEN = 3  # two that are compared, and the one before
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A study and its space.
+
+    Attributes:
+        study: the folder.
+        space: what was trained.
+        directions: that were found since it was opened, by name.
+        memory: what was measured since then, by name.
+    """
+
+    study: Study
+    space: Space
+    directions: dict[str, Direction] = field(default_factory=dict)
+    memory: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def latent(self) -> int:
+        """D, the size of a flat code."""
+        return self.space.codes.flat.shape[1]
+
+    def item(self, index: int) -> int:
+        """An index of the data.
+
+        Raises:
+            DataError: there is no such item.
+        """
+        return self.space.index(index)
+
+    def place(self, told: dict[str, Any]) -> int | Codes:
+        """What the library takes for an item or a code that a page names."""
+        if told.get("item") is not None:
+            return self.item(told["item"])
+        return self.codes([told["code"]])
+
+    def codes(self, rows: list[list[float]]) -> Codes:
+        """Codes from plain numbers.
+
+        Raises:
+            ShapeError: they are not of this study's size.
+        """
+        if any(len(row) != self.latent for row in rows):
+            raise ShapeError(
+                f"Codes must have {self.latent} numbers in this study, got {len(rows[0])}. "
+                "Encode the thing with this study."
+            )
+        return self.space.codes.like(torch.tensor(rows, dtype=torch.float32))
+
+    def flat(self, payload: bytes | memoryview, counts: list[int]) -> list[torch.Tensor]:
+        """Flat codes from the bytes of a live socket, `[n, D]` for each n.
+
+        Raises:
+            ShapeError: they are not of this study's size.
+            DataError: a number is not finite.
+        """
+        numbers = np.frombuffer(payload, "<f4")
+        if len(numbers) != sum(counts) * self.latent:
+            raise ShapeError(
+                f"Codes must have {self.latent} numbers in this study, got "
+                f"{len(numbers)} for {sum(counts)} codes. Encode the thing with this study."
+            )
+        if not np.isfinite(numbers).all():
+            raise DataError("Codes must be finite, got NaN or infinity. Move the slider back.")
+        codes = torch.from_numpy(numbers.astype(np.float32)).reshape(-1, self.latent)
+        return list(codes.split(counts))
+
+
+class Shelf:
+    """Opens studies, and keeps them as long as their content stays."""
+
+    def __init__(self) -> None:
+        self._opened: OrderedDict[Path, tuple[str, Opened]] = OrderedDict()
+
+    def open(self, path: str, content: str) -> Opened:
+        """The study of a folder.
+
+        Args:
+            path: the folder.
+            content: tells a changed study from the one that is open.
+
+        Raises:
+            StudyError: no study, damaged, or not trained.
+        """
+        folder = Path(path)
+        known = self._opened.get(folder)
+        if known is None or known[0] != content:
+            study = Study.open(folder)
+            known = content, Opened(study, study.space())
+            self._opened[folder] = known
+        self._opened.move_to_end(folder)
+        while len(self._opened) > OPEN:
+            self._opened.popitem(last=False)
+        return known[1]

@@ -1,0 +1,281 @@
+"""The processes that call the library, as the server sees them: bounded queues, nothing waits long.
+
+A worker is told little more than it does in a turn, so that what nobody waits for any more is never
+begun, and live messages that came meanwhile go together.
+"""
+
+import asyncio
+import contextlib
+import math
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from zscape.studio.logins import Login
+from zscape.studio.pipes import GRACE, Pipe, open_pipe
+from zscape.studio.refusals import Refusal, overload, too_many
+
+QUEUE, SHARE = 32, 8  # requests that wait for a worker; of one login for all of them
+SECONDS = 30.0  # that a request may wait and be worked on
+AGAIN = 0.2  # s until a lost process is begun anew
+SMOOTH = 8  # calls over which the pace is a mean
+TURN = 20.0  # ms that live messages may take together before others have their turn
+STATUS = {
+    "not_found": 404,
+    "not_kept": 404,
+    "not_ready": 404,
+    "version": 409,
+    "busy": 409,
+    "memory": 503,
+    "internal": 500,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a worker answered.
+
+    Attributes:
+        record: plain values: `media` and `name` of most calls.
+        payload: bytes.
+    """
+
+    record: Mapping[str, Any]
+    payload: memoryview
+
+
+@dataclass(eq=False, slots=True)
+class Asked:
+    """One call that waits.
+
+    Attributes:
+        record: what is called.
+        payload: bytes that go with it.
+        reply: where the answer is waited for.
+        kin: what live messages that may go together have in common; else None.
+        count: codes of a live message.
+    """
+
+    record: dict[str, Any]
+    payload: bytes
+    reply: asyncio.Future[Reply]
+    kin: str | None = None
+    count: int = 0
+
+
+@dataclass(eq=False)
+class Worker:
+    """A process that answers calls; it is started when it is first needed, and again if it dies.
+
+    Attributes:
+        role: what it is for, in the list of processes.
+        patience: s that one exchange may take before the process is ended.
+        state: "idle", "starting", "ready" or "lost".
+        milliseconds: that the last live message took.
+        pace: milliseconds of CPU time that a call takes, of late.
+    """
+
+    role: str
+    patience: float = 60.0
+    state: str = "idle"
+    milliseconds: float = 0.0
+    pace: float = 10.0
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    _queue: deque[Asked] = field(default_factory=deque)
+    _came: asyncio.Event = field(default_factory=asyncio.Event)
+    _flying: deque[list[Asked]] = field(default_factory=deque)
+    _took_off: asyncio.Event = field(default_factory=asyncio.Event)
+    _serving: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Starts the process, once."""
+        if self._serving is None:
+            self.state = "starting"
+            self._serving = asyncio.create_task(self._serve(), name=self.role)
+
+    async def stop(self) -> None:
+        """Ends the process."""
+        if self._serving is not None:
+            self._serving.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._serving
+            self._serving = None
+
+    def require_room(self, login: Login) -> None:
+        """Nothing, unless too much waits.
+
+        Raises:
+            Refusal: of this login, or of all.
+        """
+        if login.waiting >= SHARE:
+            raise too_many()
+        if len(self._queue) >= QUEUE:
+            raise overload()
+
+    async def ask(
+        self,
+        login: Login,
+        record: dict[str, Any],
+        payload: bytes = b"",
+        *,
+        seconds: float = SECONDS,
+        kin: str | None = None,
+        count: int = 0,
+    ) -> Reply:
+        """The answer to a call.
+
+        Args:
+            login: who asks.
+            record: `call`, `study` and `arguments`.
+            payload: bytes that go with it.
+            seconds: that the answer may take.
+            kin: of a live message.
+            count: codes of a live message.
+
+        Raises:
+            Refusal: the queue is full, it took too long, or the library refused.
+        """
+        self.require_room(login)
+        self.start()
+        asked = Asked(record, payload, asyncio.get_running_loop().create_future(), kin, count)
+        self._queue.append(asked)
+        self._came.set()
+        login.waiting += 1
+        try:
+            async with asyncio.timeout(seconds):
+                return await asked.reply
+        except TimeoutError as error:
+            raise _slow(seconds) from error
+        finally:
+            login.waiting -= 1
+            asked.reply.cancel()
+            if asked.reply.cancelled():
+                with contextlib.suppress(ValueError):
+                    self._queue.remove(asked)
+
+    async def _serve(self) -> None:
+        while True:
+            pipe = await open_pipe(self.role)
+            try:
+                await pipe.hear()  # it has imported torch
+                self.state = "ready"
+                self.ready.set()
+                await self._exchange(pipe)
+            except (OSError, EOFError, TimeoutError):
+                self.state = "lost"
+                await asyncio.sleep(AGAIN)
+            finally:
+                for flight in self._flying:
+                    _fail(flight, _lost())
+                self._flying.clear()
+                await pipe.close(grace=0.0 if self.state == "lost" else GRACE)
+
+    async def _exchange(self, pipe: Pipe) -> None:
+        """Tells the process what to do, a little ahead of what it answers, until it is lost."""
+        talking = asyncio.create_task(self._talk(pipe))
+        hearing = asyncio.create_task(self._hear(pipe))
+        try:
+            await asyncio.wait({talking, hearing}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (talking, hearing):
+                if task.done():
+                    task.result()
+        finally:
+            talking.cancel()
+            hearing.cancel()
+            await asyncio.gather(talking, hearing, return_exceptions=True)
+
+    async def _talk(self, pipe: Pipe) -> None:
+        while True:
+            while not self._queue or len(self._flying) >= self._ahead():
+                self._came.clear()
+                await self._came.wait()
+            flight = self._next()
+            self._flying.append(flight)
+            record, payload = flight[0].record, flight[0].payload
+            if flight[0].kin is not None:
+                counts = {"counts": [each.count for each in flight]}
+                record = {**record, "arguments": {**record["arguments"], **counts}}
+                payload = b"".join(each.payload for each in flight)
+            self._took_off.set()
+            await pipe.tell(record, payload)
+
+    async def _hear(self, pipe: Pipe) -> None:
+        while True:
+            while not self._flying:
+                self._took_off.clear()
+                await self._took_off.wait()
+            async with asyncio.timeout(self.patience):
+                told, content = await pipe.hear()
+            self._landed(self._flying.popleft(), told, content)
+            self._came.set()
+
+    def _ahead(self) -> int:
+        """How many calls the process may be told before it answers: what it does in one turn."""
+        return max(2, min(QUEUE, int(TURN / max(self.pace, 0.1))))
+
+    def _next(self) -> list[Asked]:
+        """The call that waited longest, and live messages that may go with it."""
+        first = self._queue.popleft()
+        if first.kin is None:
+            return [first]
+        most = max(1, min(QUEUE, int(TURN / max(self.milliseconds, 0.1))))
+        kin = [first, *(asked for asked in self._queue if asked.kin == first.kin)][:most]
+        for asked in kin[1:]:
+            self._queue.remove(asked)
+        return kin
+
+    def _landed(self, flight: list[Asked], told: Mapping[str, Any], content: memoryview) -> None:
+        self.pace += (told["took"] - self.pace) / SMOOTH
+        if "error" in told:
+            error = told["error"]
+            _fail(flight, Refusal(STATUS.get(error["id"], 422), error["id"], error["sentence"]))
+        elif flight[0].kin is None:
+            _answer(flight[0], Reply(told, content))
+        else:
+            self.milliseconds = told["milliseconds"] / len(flight)
+            _share_out(flight, told, content)
+
+
+def _share_out(asked: list[Asked], told: Mapping[str, Any], content: memoryview) -> None:
+    """Gives each live message its part of the answer."""
+    start = 0
+    about = {"milliseconds": told["milliseconds"] / len(asked)}
+    for number, each in enumerate(asked):
+        if "shapes" in told:
+            shape = told["shapes"][number]
+            stop = start + math.prod(shape)
+            _answer(each, Reply({**about, "shape": shape}, content[start:stop]))
+            start = stop
+        else:
+            rows = {"columns": told["columns"], "cells": told["rows"][number]}
+            _answer(each, Reply({**about, "rows": rows}, memoryview(b"")))
+
+
+def _answer(asked: Asked, reply: Reply) -> None:
+    if not asked.reply.done():
+        asked.reply.set_result(reply)
+
+
+def _fail(asked: list[Asked], refusal: Refusal) -> None:
+    for each in asked:
+        if not each.reply.done():
+            each.reply.set_exception(refusal)
+
+
+def _lost() -> Refusal:
+    return Refusal(
+        503,
+        "worker",
+        "The process of the model must live, and was lost; it is begun anew. Try again.",
+        {"Retry-After": "2"},
+    )
+
+
+def _slow(seconds: float) -> Refusal:
+    return Refusal(
+        503,
+        "worker",
+        f"An answer must come within {seconds:g} s, and did not. Ask for less at once.",
+        {"Retry-After": "5"},
+    )

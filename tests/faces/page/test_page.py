@@ -1,0 +1,236 @@
+"""What the page promises: the library's pixels, the keyboard, undo, the address, plain errors."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from tests.faces.page.hands import LEFT, RIGHT, find_item, lasso, map_of, selected, until, view
+from tests.faces.page.serving import serve
+
+import zscape
+
+pytestmark = pytest.mark.slow
+
+PIXELS = """canvas => Array.from(
+  canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data)"""
+
+
+def test_the_slider_shows_what_the_library_decodes(visit, served):
+    page = visit()
+    map_of(page)
+    page.goto(f"{page.url.split('#')[0]}#/traverse?i=7")
+    page.reload()
+    sent = []
+    page.on("websocket", lambda s: s.on("framesent", lambda frame: sent.append(frame)))
+    page.reload()
+    slider = page.get_by_role("slider", name="z").first
+    slider.focus()
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Backspace")
+    page.wait_for_timeout(1500)
+    code = np.frombuffer([frame for frame in sent if len(frame) == 8 + 4 * 8][-1], "<f4", 8, 8).copy()
+    drawn = page.get_by_test_id("decoded").locator("canvas").evaluate(PIXELS)
+    shown = np.array(drawn, np.uint8).reshape(8, 8, 4)[..., 0]
+    space = zscape.open(served.home / "digits")
+    assert np.array_equal(shown, np.asarray(space.decode(code[None]))[0].reshape(8, 8))
+
+
+def test_the_hover_card_asks_nothing_and_follows_the_point(visit):
+    page = visit()
+    box = map_of(page)
+    x, y = find_item(page, box)
+    page.wait_for_timeout(1500)
+    asked = []
+    page.context.on("request", lambda request: asked.append(request.url))
+    page.mouse.move(*[box["x"] + 5, box["y"] + box["height"] / 2])
+    page.mouse.move(x, y)
+    card = page.get_by_test_id("hover-card")
+    before = card.bounding_box()
+    assert before["y"] + before["height"] <= y + 1
+    for _ in range(6):
+        page.mouse.wheel(0, -100)
+    page.wait_for_timeout(200)
+    if card.count():  # the item under the pointer stays there, and its card above it
+        after = card.bounding_box()
+        assert after["y"] + after["height"] <= y + 13
+    assert not [url for url in asked if "/api/" in url]
+
+
+def test_a_selection_is_added_to_taken_from_undone_and_cleared(visit):
+    page = visit()
+    box = map_of(page)
+    lasso(page, box, LEFT)
+    left = selected(page)
+    page.keyboard.down("Control")
+    lasso(page, box, RIGHT)
+    page.keyboard.up("Control")
+    both = selected(page)
+    page.keyboard.down("Alt")
+    lasso(page, box, LEFT)
+    page.keyboard.up("Alt")
+    right = selected(page)
+    assert (both, right) == (left + right, both - left)
+    page.keyboard.press("Control+z")
+    assert selected(page) == both
+    page.keyboard.press("Control+y")
+    assert selected(page) == right
+    page.keyboard.press("Escape")
+    assert page.get_by_test_id("selected").count() == 0
+
+
+def test_the_map_by_keyboard_alone(visit):
+    page = visit()
+    map_of(page)
+    page.get_by_role("application").focus()
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Shift+ArrowRight")
+    spoken = page.locator(".map [aria-live]").inner_text()
+    assert re.fullmatch(r"Item \d+, label \d\.", spoken)
+    page.keyboard.press("Enter")
+    number = re.search(r"\d+", spoken).group()
+    page.get_by_role("heading", name=f"Item {number}").wait_for()
+    page.keyboard.press("Escape")
+    page.get_by_role("heading", name=f"Item {number}").wait_for(state="detached")
+    page.keyboard.press("?")
+    page.get_by_role("dialog", name="Keys").wait_for()
+    page.keyboard.press("Escape")
+
+
+def test_the_legend_hides_shows_and_looks_at_one_alone(visit):
+    page = visit()
+    map_of(page)
+    three = page.get_by_label("Legend: label").get_by_role("button", name=re.compile("^3"))
+    badge = page.locator(".badge")
+    three.click()
+    until(page, "document.querySelector('.badge').textContent.includes('1,614')")
+    three.click()
+    until(page, "document.querySelector('.badge').textContent.includes('1,797 of')")
+    three.click(modifiers=["Alt"])
+    until(page, "document.querySelector('.badge').textContent.includes(' 183 of')")
+    assert "hide=" in page.url
+    assert "183 of 1,797" in badge.inner_text()
+
+
+def test_the_address_brings_back_the_view(visit):
+    page = visit()
+    box = map_of(page)
+    page.mouse.move(box["x"] + 300, box["y"] + 300)
+    page.mouse.wheel(0, -300)
+    page.wait_for_timeout(500)
+    page.locator(".choices select").first.select_option("z0")
+    page.get_by_label("Legend: unit 0").wait_for()
+    lasso(page, box, LEFT)
+    count = selected(page)
+    until(page, "location.hash.includes('sel=')")
+    assert len(page.evaluate("location.hash")) <= 300
+    page.reload()
+    page.get_by_label("Legend: unit 0").wait_for()
+    assert selected(page) == count
+    view(page, "Export")
+    page.get_by_role("heading", name="Export").wait_for()
+    page.go_back()
+    page.get_by_label("Legend: unit 0").wait_for()
+
+
+def test_what_others_wrote_is_text(visit, served):
+    payload = "<img src=x onerror=window.hit=1><script>window.hit=1</script>"
+    page = visit()
+    box = map_of(page)
+    dialogs = []
+    page.on("dialog", lambda dialog: dialogs.append(dialog))
+    lasso(page, box, LEFT)
+    page.get_by_label("tag the selection").fill(payload)
+    page.keyboard.press("Enter")
+    page.get_by_text("items have the tag").wait_for()
+    page.mouse.click(*find_item(page, box))
+    view(page, "Traverse")
+    page.get_by_label("name of unit").first.fill(payload)
+    page.keyboard.press("Enter")
+    view(page, "Explore")
+    map_of(page)
+    page.wait_for_timeout(500)
+    assert not dialogs
+    assert page.evaluate("window.hit") is None
+    assert page.locator("img[src=x]").count() == 0
+
+
+def test_path_of_keyframes_plays_and_is_kept(visit):
+    page = visit()
+    box = map_of(page)
+    page.mouse.click(*find_item(page, box))
+    page.get_by_role("heading", name="Item").wait_for()
+    page.keyboard.press("a")
+    lasso(page, box, RIGHT)
+    page.get_by_title("Make this selection end B").click()
+    view(page, "Traverse")
+    page.get_by_role("tab", name="Path").click()
+    page.locator(".strip canvas").nth(8).wait_for()
+    page.get_by_role("button", name="play").click()
+    until(page, "document.querySelector('input[aria-label=frame]').value > 1")
+    page.get_by_role("button", name="pause").click()
+    page.get_by_label("name of the path").fill("there")
+    page.get_by_role("button", name="Keep it").click()
+    page.get_by_text("Kept as 'there'").wait_for()
+
+
+def test_training_from_the_form_is_seen_to_its_end(visit, served):
+    page = visit()
+    map_of(page)
+    view(page, "Train")
+    page.get_by_label("Name").fill("second")
+    page.locator("label", has_text="latent").first.locator("input").fill("2")
+    page.locator("label", has_text="epochs").first.locator("input").fill("2")
+    page.get_by_role("button", name="Begin training").click()
+    page.get_by_text("loss, held out").wait_for(timeout=120_000)
+    page.get_by_role("button", name="Open its map").click(timeout=120_000)
+    page.get_by_text("2 units", exact=False).first.wait_for()
+    asked = json.loads(page.evaluate("JSON.stringify(location.hash)"))
+    assert asked.startswith("#/explore?study=")
+
+
+def test_a_server_that_is_gone_is_said_and_the_map_stays(chromium, home, tmp_path):
+    for own in serve(home, tmp_path / "token"):
+        page = chromium.new_context().new_page()
+        own.open(page)
+        map_of(page)
+        page.get_by_label("Legend: label").wait_for()
+        own.process.terminate()
+        own.process.wait(20)
+        page.get_by_text("does not answer").first.wait_for(timeout=30_000)
+        box = map_of(page)
+        lasso(page, box, LEFT)
+        assert selected(page) > 0
+        page.context.close()
+
+
+def test_what_is_copied_as_python_runs(visit, served, monkeypatch):
+    page = visit(permissions=["clipboard-read", "clipboard-write"])
+    monkeypatch.chdir(served.home)
+
+    def run(button):
+        button.click()
+        until(page, "document.body.textContent.includes('Copied as Python')")
+        names = {}
+        exec(page.evaluate("navigator.clipboard.readText()"), names)
+        return names
+
+    box = map_of(page)
+    page.mouse.click(*find_item(page, box))
+    page.get_by_role("heading", name="Item").wait_for()
+    copy = page.get_by_role("button", name="copy as Python").first
+    assert np.asarray(run(copy)["seen"]).shape[0] == 1
+    page.keyboard.press("a")
+    lasso(page, box, RIGHT)
+    bar = page.get_by_role("toolbar", name="Selection")
+    count = selected(page)
+    assert len(run(bar.get_by_role("button", name="copy as Python"))["codes"]) == count
+    page.get_by_title("Make this selection end B").click()
+    view(page, "Traverse")
+    page.get_by_role("tab", name="Path").click()
+    page.locator(".strip canvas").nth(8).wait_for()
+    assert len(run(copy)["frames"]) == 9
+    page.get_by_role("tab", name="Directions").click()
+    page.get_by_role("button", name="Main directions").click()
+    page.get_by_test_id("direction").first.wait_for()
+    assert len(run(copy)["seen"]) == 1

@@ -1,0 +1,100 @@
+"""The studio as tests call it: the whole application, with the library called in this process."""
+
+import asyncio
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from zscape.studio.logins import Logins
+from zscape.studio.refusals import Refusal
+from zscape.studio.security import Place, place
+from zscape.studio.server import make_app
+from zscape.studio.studies import Studies
+from zscape.studio.studio import make_studio
+from zscape.studio.wire import FRAME
+from zscape.studio.workers import STATUS, Asked, Reply, Worker, _share_out
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "0.1.0"
+PORT, TOKEN = 8765, "a-token-of-these-tests-0123456789abcdef"
+ORIGIN = f"http://127.0.0.1:{PORT}"
+API = "/api/v1"
+SOCKET = f"ws://127.0.0.1:{PORT}{API}"
+
+
+class Near(Worker):
+    """A worker without a process."""
+
+    def start(self):
+        self.state = "ready"
+        self.ready.set()
+
+    async def ask(self, login, record, payload=b"", *, seconds=30.0, kin=None, count=0):
+        from zscape.studio.work import answering
+        from zscape.studio.work.shelf import Shelf
+
+        self.shelf = getattr(self, "shelf", None) or Shelf()
+        if kin is not None:
+            record = {**record, "arguments": {**record["arguments"], "counts": [count]}}
+        content = memoryview(answering._answered(self.shelf, record, memoryview(payload)))
+        text, _ = FRAME.unpack(content[: FRAME.size])
+        told = json.loads(bytes(content[FRAME.size : FRAME.size + text]))
+        rest = content[FRAME.size + text :]
+        if "error" in told:
+            error = told["error"]
+            raise Refusal(STATUS.get(error["id"], 422), error["id"], error["sentence"])
+        if kin is None:
+            return Reply(told, rest)
+        asked = Asked(record, payload, asyncio.get_running_loop().create_future(), kin, count)
+        _share_out([asked], told, rest)
+        return asked.reply.result()
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory):
+    """A folder of studies: pictures, rows, numbers, and one that is not trained."""
+    folder = tmp_path_factory.mktemp("home")
+    for name in ("pictures", "table", "array"):
+        shutil.copytree(GOLDEN / name, folder / name)
+        (folder / name / "expected.json").unlink()
+    (folder / "begun").mkdir()
+    shutil.copy(GOLDEN / "table" / "study.toml", folder / "begun")
+    return folder
+
+
+@pytest.fixture
+def make(home, tmp_path):
+    """Makes a studio of a folder whose workers are in this process."""
+
+    def call(root=home, static=tmp_path / "static", allowed=()):
+        studio = make_studio(Studies([root]), Logins(TOKEN), static)
+        for worker in (studio.decoder, studio.reader, studio.judge):
+            worker.__class__ = Near
+        where: Place = place(PORT, allowed)
+        return make_app(studio, where), studio
+
+    return call
+
+
+@pytest.fixture
+def guarded(make):
+    """The application, without a login."""
+    app, _ = make()
+    return TestClient(app, base_url=ORIGIN, raise_server_exceptions=False)
+
+
+@pytest.fixture
+def client(make):
+    """A script with the token."""
+    app, studio = make()
+    made = TestClient(app, base_url=ORIGIN, headers={"Authorization": f"Bearer {TOKEN}"})
+    made.studio = studio
+    return made
+
+
+@pytest.fixture
+def ids(client):
+    """Studies by their names."""
+    return {s["name"]: s["id"] for s in client.get(f"{API}/studies").json()["studies"]}
