@@ -45,8 +45,8 @@ SHARED: dict[str, Any] = {
     "precision": "bfloat16",
 }
 OPTIONS = {
-    "figures": SHARED | {"network": "conv:16", "epochs": 16, "beta": 16.0},
-    "digits": SHARED | {"network": "conv:16", "epochs": 8, "beta": 3.0},
+    "figures": SHARED | {"network": "conv:16", "epochs": 16},
+    "digits": SHARED | {"network": "conv:16", "epochs": 8},
 }
 PAIRS, TIMED, WARM = 1000, 300, 20
 
