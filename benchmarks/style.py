@@ -45,8 +45,8 @@ SHARED: dict[str, Any] = {
     "precision": "bfloat16",
 }
 OPTIONS = {
-    "figures": SHARED | {"network": "conv:16", "epochs": 16, "beta": 16.0},
-    "digits": SHARED | {"network": "conv:16", "epochs": 8, "beta": 3.0},
+    "figures": SHARED | {"network": "conv:16", "epochs": 16},
+    "digits": SHARED | {"network": "conv:16", "epochs": 8},
 }
 PAIRS, TIMED, WARM = 1000, 300, 20
 
@@ -91,7 +91,7 @@ PARTS = {"figures": figures, "digits": digits, "speed": speed}
 
 def _part(name: str, settings: Settings) -> Iterator[Figure]:
     space, trained = _trained(name, settings)
-    judge, known = trained_judge(name, settings), training(name, settings)
+    judge, known = trained_judge(name, settings, STUDIES), training(name, settings)
     for suffix in (UNSEEN, SEEN):
         sides = pairs(name, 60 if settings.quick else PAIRS, seen=suffix == SEEN)
         about = f"{sides.said}; {judge.said}; {machine()}"
