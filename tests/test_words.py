@@ -62,7 +62,9 @@ def test_public_names_have_docstrings(path):
 
 
 def known_flags() -> set[str]:
-    cli = "".join(path.read_text() for path in (ROOT / "src" / "zscape" / "cli").glob("*.py"))
+    faces = ROOT / "src" / "zscape"
+    commands = [*(faces / "cli").glob("*.py"), faces / "studio" / "command.py"]
+    cli = "".join(path.read_text() for path in commands)
     own = {f"--{name.replace('_', '-')}" for name in re.findall(r"\b([a-z_]+): ", cli)}
     optional = {option for recipe in RECIPES.values() for option in options(recipe)}
     settings = {f"--{name.replace('_', '-')}" for name in optional | options(begin).keys()}
