@@ -62,8 +62,8 @@ def test_public_names_have_docstrings(path):
 
 
 def known_flags() -> set[str]:
-    home = ROOT / "src" / "zscape"
-    commands = [*(home / "cli").glob("*.py"), home / "studio" / "command.py"]
+    faces = ROOT / "src" / "zscape"
+    commands = [*(faces / "cli").glob("*.py"), faces / "studio" / "command.py"]
     cli = "".join(path.read_text() for path in commands)
     own = {f"--{name.replace('_', '-')}" for name in re.findall(r"\b([a-z_]+): ", cli)}
     optional = {option for recipe in RECIPES.values() for option in options(recipe)}

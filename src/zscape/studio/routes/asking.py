@@ -85,7 +85,8 @@ async def path(s: StudyId, body: Way, login: Asker, here: Here) -> Response:
     """The codes on a way."""
     known = here.studies.trained(s)
     asked = {**body.model_dump(), "stops": [stop.record() for stop in body.stops]}
-    return _response(await here.ask(here.decoder, login, known, "path", asked))
+    worker = here.judge if body.method == "geodesic" else here.decoder  # which takes seconds
+    return _response(await here.ask(worker, login, known, "path", asked))
 
 
 @router.post("/edit")

@@ -201,6 +201,6 @@ class NewJob(Body):
     prior: Word = "auto"
     what: Literal["animation", "items"] = "items"
     codes: Annotated[list[Code], Field(min_length=1, max_length=1000)] | None = None
-    format: Literal["gif", "webp", "png"] = "gif"
-    fps: Annotated[int, Field(ge=1, le=60)] = 12
+    format: Literal["gif", "webp", "mp4", "png"] = "gif"
+    fps: Annotated[int, Field(ge=1, le=50)] = 12
     selection: Word | None = None

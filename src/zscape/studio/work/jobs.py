@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 
 from zscape.errors import SpecError
 from zscape.modalities.image import Image as Pictures
 from zscape.model.model import Model
 from zscape.recipes import RECIPES
+from zscape.space.animations import animation
 from zscape.space.candidates import best
 from zscape.space.maps import map_codes
-from zscape.space.pictures import enlarge, grid, pairs, picture, png
+from zscape.space.pictures import grid, pairs, picture, png
 from zscape.space.refitting import refitting
 from zscape.space.space import seeded
 from zscape.studio.wire import frame
@@ -39,7 +39,6 @@ from zscape.study.training.split import split
 
 OFTEN = 10.0  # s between two checkpoints, of each of which pictures are made
 DRAWN, RECONSTRUCTED = 32, 16  # fixed codes and fixed items of a snapshot
-FRAME_SIDE = 256  # pixels that small frames are enlarged towards
 
 Say = Callable[..., None]
 
@@ -183,23 +182,14 @@ def export_job(say: Say, study: dict[str, str], **asked: Any) -> Made:
     space = opened.space
     frames = tiles(space, space.decode_tensor(opened.codes(asked["codes"])))
     kind = asked["format"]
-    content = _strip(frames) if kind == "png" else _moving(frames, kind, asked["fps"])
-    return Made(content, f"image/{kind}", f"path.{kind}")
+    if kind == "png":
+        return Made(_strip(frames), "image/png", "path.png")
+    content = animation(frames, f".{kind}", fps=asked["fps"])
+    return Made(content, "video/mp4" if kind == "mp4" else f"image/{kind}", f"path.{kind}")
 
 
 def _strip(frames: np.ndarray) -> bytes:
     return png(grid(frames, columns=min(len(frames), 16)))
-
-
-def _moving(frames: np.ndarray, kind: str, fps: int) -> bytes:
-    factor = max(1, FRAME_SIDE // max(frames.shape[1:3]))
-    first, *others = [Image.fromarray(tile) for tile in enlarge(frames, factor)]
-    file, seconds = io.BytesIO(), round(1000 / fps)
-    lossless = {"lossless": True} if kind == "webp" else {}
-    first.save(
-        file, kind, save_all=True, append_images=others, duration=seconds, loop=0, **lossless
-    )
-    return file.getvalue()
 
 
 def _csv(opened: Any, items: list[int] | None) -> bytes:

@@ -42,7 +42,7 @@ def details(opened: Opened) -> Made:
             "asked": {name: asked[name] for name in ("recipe", "options", "training")},
             "notes": [str(note) for note in asked["data"].get("notes", ())],
             "conditions": _conditions(space),
-            "methods": {"projection": [*_methods(), "dims"], "path": list(WAYS)},
+            "methods": {"projection": _methods(), "path": list(WAYS)},
         }
     )
 

@@ -25,6 +25,15 @@ describe("camera", () => {
     }
   });
 
+  it("leaves the covered side of a wide screen free", () => {
+    const places = scattered(500, 4);
+    const size = { width: 1000, height: 4000 };
+    const camera = fit(places, size, 200);
+    for (let i = 0; i < places.length; i += 2) {
+      expect(toScreen(camera, size, places[i], places[i + 1]).x).toBeGreaterThan(200);
+    }
+  });
+
   it("keeps what is under the pointer while it zooms, and stops at the ends", () => {
     const all = { x: 0, y: 0, scale: 10 };
     const at = { x: 30, y: 80 };

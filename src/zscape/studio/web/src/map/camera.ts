@@ -16,11 +16,12 @@ export interface Size {
 }
 
 const MARGIN = 0.06; // of the screen, free at each side
+const WIDE = 700; // pixels: from this width on, what lies over the left side is kept free
 const ZOOM_OUT = 0.5; // of the scale at which everything is seen
 const ZOOM_IN = 400;
 
-/** The camera that sees every point. */
-export function fit(places: Places, size: Size): Camera {
+/** The camera that sees every point, right of the `covered` pixels at the left of a wide screen. */
+export function fit(places: Places, size: Size, covered = 0): Camera {
   let left = Infinity,
     right = -Infinity,
     low = Infinity,
@@ -35,11 +36,12 @@ export function fit(places: Places, size: Size): Camera {
   }
   if (!(left <= right)) return { x: 0, y: 0, scale: Math.min(size.width, size.height) / 2 };
   const free = 1 - 2 * MARGIN;
+  const aside = size.width >= WIDE ? covered : 0;
   const scale = Math.min(
-    (size.width * free) / Math.max(right - left, 1e-6),
+    ((size.width - aside) * free) / Math.max(right - left, 1e-6),
     (size.height * free) / Math.max(high - low, 1e-6),
   );
-  return { x: (left + right) / 2, y: (low + high) / 2, scale };
+  return { x: (left + right) / 2 - aside / 2 / scale, y: (low + high) / 2, scale };
 }
 
 export function toScreen(camera: Camera, size: Size, x: number, y: number): Place {

@@ -56,3 +56,8 @@ export function readInks(points: HTMLCanvasElement, over: HTMLCanvasElement): In
     b: style.borderRightColor,
   };
 }
+
+/** Whether the person asked for no motion. */
+export function still(): boolean {
+  return matchMedia("(prefers-reduced-motion: reduce)").matches;
+}
