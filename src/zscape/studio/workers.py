@@ -194,8 +194,10 @@ class Worker:
             self._flying.append(flight)
             record, payload = flight[0].record, flight[0].payload
             if flight[0].kin is not None:
-                counts = {"counts": [each.count for each in flight]}
-                record = {**record, "arguments": {**record["arguments"], **counts}}
+                counts = [each.count for each in flight]
+                sizes = [len(each.payload) for each in flight]
+                further = {"counts": counts, "sizes": sizes}
+                record = {**record, "arguments": {**record["arguments"], **further}}
                 payload = b"".join(each.payload for each in flight)
             self._took_off.set()
             await pipe.tell(record, payload)
@@ -228,8 +230,7 @@ class Worker:
     def _landed(self, flight: list[Asked], told: Mapping[str, Any], content: memoryview) -> None:
         self.pace += (told["took"] - self.pace) / SMOOTH
         if "error" in told:
-            error = told["error"]
-            _fail(flight, Refusal(STATUS.get(error["id"], 422), error["id"], error["sentence"]))
+            _fail(flight, _refusal(told["error"]))
         elif flight[0].kin is None:
             _answer(flight[0], Reply(told, content))
         else:
@@ -241,15 +242,17 @@ def _share_out(asked: list[Asked], told: Mapping[str, Any], content: memoryview)
     """Gives each live message its part of the answer."""
     start = 0
     about = {"milliseconds": told["milliseconds"] / len(asked)}
-    for number, each in enumerate(asked):
-        if "shapes" in told:
-            shape = told["shapes"][number]
-            stop = start + math.prod(shape)
-            _answer(each, Reply({**about, "shape": shape}, content[start:stop]))
-            start = stop
-        else:
-            rows = {"columns": told["columns"], "cells": told["rows"][number]}
-            _answer(each, Reply({**about, "rows": rows}, memoryview(b"")))
+    for each, part in zip(asked, told["parts"], strict=True):
+        if "error" in part:
+            _fail([each], _refusal(part["error"]))
+            continue
+        stop = start + math.prod(part.get("shape", (0,)))
+        _answer(each, Reply({**about, **part}, content[start:stop]))
+        start = stop
+
+
+def _refusal(error: Mapping[str, str]) -> Refusal:
+    return Refusal(STATUS.get(error["id"], 422), error["id"], error["sentence"])
 
 
 def _answer(asked: Asked, reply: Reply) -> None:

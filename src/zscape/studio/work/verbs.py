@@ -4,18 +4,21 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
-from zscape.errors import DataError
+from zscape.errors import DataError, ZscapeError
 from zscape.space.edits import edit
 from zscape.space.levels import redraw_tensor, redrawn_levels, units_of
 from zscape.space.mixing import blocks_of, halves_of, mix_tensor
 from zscape.space.neighbours import nearest
 from zscape.space.paths import walk_codes
-from zscape.space.space import codes_of
+from zscape.space.space import Space, codes_of
 from zscape.space.units import informative_units, spread, unit_rates
 from zscape.studio.work.made import Made, is_pictures, packed, pixels, rows, shown, told
 from zscape.studio.work.shelf import Opened
+from zscape.studio.work.troubles import trouble
 from zscape.study.directions import kept_directions
 from zscape.study.items import item as item_named
 
@@ -23,34 +26,63 @@ Where = Mapping[str, Any] | None
 ACTIVE = 0.01  # nats, or the variance of a unit without a rate
 
 
-def live(opened: Opened, payload: memoryview, counts: list[int], where: Where) -> dict[str, Any]:
-    """Decodes what several sockets sent, each for itself, so that an answer is its own.
+def live(
+    opened: Opened, payload: memoryview, counts: list[int], sizes: list[int], where: Where
+) -> dict[str, Any]:
+    """Decodes what several sockets sent, each for itself: an answer, or an error, is its own.
 
     Args:
         opened: a study.
-        payload: float32 codes, one after the other.
+        payload: float32 codes, one message after the other.
         counts: codes of each message.
+        sizes: bytes of each message.
         where: conditions of all of them.
 
     Returns:
-        Of pictures `shapes`, `[n, H, W, C]` each, `pixels` one after the other, and
-        `milliseconds`; of rows `rows`, a record each.
+        `parts`, of each message its `shape` `[n, H, W, C]`, its `rows`, or its `error`; `content`,
+        the pixels one after the other; and the `milliseconds` of all.
     """
-    began, space = time.perf_counter(), opened.space
-    made = [
-        space.decode_tensor(codes, where=where or None) for codes in opened.flat(payload, counts)
-    ]
-    if is_pictures(space):
-        tiles = [pixels(space, x) for x in made]
-        found: dict[str, Any] = {"shapes": [list(tile.shape) for tile in tiles]}
-        found["content"] = b"".join(tile.tobytes() for tile in tiles)
-    else:
-        seen, start = rows(space, torch.cat(made)), 0
-        found = {"columns": list(seen.columns), "rows": [], "content": b""}
-        for count in counts:
-            found["rows"].append([list(cells) for cells in seen.cells[start : start + count]])
-            start += count
-    return found | {"milliseconds": (time.perf_counter() - began) * 1000}
+    began, start = time.perf_counter(), 0
+    made: list[Tensor | ZscapeError] = []
+    for count, size in zip(counts, sizes, strict=True):
+        made.append(_decoded(opened, payload[start : start + size], count, where))
+        start += size
+    parts, pictures = _parts(opened.space, made)
+    content = b"".join(tile.tobytes() for tile in pictures)
+    return {
+        "parts": parts,
+        "content": content,
+        "milliseconds": (time.perf_counter() - began) * 1000,
+    }
+
+
+def _decoded(opened: Opened, message: memoryview, count: int, where: Where) -> Tensor | ZscapeError:
+    try:
+        return opened.space.decode_tensor(opened.flat(message, count), where=where or None)
+    except ZscapeError as error:
+        return error
+
+
+def _parts(
+    space: Space, made: list[Tensor | ZscapeError]
+) -> tuple[list[dict[str, Any]], list[np.ndarray]]:
+    """What each message is told, and the pictures of those that have some."""
+    parts: list[dict[str, Any]] = []
+    good = [x for x in made if not isinstance(x, ZscapeError)]
+    pictures = [pixels(space, x) for x in good] if is_pictures(space) else []
+    # Rows are written all at once, since a table costs as much as a hundred of its rows.
+    cells = rows(space, torch.cat(good)) if good and not is_pictures(space) else None
+    picture, row = iter(pictures), 0
+    for x in made:
+        if isinstance(x, ZscapeError):
+            parts.append({"error": trouble(x)})
+        elif cells is None:
+            parts.append({"shape": list(next(picture).shape)})
+        else:
+            own = [list(each) for each in cells.cells[row : row + len(x)]]
+            parts.append({"rows": {"columns": list(cells.columns), "cells": own}})
+            row += len(x)
+    return parts, pictures
 
 
 def decode(opened: Opened, codes: list[list[float]], where: Where) -> Made:
