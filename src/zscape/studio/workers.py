@@ -19,6 +19,7 @@ from zscape.studio.refusals import Refusal, overload, too_many
 QUEUE, SHARE = 32, 8  # requests that wait for a worker; of one login for all of them
 SECONDS = 30.0  # that a request may wait and be worked on
 AGAIN = 0.2  # s until a lost process is begun anew
+LEAST = 2  # calls that it may be told in any case: what it does, and what it does next
 SMOOTH = 8  # calls over which the pace is a mean
 TURN = 20.0  # ms that live messages may take together before others have their turn
 STATUS = {
@@ -213,8 +214,13 @@ class Worker:
             self._came.set()
 
     def _ahead(self) -> int:
-        """How many calls the process may be told before it answers: what it does in one turn."""
-        return max(2, min(QUEUE, int(TURN / max(self.pace, 0.1))))
+        """How many calls the process may be told before it answers: what it does in one turn.
+
+        Live messages wait here instead, so that many of them go together.
+        """
+        if self._queue[0].kin is not None:
+            return LEAST
+        return max(LEAST, min(QUEUE, int(TURN / max(self.pace, 0.1))))
 
     def _next(self) -> list[Asked]:
         """The call that waited longest, and live messages that may go with it."""

@@ -4,7 +4,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -29,7 +28,10 @@ ACTIVE = 0.01  # nats, or the variance of a unit without a rate
 def live(
     opened: Opened, payload: memoryview, counts: list[int], sizes: list[int], where: Where
 ) -> dict[str, Any]:
-    """Decodes what several sockets sent, each for itself: an answer, or an error, is its own.
+    """Decodes what several sockets sent: an answer, or an error, is its message's own.
+
+    Pictures are decoded message by message, since how many go through a model at once can tell in
+    their last bit; rows, which are written with four digits, all at once.
 
     Args:
         opened: a study.
@@ -43,12 +45,15 @@ def live(
         the pixels one after the other; and the `milliseconds` of all.
     """
     began, start = time.perf_counter(), 0
-    made: list[Tensor | ZscapeError] = []
+    heard: list[Tensor | ZscapeError] = []
     for count, size in zip(counts, sizes, strict=True):
-        made.append(_decoded(opened, payload[start : start + size], count, where))
+        try:
+            heard.append(opened.flat(payload[start : start + size], count))
+        except ZscapeError as error:
+            heard.append(error)
         start += size
-    parts, pictures = _parts(opened.space, made)
-    content = b"".join(tile.tobytes() for tile in pictures)
+    answers = _pictures if is_pictures(opened.space) else _rows
+    parts, content = answers(opened.space, heard, where or None)
     return {
         "parts": parts,
         "content": content,
@@ -56,33 +61,37 @@ def live(
     }
 
 
-def _decoded(opened: Opened, message: memoryview, count: int, where: Where) -> Tensor | ZscapeError:
-    try:
-        return opened.space.decode_tensor(opened.flat(message, count), where=where or None)
-    except ZscapeError as error:
-        return error
-
-
-def _parts(
-    space: Space, made: list[Tensor | ZscapeError]
-) -> tuple[list[dict[str, Any]], list[np.ndarray]]:
-    """What each message is told, and the pictures of those that have some."""
+def _pictures(
+    space: Space, heard: list[Tensor | ZscapeError], where: Where
+) -> tuple[list[dict[str, Any]], bytes]:
     parts: list[dict[str, Any]] = []
-    good = [x for x in made if not isinstance(x, ZscapeError)]
-    pictures = [pixels(space, x) for x in good] if is_pictures(space) else []
-    # Rows are written all at once, since a table costs as much as a hundred of its rows.
-    cells = rows(space, torch.cat(good)) if good and not is_pictures(space) else None
-    picture, row = iter(pictures), 0
-    for x in made:
-        if isinstance(x, ZscapeError):
-            parts.append({"error": trouble(x)})
-        elif cells is None:
-            parts.append({"shape": list(next(picture).shape)})
-        else:
-            own = [list(each) for each in cells.cells[row : row + len(x)]]
-            parts.append({"rows": {"columns": list(cells.columns), "cells": own}})
-            row += len(x)
-    return parts, pictures
+    content = []
+    for codes in heard:
+        if isinstance(codes, ZscapeError):
+            parts.append({"error": trouble(codes)})
+            continue
+        tile = pixels(space, space.decode_tensor(codes, where=where))
+        parts.append({"shape": list(tile.shape)})
+        content.append(tile.tobytes())
+    return parts, b"".join(content)
+
+
+def _rows(
+    space: Space, heard: list[Tensor | ZscapeError], where: Where
+) -> tuple[list[dict[str, Any]], bytes]:
+    good = [codes for codes in heard if not isinstance(codes, ZscapeError)]
+    parts: list[dict[str, Any]] = []
+    seen = rows(space, space.decode_tensor(torch.cat(good), where=where)) if good else None
+    start = 0
+    for codes in heard:
+        if isinstance(codes, ZscapeError):
+            parts.append({"error": trouble(codes)})
+            continue
+        assert seen is not None
+        own = [list(cells) for cells in seen.cells[start : start + len(codes)]]
+        parts.append({"rows": {"columns": list(seen.columns), "cells": own}})
+        start += len(codes)
+    return parts, b""
 
 
 def decode(opened: Opened, codes: list[list[float]], where: Where) -> Made:
