@@ -24,7 +24,7 @@ from starlette.responses import Response
 
 from zscape import __version__
 from zscape.errors import SpecError, StorageError
-from zscape.studio.door import Door
+from zscape.studio.door import Door, Lobby
 from zscape.studio.logins import Logins, new_token, token_of, write_token
 from zscape.studio.refusals import Refusal
 from zscape.studio.routes import asking, live, pages, reading, working
@@ -124,7 +124,7 @@ def configured(app: Guard) -> uvicorn.Config:
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL)  # what goes wrong is told by `_failed`
     return uvicorn.Config(
         app,
-        http=partial(Door, {}),  # type: ignore[arg-type]
+        http=partial(Door, Lobby()),  # type: ignore[arg-type]
         ws="websockets-sansio",
         ws_max_size=MESSAGE_BYTES,
         ws_ping_interval=PING,

@@ -75,6 +75,7 @@ class Worker:
         state: "idle", "starting", "ready" or "lost".
         milliseconds: that the last live message took.
         pace: milliseconds of CPU time that a call takes, of late.
+        each: of one live message among those that go together.
     """
 
     role: str
@@ -82,6 +83,7 @@ class Worker:
     state: str = "idle"
     milliseconds: float = 0.0
     pace: float = 10.0
+    each: float = 1.0
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     _queue: deque[Asked] = field(default_factory=deque)
     _came: asyncio.Event = field(default_factory=asyncio.Event)
@@ -227,7 +229,7 @@ class Worker:
         first = self._queue.popleft()
         if first.kin is None:
             return [first]
-        most = max(1, min(QUEUE, int(TURN / max(self.milliseconds, 0.1))))
+        most = max(1, min(QUEUE, int(TURN / max(self.each, 0.1))))
         kin = [first, *(asked for asked in self._queue if asked.kin == first.kin)][:most]
         for asked in kin[1:]:
             self._queue.remove(asked)
@@ -241,6 +243,7 @@ class Worker:
             _answer(flight[0], Reply(told, content))
         else:
             self.milliseconds = told["milliseconds"] / len(flight)
+            self.each += (told["took"] / len(flight) - self.each) / SMOOTH
             _share_out(flight, told, content)
 
 

@@ -9,6 +9,7 @@ import threading
 import time
 
 import httpx
+import numpy as np
 import pytest
 import uvicorn
 from tests.faces.studio.conftest import API, TOKEN
@@ -220,3 +221,28 @@ def test_a_socket_that_nobody_reads_is_cut(served, connect):
             except ConnectionError:
                 break
         assert time.monotonic() - began < 60, "it is still served"
+
+
+def test_a_few_are_let_in_at_a_time_and_in_their_order():
+    async def crowd():
+        lobby, let = door.Lobby(), []
+
+        class Guest:
+            loop = asyncio.get_running_loop()
+
+            def admit(self, data):
+                let.append(data)
+
+        guest, gone = Guest(), Guest()
+        lobby.inside[guest] = None
+        for number in range(10):
+            lobby.enter(gone if number == 6 else guest, number)
+        lengths = [len(let)]
+        while lengths[-1] < 9:
+            await asyncio.sleep(0)
+            lengths.append(len(let))
+        return let, lengths
+
+    let, lengths = asyncio.run(crowd())
+    assert let == [0, 1, 2, 3, 4, 5, 7, 8, 9]  # who left meanwhile is not let in
+    assert lengths[0] == door.AT_ONCE and max(np.diff(lengths)) <= door.AT_ONCE
