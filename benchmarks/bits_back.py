@@ -69,7 +69,7 @@ def binary(settings: Settings) -> Iterator[Figure]:
         f"({_model_bytes(space.model):,} bytes in 16 bits a weight); {machine()}"
     )
     gap = 100 * (8 * len(content) / bound - 1)
-    beside = f"over the ELBO of the float network, 3 draws a picture ({bound / things.size:.5f})"
+    beside = f"over the ELBO of the float network, a draw a picture ({bound / things.size:.5f})"
     yield Figure(
         f"binary_gap_to_elbo_percent_{CHAINS}_chains", gap, "%", "measured", f"{beside}; {protocol}"
     )

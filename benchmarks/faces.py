@@ -38,7 +38,7 @@ EDITED = 500  # of those that judge
 NAMES = ("Smiling", "Eyeglasses", "Male", "Blond_Hair")
 OPTIONS = {"latent": 192, "beta": 0.1, "network": "conv"}
 TRAIN = {"epochs": 8, "patience": 0, "learning_rate": 5e-4, "schedule": "cosine"}
-REACHES = (0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)  # tried, in the unit of `Read.half`
+REACHES = (0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0)  # tried, in the unit of `Read.half`
 ENOUGH = 0.92  # of the choosing faces are to flip, the smallest reach of which is taken
 AXES = 200  # of the floor
 STEPS, BATCH = 1_000, 128  # of the judge
@@ -93,17 +93,19 @@ class Faces:
 
 def skipping(pictures: np.ndarray) -> Recipe:
     """A recipe whose linear skips start at the principal components of these pictures."""
-    x = torch.from_numpy(pictures).float() / 255
-    x = (x.permute(0, 3, 1, 2) if x.ndim == 4 else x[:, None]).flatten(1)
-    centre = x.mean(0)
-    values, vectors = torch.linalg.eigh((x - centre).T @ (x - centre) / len(x))
+    x = _batch(Faces(pictures, {})).flatten(1)
+    centre, total = x.mean(0), x.var(0, correction=0).sum()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(STREAM)
+        _, lengths, vectors = torch.pca_lowrank(x, q=min(256, len(x)), niter=3)
+    values = lengths.square() / len(x)
 
     def skip_vae(
         data: Modality, *, latent: int = 192, beta: float = 0.1, network: str = "conv"
     ) -> tuple[Model, Objective]:
         """VAE with linear skips around encoder and decoder."""
-        axes, spread = vectors[:, -latent:].flip(1), values[-latent:].flip(0).sqrt()
-        left = values[:-latent].mean()  # the variance along each of the other axes
+        axes, spread = vectors[:, :latent], values[:latent].sqrt()
+        left = (total - values[:latent].sum()) / (len(centre) - latent)  # along each other axis
         front = encoder(network, data.shape)
         posterior = Gaussian(front.features + len(centre), latent)
         with torch.no_grad():
@@ -127,19 +129,22 @@ class Read:
     """A direction and where the codes of training faces lie along its read-out.
 
     `middle` lies half way between the means of those without the attribute and those with it, and
-    `half` is the way from there to either.
+    `half` is the way from there to either; `reaches` say how many of these an edit goes, to take
+    the attribute away and to add it.
     """
 
     direction: Direction
     middle: float
     half: float
+    reaches: tuple[float, float] = (1.0, 1.0)
 
-    def strengths(self, codes: Tensor, wanted: Tensor, reach: float) -> Tensor:
+    def strengths(self, codes: Tensor, wanted: Tensor) -> Tensor:
         """How far each code `[N, D]` goes for the wanted value 0 or 1 to be read, `[N]`.
 
-        The read-out is to lie `reach` times `half` beyond the middle; who is there stays.
+        The read-out is to lie the reach of that value beyond the middle; who is there stays.
         """
         side = 2 * wanted - 1
+        reach = torch.tensor(self.reaches)[wanted.long()]
         goal = self.middle + reach * self.half * side
         far = (goal - codes @ self.direction.readout) / float(
             self.direction.readout @ self.direction.vector
@@ -218,34 +223,49 @@ def _judged(faces: Faces, settings: Settings, source: str) -> Iterator[Figure]:
         ("floor_mean_difference_", spaces[""], mean_difference, f"along mean differences; {ours}"),
         ("floor_pca_", spaces["floor_pca_"], read, pca),
     ):
-        found = [reading(space, name) for name in faces.known]
-        reach = chosen_reach(space, found, choosers, chooser)
-        yield from _figures(prefix, space, found, judging, network, reach, how)
+        found = [
+            reaching(reading(space, name), place, space, choosers, chooser)
+            for place, name in enumerate(faces.known)
+        ]
+        yield from _figures(prefix, space, found, judging, network, how)
 
 
-def chosen_reach(space: zs.Space, found: list[Read], choosing: Faces, chooser: nn.Module) -> float:
-    """The smallest reach at which enough of the choosing faces flip in the eyes of the chooser."""
-    for reach in REACHES:
-        flips, _ = _changes(space, found, choosing, chooser, reach)
-        if torch.stack([faces.mean() for faces in flips]).mean() >= ENOUGH:
-            break
-    return reach
+def reaching(found: Read, place: int, space: zs.Space, choosing: Faces, chooser: nn.Module) -> Read:
+    """The same with the smallest reaches at which the chooser sees enough faces flip."""
+    truth = choosing.values()[:, place]
+    right = told(chooser, _batch(choosing))[:, place] == truth
+    reaches = []
+    for wanted in (0, 1):
+        faces = choosing.part((right & (truth != wanted)).nonzero().flatten()[:EDITED].numpy())
+        asked, reach = torch.full((len(faces),), float(wanted)), REACHES[0]
+        for reach in REACHES if len(faces) else ():
+            tried = replace(found, reaches=(reach, reach))
+            made = edited(space, faces, tried, asked)
+            if (told(chooser, made)[:, place] == wanted).double().mean() >= ENOUGH:
+                break
+        reaches.append(reach)
+    return replace(found, reaches=(reaches[0], reaches[1]))
 
 
-def edited(space: zs.Space, faces: Faces, found: Read, wanted: Tensor, reach: float) -> Tensor:
+def edited(space: zs.Space, faces: Faces, found: Read, wanted: Tensor) -> Tensor:
     """Faces edited to what is wanted, `[n, C, H, W]`: what `zs.edit` makes of each, all at once."""
     codes = space.encode(faces.pictures)
-    far = found.strengths(codes.flat, wanted, reach)
+    far = found.strengths(codes.flat, wanted)
     moved = codes.like(codes.flat + far[:, None] * found.direction.vector)
     made = _batch(faces) + space.decode_tensor(moved) - space.decode_tensor(codes)
-    strengths, known = {"it": float(far[0])}, {"it": found.direction}
-    first = zs.edit(space, faces.pictures[:1], strengths, directions=known)
-    assert torch.allclose(first.x, made[:1].clamp(0, 1), atol=1e-4), "zs.edit says otherwise"
     return made.clamp(0, 1)
 
 
+def _require_edit(space: zs.Space, face: Faces, found: Read, wanted: Tensor, made: Tensor) -> None:
+    """Holds what was made of a face to what `zs.edit` makes of it."""
+    far = found.strengths(space.encode(face.pictures).flat, wanted)
+    known = {"it": found.direction}
+    alone = zs.edit(space, face.pictures, {"it": float(far)}, directions=known)
+    assert torch.allclose(alone.x, made, atol=1e-4), "zs.edit says otherwise"
+
+
 def _changes(
-    space: zs.Space, found: list[Read], faces: Faces, network: nn.Module, reach: float
+    space: zs.Space, found: list[Read], faces: Faces, network: nn.Module
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Of each attribute which faces flip in the eyes of the network, and which others move."""
     before, truth = told(network, _batch(faces)), faces.values()
@@ -253,7 +273,8 @@ def _changes(
     for place, one in enumerate(found):
         rows = (before[:, place] == truth[:, place]).nonzero().flatten()[:EDITED]
         wanted = 1 - truth[rows, place].float()
-        made = edited(space, faces.part(rows.numpy()), one, wanted, reach)
+        made = edited(space, faces.part(rows.numpy()), one, wanted)
+        _require_edit(space, faces.part(rows[:1].numpy()), one, wanted[:1], made[:1])
         changed = told(network, made) != before[rows]
         others = [other for other in range(len(found)) if other != place]
         flips.append(changed[:, place].double())
@@ -267,20 +288,20 @@ def _figures(
     found: list[Read],
     judging: Faces,
     network: nn.Module,
-    reach: float,
     said: str,
 ) -> Iterator[Figure]:
     codes, names = space.encode(judging.pictures).flat, list(judging.known)
     for name, one in zip(names, found, strict=True):
         area = roc_auc_score(judging.known[name], codes @ one.direction.readout)
         yield Figure(f"{prefix}{name}_auc", float(area), "-", "measured", said)
-    flips, moves = _changes(space, found, judging, network, reach)
+    flips, moves = _changes(space, found, judging, network)
     how = (
         f"the first {EDITED} held-out faces that the judge reads rightly, edited to the other by "
-        f"x + decode(z + a v) - decode(z), a such that the read-out of the code lies {reach:g} of "
-        f"the way from the middle to the mean of the training faces there (the smallest of "
-        f"{REACHES} at which {ENOUGH:.0%} of the choosing faces flip, the judge not asked); others "
-        f"moved: any other of the attributes is judged otherwise than before; {said}"
+        f"x + decode(z + a v) - decode(z), a such that the read-out of the code lies so many ways "
+        f"from the middle to the mean of the training faces there: {_told(found)} (to take away "
+        f"and to add: the smallest of {REACHES} at which {ENOUGH:.0%} of the choosing faces flip, "
+        f"the judge not asked); others moved: any other of the attributes is judged otherwise "
+        f"than before; {said}"
     )
     for word, values in (("flip_share", flips), ("others_moved_share", moves)):
         if word == "flip_share" or len(names) > 1:
@@ -349,6 +370,10 @@ def _small(pictures: np.ndarray) -> np.ndarray:
 def _batch(faces: Faces) -> Tensor:
     x = torch.from_numpy(faces.pictures).float() / 255
     return x.permute(0, 3, 1, 2).contiguous() if x.ndim == 4 else x[:, None]
+
+
+def _told(found: list[Read]) -> str:
+    return ", ".join(f"{one.direction.name} {one.reaches}" for one in found)
 
 
 def _shares(right: Tensor) -> str:

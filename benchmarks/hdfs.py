@@ -25,10 +25,18 @@ import zscape as zs
 from benchmarks import peers
 from benchmarks.data import block_sessions, labelled_blocks, log_lines
 from benchmarks.figures import Figure, Part, Settings, machine
+from benchmarks.log_masks import MASKS
 from zscape.modalities.drain import Drain
 from zscape.space.calibration import surprise
-from zscape.space.sessions import COUNT_NEIGHBOURS, COUNTS, ORDER, session_scores
-from zscape.study.following import follow, judge_of
+from zscape.space.sessions import (
+    COUNT_NEIGHBOURS,
+    COUNTS,
+    ORDER,
+    WHOLE,
+    seen_of,
+    session_scores,
+)
+from zscape.study.following import follow
 from zscape.study.intake.logs import lines_coming
 
 TRUE_NORMALS, TRUE_ABNORMAL = 553_366, 16_838
@@ -45,41 +53,52 @@ TRAINING: dict[str, Any] = {
     "ema": 0.99,
     "patience": 100,
 }
-SCORES = ("whole", "learned", "floor")
 
 Sessions = Sequence[Sequence[int]]
 
 
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """A space of normal sessions, and its judge."""
-
-    space: Any
-    judge: Any
-
-    def scores(self, sessions: Sessions) -> dict[str, np.ndarray]:
-        """Three scores of sessions, `[N]` each.
-
-        `whole` is that of `zs.score`; `learned` the sum of the surprises at what the model says of
-        counts and of order; `floor` the distance to the nearest seen count vector, no model.
-        """
-        stored = self.space.modality.encode(sessions)
-        rows, back = stored.unique(dim=0, return_inverse=True)
-        values = session_scores(self.space, self.judge.before, rows, own=False)
-        normals = self.judge.normals
-        learned = torch.stack(
-            [surprise(normals[name], values[name]) for name in (COUNTS, ORDER)]
-        ).sum(0)
-        whole = torch.tensor([nats for nats, _ in self.judge.judge(rows)])
-        found = {"whole": whole, "learned": learned, "floor": values[COUNT_NEIGHBOURS]}
-        return {name: each[back].numpy() for name, each in found.items()}
+def scores_of(space: Any, sessions: Sessions) -> dict[str, np.ndarray]:
+    """The four scores of sessions by a space that has not seen them, `[N]` each, as they come."""
+    stored = space.modality.encode(sessions)
+    rows, back = stored.unique(dim=0, return_inverse=True)
+    found = session_scores(space, seen_of(space), rows, own=False)
+    return {name: found[name][back].numpy() for name in WHOLE}
 
 
-def trained_on(sessions: Sessions, settings: Settings) -> Trained:
+def trained_on(sessions: Sessions, settings: Settings) -> Any:
     """The same recipe for all parts."""
     epochs = 2 if settings.quick else TRAINING["epochs"]
-    space = zs.fit(list(sessions), **TRAINING | {"epochs": epochs, "seed": settings.seed})
-    return Trained(space, judge_of(space))
+    return zs.fit(list(sessions), **TRAINING | {"epochs": epochs, "seed": settings.seed})
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is strange, by normals that no training saw.
+
+    Attributes:
+        normals: each score of them, `[M]`.
+    """
+
+    normals: dict[str, np.ndarray]
+
+    def flagged(self, found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Which things are flagged by the whole, by what was learned, and by the floor."""
+        sums = {
+            "whole": [self._summed(each, WHOLE) for each in (self.normals, found)],
+            "learned": [self._summed(each, (COUNTS, ORDER)) for each in (self.normals, found)],
+            "floor": [each[COUNT_NEIGHBOURS] for each in (self.normals, found)],
+        }
+        return {name: things > _quantile(normals) for name, (normals, things) in sums.items()}
+
+    def _summed(self, found: dict[str, np.ndarray], names: Sequence[str]) -> np.ndarray:
+        pairs = [(self.normals[name], found[name]) for name in names]
+        each = [surprise(*map(torch.from_numpy, pair)).numpy() for pair in pairs]
+        return np.sum(each, axis=0)
+
+
+def pooled(folds: Sequence[dict[str, np.ndarray]]) -> Limits:
+    """Limits by the normals of several folds."""
+    return Limits({name: np.concatenate([fold[name] for fold in folds]) for name in WHOLE})
 
 
 def sessions(settings: Settings) -> Iterator[Figure]:
@@ -91,8 +110,8 @@ def sessions(settings: Settings) -> Iterator[Figure]:
     protocol = (
         f"HDFS, DeepLog's {len(normals):,} normal sessions in {FOLDS} folds and "
         f"{len(abnormal):,} abnormal ones; trained on four folds, scored on the fifth and on all "
-        f"abnormal; threshold: the conformal quantile at alpha = {ALPHA} of the normals of the "
-        "other four folds, each scored by the training that left it out; no label is used; "
+        f"abnormal; p-values and threshold (the conformal quantile at alpha = {ALPHA}) by the "
+        "normals of the other four folds, each scored by the training that left it out; no label; "
         f"precision from {TRUE_NORMALS:,} normals to {TRUE_ABNORMAL:,} abnormal; {_recipe()}; "
         f"{spent:.0f} CPU-s for all; {machine()}"
     )
@@ -108,8 +127,9 @@ def sessions(settings: Settings) -> Iterator[Figure]:
         "floor": "no model: L1 distance to the nearest seen count vector, columns scaled by "
         "max(sd, 0.1)",
     }
+    outcome = _outcome(of_normals, of_abnormal)
     for name, (f1_name, recall_name) in names.items():
-        alarms, recalls = _outcome(of_normals[name], of_abnormal[name])
+        alarms, recalls = outcome[name]
         recall, share = float(np.mean(recalls)), alarms / len(normals)
         low, high = _interval(alarms, len(normals), recall)
         told = (
@@ -121,7 +141,7 @@ def sessions(settings: Settings) -> Iterator[Figure]:
         spread = float(np.std(recalls, ddof=1))
         yield Figure(recall_name, recall, "share", "estimate", told, spread / FOLDS**0.5)
     yield Figure("cpu_seconds", spent, "s", "measured", protocol)
-    size = sum(p.numel() * p.element_size() for p in first.space.model.parameters()) / 1e6
+    size = sum(p.numel() * p.element_size() for p in first.model.parameters()) / 1e6
     yield Figure("model_megabytes", size, "MB", "exact", f"all parameters; {_recipe()}")
 
 
@@ -129,7 +149,7 @@ def drift(settings: Settings) -> Iterator[Figure]:
     """Normals that have changed, beside the floor: nothing was trained on the change."""
     normals, abnormal = _blocks(settings)
     of_normals, _, first = _in_folds(normals, abnormal, settings)
-    limits = {name: _quantile(np.concatenate(of_normals[name][1:])) for name in SCORES}
+    limits = pooled(of_normals[1:])
     left = _fold(len(normals), 0)
     held = [normals[n] for n in left]
     base = f"trained on four folds of DeepLog's normals, threshold as in sessions; {_recipe()}"
@@ -144,14 +164,8 @@ def drift(settings: Settings) -> Iterator[Figure]:
         "renamed": (*_renamed(held, abnormal), "one event in turn under a name never seen"),
     }
     for case, (usual, odd, words) in cases.items():
-        found = {name: first.scores(usual)[name] for name in SCORES}
-        of_odd = first.scores(odd)
-        for name in SCORES:
-            alarms = float((found[name] > limits[name]).mean())
-            recall = float((of_odd[name] > limits[name]).mean())
-            told = f"{words}: {len(usual):,} normals, {len(odd):,} abnormal; {base}"
-            yield Figure(f"drift_{case}_{name}_false_alarms", alarms, "share", "estimate", told)
-            yield Figure(f"drift_{case}_{name}_recall", recall, "share", "estimate", told)
+        told = f"{words}: {len(usual):,} normals, {len(odd):,} abnormal; {base}"
+        yield from _flagged(f"drift_{case}", limits, first, usual, odd, told)
     yield from _own_parts(settings)
 
 
@@ -222,30 +236,6 @@ PARTS: dict[str, Part] = {
     "speed": speed,
 }
 
-# LogHub's published masks of each system, for drain3.
-_ADDRESS, _DOTTED = r"(\d+\.){3}\d+", r"([\w-]+\.){2,}[\w-]+"
-MASKS: dict[str, list[str]] = {
-    "HDFS": [r"blk_-?\d+", r"(\d+\.){3}\d+(:\d+)?"],
-    "Hadoop": [_ADDRESS],
-    "Spark": [_ADDRESS, r"\b[KGTM]?B\b", _DOTTED],
-    "Zookeeper": [r"(/|)(\d+\.){3}\d+(:\d+)?"],
-    "BGL": [r"core\.\d+"],
-    "HPC": [r"=\d+"],
-    "Thunderbird": [_ADDRESS],
-    "Windows": [r"0x.*?\s"],
-    "Linux": [_ADDRESS, r"\d{2}:\d{2}:\d{2}"],
-    "Android": [
-        r"(/[\w-]+)+",
-        _DOTTED,
-        r"\b(\-?\+?\d+)\b|\b0[Xx][a-fA-F\d]+\b|\b[a-fA-F\d]{4,}\b",
-    ],
-    "HealthApp": [],
-    "Apache": [_ADDRESS],
-    "Proxifier": [r"<\d+\ssec", r"([\w-]+\.)+[\w-]+(:\d+)?", r"\d{2}:\d{2}(:\d{2})*", r"[KGTM]B"],
-    "OpenSSH": [_ADDRESS, _DOTTED],
-    "OpenStack": [r"((\d+\.){3}\d+,?)+", r"/.+?\s", r"\d+"],
-    "Mac": [_DOTTED],
-}
 # DeepLog's numbers of the 19 templates of `hdfs100k_sessions`, matched by hand.
 MATCHED = (3, 18, 16, 27, 26, 22, 25, 15, 21, 14, 10, 8, 11, 9, 6, 5, 13, 2, 7)
 
@@ -290,21 +280,18 @@ def _fold(count: int, fold: int) -> np.ndarray:
 
 def _in_folds(
     normals: Sessions, abnormal: Sessions, settings: Settings
-) -> tuple[dict[str, list[np.ndarray]], dict[str, list[np.ndarray]], Trained]:
+) -> tuple[list[dict[str, np.ndarray]], list[dict[str, np.ndarray]], Any]:
     """Scores of each fold's left-out normals, of the abnormal by each fold, and the first space."""
     key = settings.quick, settings.seed
     if key in _DONE:
         return _DONE[key]
-    of_normals, of_abnormal, first = defaultdict(list), defaultdict(list), None
+    of_normals, of_abnormal, first = [], [], None
     for fold in range(FOLDS):
         left = set(_fold(len(normals), fold).tolist())
-        trained = trained_on([s for n, s in enumerate(normals) if n not in left], settings)
-        first = first or trained
-        for name, values in trained.scores([normals[n] for n in sorted(left)]).items():
-            of_normals[name].append(values)
-        for name, values in trained.scores(abnormal).items():
-            of_abnormal[name].append(values)
-    assert first is not None
+        space = trained_on([s for n, s in enumerate(normals) if n not in left], settings)
+        first = first or space
+        of_normals.append(scores_of(space, [normals[n] for n in sorted(left)]))
+        of_abnormal.append(scores_of(space, abnormal))
     _DONE[key] = of_normals, of_abnormal, first
     return _DONE[key]
 
@@ -319,16 +306,18 @@ def _quantile(scores: np.ndarray) -> float:
 
 
 def _outcome(
-    of_normals: list[np.ndarray], of_abnormal: list[np.ndarray]
-) -> tuple[int, list[float]]:
-    """False alarms over all folds, and the recall of each."""
-    alarms, recalls = 0, []
+    of_normals: list[dict[str, np.ndarray]], of_abnormal: list[dict[str, np.ndarray]]
+) -> dict[str, tuple[int, list[float]]]:
+    """False alarms over all folds, and the recall of each fold, by the score."""
+    found: dict[str, tuple[int, list[float]]] = {}
     for fold in range(FOLDS):
-        others = [scores for n, scores in enumerate(of_normals) if n != fold]
-        limit = _quantile(np.concatenate(others))
-        alarms += int((of_normals[fold] > limit).sum())
-        recalls.append(float((of_abnormal[fold] > limit).mean()))
-    return alarms, recalls
+        limits = pooled([each for n, each in enumerate(of_normals) if n != fold])
+        alarms, right = limits.flagged(of_normals[fold]), limits.flagged(of_abnormal[fold])
+        for name in alarms:
+            before, recalls = found.get(name, (0, []))
+            recall = float(right[name].mean())
+            found[name] = before + int(alarms[name].sum()), [*recalls, recall]
+    return found
 
 
 def _interval(alarms: int, count: int, recall: float) -> tuple[float, float]:
@@ -370,20 +359,26 @@ def _own_parts(settings: Settings) -> Iterator[Figure]:
     strange = [b["events"] for b in blocks if b["split"] == "test" and b["label"]]
     train = normal["train"][:500] if settings.quick else normal["train"]
     apart = set(_fold(len(train), 0).tolist())
-    trained = trained_on([s for n, s in enumerate(train) if n not in apart], settings)
-    limits = trained.scores([train[n] for n in sorted(apart)])
-    usual, odd = trained.scores(normal["test"]), trained.scores(strange)
+    space = trained_on([s for n, s in enumerate(train) if n not in apart], settings)
+    limits = pooled([scores_of(space, [train[n] for n in sorted(apart)])])
     told = (
         f"hdfs100k: trained on four fifths of its {len(train):,} normal training sessions, "
         f"threshold at alpha = {ALPHA} of the fifth left out, scored on its "
         f"{len(normal['test']):,} normal test sessions and {len(strange)} abnormal ones, half of "
         f"which have count vectors that training has; {_recipe()}"
     )
-    for name in SCORES:
-        limit = _quantile(limits[name])
-        alarms, recall = float((usual[name] > limit).mean()), float((odd[name] > limit).mean())
-        yield Figure(f"drift_own_{name}_false_alarms", alarms, "share", "estimate", told)
-        yield Figure(f"drift_own_{name}_recall", recall, "share", "estimate", told)
+    yield from _flagged("drift_own", limits, space, normal["test"], strange, told)
+
+
+def _flagged(
+    case: str, limits: Limits, space: Any, usual: Sessions, odd: Sessions, told: str
+) -> Iterator[Figure]:
+    """False alarms among usual sessions, and the share of odd ones that is found."""
+    shares = [limits.flagged(scores_of(space, sessions)) for sessions in (usual, odd)]
+    for name in shares[0]:
+        alarms, recall = (float(share[name].mean()) for share in shares)
+        yield Figure(f"{case}_{name}_false_alarms", alarms, "share", "estimate", told)
+        yield Figure(f"{case}_{name}_recall", recall, "share", "estimate", told)
 
 
 def _redrawn(lines: list[str], seed: int) -> list[str]:

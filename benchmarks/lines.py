@@ -77,7 +77,9 @@ def geodesics(settings: Settings) -> Iterator[Figure]:
     )
     words = {"geodesic": "geodesics", "geodesic_model_linear": "linear interpolations"}
     for name, found in scores.items():
-        yield from _two(name, np.array(found), f"decoded {words[name]}; {protocol}")
+        by_seed = ", ".join(f"{smooth:.3f}" for _, smooth in found)
+        said = f"decoded {words[name]}, smoothness by seed {by_seed}; {protocol}"
+        yield from _two(name, np.array(found), said)
 
 
 def floors(settings: Settings) -> Iterator[Figure]:

@@ -21,8 +21,8 @@ from zscape.space.pruning import Pruned
 
 LATENT = 128
 OPTIONS = {"latent": LATENT, "network": "mlp", "batch_size": 128, "patience": 0}
-EPOCHS = 12
-EXAMPLES = 20_000
+EPOCHS = 16
+EXAMPLES = 6_000
 SHARES = {"at_90": 0.90, "at_99": 0.99}
 ROUNDS, DECODED = 60, 256
 

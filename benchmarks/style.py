@@ -27,6 +27,7 @@ from benchmarks.style_worlds import SEEN, UNSEEN, Known, Sides, pairs, training
 from zscape.model.codes import Codes
 from zscape.space.space import Space
 from zscape.study.data import Data, look
+from zscape.study.study import Study
 
 STUDIES = Path("studies")  # where trainings are kept, from the folder that the call is made in
 PIECE = 240.0  # CPU seconds of training in one call
@@ -44,7 +45,7 @@ SHARED: dict[str, Any] = {
     "precision": "bfloat16",
 }
 OPTIONS = {
-    "figures": SHARED | {"network": "conv:16", "epochs": 10},
+    "figures": SHARED | {"network": "conv:16", "epochs": 16},
     "digits": SHARED | {"network": "conv:16", "epochs": 8},
 }
 PAIRS, TIMED, WARM = 1000, 300, 20
@@ -90,7 +91,7 @@ PARTS = {"figures": figures, "digits": digits, "speed": speed}
 
 def _part(name: str, settings: Settings) -> Iterator[Figure]:
     space, trained = _trained(name, settings)
-    judge, known = trained_judge(name, settings), training(name, settings)
+    judge, known = trained_judge(name, settings, STUDIES), training(name, settings)
     for suffix in (UNSEEN, SEEN):
         sides = pairs(name, 60 if settings.quick else PAIRS, seen=suffix == SEEN)
         about = f"{sides.said}; {judge.said}; {machine()}"
@@ -190,14 +191,20 @@ def _trained(name: str, settings: Settings) -> tuple[Space, str]:
     return space, said
 
 
+def _was_asked(study: Study, options: dict[str, Any]) -> bool:
+    asked = study.asked["options"] | study.asked["training"] | {"recipe": study.asked["recipe"]}
+    return all(asked[name] == value for name, value in options.items())
+
+
 def _piece(folder: Path, data: Data, options: dict[str, Any]) -> float:
     """Trains on, and gives the CPU seconds of all pieces once the last was made."""
     clock, start = folder.with_suffix(".seconds"), time.process_time()
     before = float(clock.read_text()) if clock.exists() else 0.0
-    if clock.exists() and clock.with_suffix(".done").exists():
+    if before and not _was_asked(Study.open(folder), options):
+        raise NotRunError(f"{folder} must be of these options and is of others; remove it")
+    if clock.with_suffix(".done").exists():
         return before
-    begun = folder.exists() and clock.exists()
-    study = zs.resume(folder, data) if begun else zs.prepare(data, out=folder, **options)
+    study = zs.resume(folder, data) if clock.exists() else zs.prepare(data, out=folder, **options)
     for progress in (records := zs.train(study)):
         if time.process_time() - start > PIECE:
             records.close()

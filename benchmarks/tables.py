@@ -20,7 +20,7 @@ from benchmarks.figures import Figure, NotRunError, Part, Settings, machine, rea
 from benchmarks.likelihood import standard_error
 from benchmarks.peers import ask
 
-SEEDS = range(5)
+SEEDS, FEWEST_SEEDS = range(5), 2
 FOLDS = 4
 STEPS, LARGEST_BATCH, SMALLEST_BATCH = 500, 128, 16
 EXPLAINED, FEWEST_UNITS, MOST_UNITS = 0.9, 2, 16  # the size of the code is a rank of PCA
@@ -88,19 +88,19 @@ def pyod(seed: int) -> Part:
 
 
 def merge(settings: Settings) -> Iterator[Figure]:
-    """The figures, from the kept lines of all seeds."""
+    """The figures, from the kept lines of the seeds that were run; the protocol says which."""
     kept = {line["figure"]: line["value"] for line in read("tables")}
     names = [name.split()[1] for name in kept if name.startswith("seed:0 ") and OURS in name]
-    missing = [seed for seed in SEEDS if f"seed:{seed} cpu_seconds" not in kept]
-    if missing:
-        raise NotRunError(f"all seeds must have been run, got none of seed:{missing[0]}")
+    seeds = [seed for seed in SEEDS if f"seed:{seed} cpu_seconds" in kept]
+    if len(seeds) < FEWEST_SEEDS:
+        raise NotRunError(f"at least {FEWEST_SEEDS} seeds must have been run, got {len(seeds)}")
 
     def all_of(word: str) -> np.ndarray:
-        return np.array([[kept[f"seed:{s} {name} {word}"] for name in names] for s in SEEDS])
+        return np.array([[kept[f"seed:{s} {name} {word}"] for name in names] for s in seeds])
 
     ours, near = all_of(OURS), all_of(NEAREST)
     gains = ours - near
-    words = f"mean over {len(names)} sets and seeds {list(SEEDS)}, error over seeds; {_protocol()}"
+    words = f"mean over {len(names)} sets and seeds {seeds}, error over seeds; {_protocol()}"
     yield _over("mean_auroc", ours.mean(1), words)
     yield _over("mean_auroc_minus_2nn", gains.mean(1), f"paired; {words}")
     worst = int(gains.mean(0).argmin())
@@ -109,9 +109,9 @@ def merge(settings: Settings) -> Iterator[Figure]:
     others = np.delete(gains, wilt, axis=1).mean(1)
     yield _over("mean_auroc_minus_2nn_without_wilt", others, f"paired; {words}")
     for word in (*PARTS_SCORED, *(f"floor_{word}" for word in FLOORS)):
-        values = np.array([kept[f"seed:{seed} {word} over sets"] for seed in SEEDS])
+        values = np.array([kept[f"seed:{seed} {word} over sets"] for seed in seeds])
         yield _over(f"{word}_mean_auroc", values, words)
-    seconds = np.array([kept[f"seed:{seed} cpu_seconds"] for seed in SEEDS])
+    seconds = np.array([kept[f"seed:{seed} cpu_seconds"] for seed in seeds])
     yield Figure("cpu_seconds_a_seed", float(seconds.mean()), "s", "measured", words)
     for n, name in enumerate(names):
         yield _over(f"{name}_minus_2nn", gains[:, n], f"2-NN {near[:, n].mean():.4f}; {words}")

@@ -14,6 +14,7 @@ MEMBERS = [
     *(("mlp", shape) for shape in (*ROWS, *PICTURES)),
     *(("mlp:40", shape) for shape in (*ROWS, (3, 33, 47))),
     *(("mlp:20,10", shape) for shape in (*ROWS, (3, 33, 47))),
+    *(("skip:20,10", shape) for shape in (*ROWS, (3, 33, 47))),
     *(("conv", shape) for shape in PICTURES),
     *(("conv:8", shape) for shape in ((1, 28, 28), (3, 109, 89))),
     *(("conv:8,8,16", shape) for shape in PICTURES),

@@ -39,7 +39,7 @@ def studies(tmp_path_factory):
 def test_rows_get_scores_p_values_and_reasons(studies, run, tmp_path):
     table = tmp_path / "scores.csv"
     code, out, err = run("score", studies / "r", studies / "new.csv", "--out", table)
-    assert code == 0 and " of 60 flagged at 0.01" in out and str(table) in out
+    assert code == 0 and " of 60 flagged at 1%" in out and str(table) in out
     rows = list(csv.DictReader(table.read_text().splitlines()))
     assert len(rows) == 60 and [row["flagged"] for row in rows[:2]] == ["true", "true"]
     assert "height is -9, about" in rows[0]["reason"] and "weight is 40" in rows[1]["reason"]
@@ -63,6 +63,19 @@ def test_pictures_are_shown_beside_what_was_made_of_them(studies, run):
     code, out, _ = run("score", studies / "p", studies / "new.npy", "--threshold", "5%")
     assert code == 0 and "\n  0  p " in out
     assert (studies / "p" / "pictures" / "score-new-5percent.png").stat().st_size > 1000
+
+
+def test_studies_with_other_folds_score_together(studies, run):
+    small = ["--latent", "2", "--network", "mlp:16", "--validation", "0.2", "--epochs", "3"]
+    other = studies / "fold1"
+    assert (
+        main(["train", str(studies / "train.csv"), "--out", str(other), *small, "--fold", "1"]) == 0
+    )
+    words = ("score", studies / "r", studies / "new.csv", "--also", other, "--json")
+    code, out, _ = run(*words)
+    assert code == 0 and json.loads(out)["normals"] == 80
+    code, _, err = run("score", studies / "r", studies / "new.csv", "--also", studies / "p")
+    assert code == 64 and "must be trained on the same data" in err
 
 
 def test_the_studys_own_things(studies, run):

@@ -10,6 +10,8 @@ from tests.contracts.recipe import DATA, KNOWN
 import zscape as zs
 from zscape.errors import SpecError
 from zscape.modalities.conditions import Conditions, Field
+from zscape.model.trace import Latent, Trace
+from zscape.objective.apart import Apart
 from zscape.objective.cycle import Cycle
 from zscape.recipes import split_vae
 from zscape.study.study import Study
@@ -36,8 +38,9 @@ def r2(codes, truth):
 @pytest.fixture(scope="module")
 def fitted():
     factors, stirred, ids = planted()
-    settings = {"split": "content=2,style=2", "network": "mlp:64", "epochs": 60, "patience": 0}
-    rest = {"learning_rate": 5e-3, "ema": 0.9, "batch_size": 64, "likelihood": "gaussian_optimal"}
+    settings = {"split": "content=2,style=2", "network": "mlp:64", "epochs": 80, "patience": 0}
+    rest = {"learning_rate": 2e-2, "schedule": "cosine", "ema": 0.9, "batch_size": 64}
+    rest |= {"likelihood": "gaussian_optimal"}
     space = zs.fit(
         factors @ stirred, labels=[str(k) for k in ids], recipe="split_vae", **settings, **rest
     )
@@ -135,3 +138,15 @@ def test_a_group_is_needed():
         split_vae(DATA["bits"][0], Conditions((Field("size"),)))
     with pytest.raises(SpecError, match="must be told something"):
         zs.fit(np.random.default_rng(0).random((30, 4)), recipe="split_vae", epochs=1)
+
+
+def test_own_codes_that_follow_from_the_group_cost_and_others_do_not():
+    groups = torch.arange(200).repeat_interleave(2)[:, None].float()
+    own, alike = torch.randn(400, 3), torch.randn(200, 3).repeat_interleave(2, 0)
+    for z, wanted in ((alike, 3.0), (own, 0.0), (torch.cat([alike[:, :1], own[:, :2]], 1), 1.0)):
+        latent = Latent("content", z[None], None, None, False)
+        trace = Trace((latent,), None, None, groups)
+        part = Apart("content", 2.0)(trace, 0)
+        assert abs(part.value - wanted) < 0.3 and part.cost == 2 * part.value
+    alone = Trace((latent,), None, None, torch.full_like(groups, torch.nan))
+    assert Apart("content", 2.0)(alone, 0).value == 0

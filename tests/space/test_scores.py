@@ -20,6 +20,7 @@ from zscape.probability.likelihoods import Gaussian as GaussianLikelihood
 from zscape.probability.posteriors import Gaussian
 from zscape.probability.priors import Standard
 from zscape.space.explanations import explain
+from zscape.space.likeness import likeness, mean_distances, soft
 from zscape.space.scores import score, scoring
 from zscape.space.space import Space, encode_stored
 
@@ -95,13 +96,24 @@ def test_the_density_is_that_of_the_codes(space):
 
 
 def test_alarms_on_normals_are_as_many_as_asked_for(space):
-    normals = drawn(4000, 4)
+    normals = drawn(2000, 4)
     for threshold in (0.01, 0.05, 0.2):
         found = score(space, normals, threshold=threshold)
         assert found.flagged.double().mean().item() == pytest.approx(threshold, rel=0.4)
         assert found.false_alarms / found.normals == pytest.approx(threshold, rel=0.4)
     for part in found.parts.values():
         assert (part.p <= 0.1).double().mean().item() == pytest.approx(0.1, abs=0.03), part.name
+
+
+def test_spaces_with_other_folds_make_every_normal_count(space):
+    folds = [replace(space, held_out=torch.arange(2000) % 4 == k) for k in range(4)]
+    found = score(folds, drawn(2000, 8), threshold=0.05, parts=["code_neighbours", "rate"])
+    assert found.normals == 2000 and score(folds[0], drawn(5, 8)).normals == 500
+    assert found.flagged.double().mean().item() == pytest.approx(0.05, rel=0.4)
+    with pytest.raises(SpecError, match="must be trained on the same data"):
+        score([space, replace(space, items=space.items + 1)], drawn(5, 8))
+    with pytest.raises(SpecError, match="at least one space, got none"):
+        score([], drawn(5, 8))
 
 
 def test_what_breaks_the_dependence_is_flagged_and_named(space):
@@ -186,6 +198,30 @@ def test_it_repeats_leaves_randomness_alone_and_tells_how_far_it_is(space):
     steps = list(scoring(space, drawn(5, 7)))
     assert [s.share for s in steps] == sorted(s.share for s in steps) and steps[-1].share == 1
     assert repr(first).startswith("Scores(") and first["rate"].p.shape == (5,)
+
+
+def test_a_move_by_a_pixel_is_near_and_fainter_ink_nearer():
+    some = digits_space()
+    alike, x = likeness(some), some.modality.prepare(some.items[:40])
+    bank = alike.points(x)
+
+    def far(queries):
+        own = torch.arange(len(x))
+        return next(mean_distances(bank, queries)), next(mean_distances(bank, queries, own=own))
+
+    still, _ = far([alike.points(0.4 * x)])
+    torch.testing.assert_close(still, far([bank])[0], atol=1e-3, rtol=0)
+    moved, plain = x.roll(1, 3), alike.points(x.roll(1, 3))
+    assert (far(alike.moved(moved))[0] <= far([plain])[0] + 1e-6).all()
+    assert far(alike.moved(moved))[0].mean() < 0.6 * far([plain])[0].mean()
+    assert (far([bank])[1] > far([bank])[0]).all()  # itself left out
+
+
+def test_points_keep_the_distances_of_blurred_pictures_of_unit_length():
+    some = digits_space()
+    x = some.modality.prepare(some.items)
+    near = torch.cdist(likeness(some).points(x), likeness(some).points(x))
+    torch.testing.assert_close(near, torch.cdist(soft(x), soft(x)), atol=2e-2, rtol=0)
 
 
 def test_mistakes_are_told_in_a_sentence(space):

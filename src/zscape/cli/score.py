@@ -48,6 +48,10 @@ Parts = Annotated[
     tuple[str, ...],
     Parameter(help="a score to have and to combine, again for more; none: the usual ones."),
 ]
+Also = Annotated[
+    tuple[Path, ...],
+    Parameter(help="a study of the same data with another --fold held out; again for more."),
+]
 Table = Annotated[
     Path | None,
     Parameter(help="a .csv file: a row for each thing with its scores and the reason."),
@@ -63,6 +67,7 @@ def score(
     *,
     threshold: Threshold = "1%",
     parts: Parts = (),
+    also: Also = (),
     out: Table = None,
     idle: Idle = IDLE,
     seed: Seed = 0,
@@ -73,7 +78,8 @@ def score(
     share = _share(threshold)
     if out is not None and out.suffix.lower() != ".csv":
         raise SpecError(f"--out must end in .csv here, got {printable(out.name)!r}. Rename it.")
-    space = opened(study, recipe).space()
+    spaces = [opened(folder, recipe).space() for folder in (study, *also)]
+    space = spaces[0]
     if data == "-":
         follow_input(space, threshold=share, parts=parts, idle=idle, json=json)
         return
@@ -81,7 +87,7 @@ def score(
     stored = space.items if raw is None else space.modality.encode(raw.things)
     things = None if raw is None else raw.things
     asked = {"parts": parts, "threshold": share, "seed": seed}
-    scores = _done(scoring(space, things, **asked))  # type: ignore[arg-type]
+    scores = _done(scoring(spaces, things, **asked))  # type: ignore[arg-type]
     places = space.kept.tolist() if raw is None else range(len(scores))
     items = raw.names if raw is not None and raw.names else tuple(map(str, places))
     why = _explained(space, stored, scores)
@@ -172,7 +178,7 @@ def _lines(scores: Scores, items: tuple[str, ...], why: Why, out: Path | None) -
     count, alarms = int(scores.flagged.sum()), scores.false_alarms
     share = f"{alarms / scores.normals:.1%}"
     lines = [
-        f"{count:,} of {len(scores):,} flagged at {scores.threshold:.3g}: so strange are "
+        f"{count:,} of {len(scores):,} flagged at {100 * scores.threshold:g}%: as strange are "
         f"{alarms:,} of {scores.normals:,} normals ({share}, estimate)"
     ]
     for n in _strangest(scores, min(count, SHOWN)):

@@ -14,15 +14,15 @@ from zscape.model.model import Decoder, Model
 from zscape.model.parted import Part
 from zscape.model.start import Plain
 from zscape.networks import styled_decoder
+from zscape.objective.apart import Apart
 from zscape.objective.cycle import Cycle
-from zscape.objective.objective import Objective, Reconstruction, Sum
+from zscape.objective.objective import Objective, Reconstruction, Sum, Term
 from zscape.objective.rate import Rate
 from zscape.objective.schedules import linear
 from zscape.probability import posteriors, priors
 from zscape.recipes.build import at_least, between, ends, one_of
 
 PARTS = ("content", "style")
-NUMBERS = 256  # of an example, for each of which a nat costs one of distortion
 
 
 def split_vae(
@@ -33,7 +33,8 @@ def split_vae(
     shared: str = "style",
     group: str = "",
     latent: int = 24,
-    beta: float = 0.0,
+    beta: float = 1.0,
+    apart: float = 1.0,
     cycle: float = 1.0,
     cycle_share: float = 0.25,
     warmup: int = 0,
@@ -54,8 +55,9 @@ def split_vae(
         shared: what examples of a group share: "style" or "content".
         group: the name of the class that says who shares; "": the first that is known.
         latent: size of the code where split does not say its parts.
-        beta: what a nat of the rate costs; 0: a 256th of the numbers of an example, 1 at least.
-            Where it costs little, content holds some of the style as well.
+        beta: what a nat of the rate costs, for every 768 numbers of an example, or for all.
+        apart: what it costs that own codes are alike in a group, for every 32 numbers; what is
+            alike there belongs into the shared part. A larger one parts more and learns later.
         cycle: what a nat costs that the codes of a mix are not found again in it; rows need it,
             large pictures train faster without.
         cycle_share: share of a batch that is mixed for that.
@@ -78,13 +80,17 @@ def split_vae(
     ]
     back = styled_decoder(word, sizes, cast(tuple[int, ...], said.features), skipped=1)
     model = Model(front, levels, Decoder(back, said), Plain(Conditions((field,))))
-    paid = at_least("beta", beta, 0) or max(prod(data.shape) / NUMBERS, 1.0)
-    terms = [Reconstruction(), Rate(paid)]
+    numbers = prod(data.shape)
+    terms = [Reconstruction(), Rate(at_least("beta", beta, 0) * max(numbers / 768, 1.0))]
     steps = int(at_least("warmup", warmup, 0))
     weight = at_least("cycle", cycle, 0)
     share = between("cycle_share", cycle_share, 0.01, 1)
     risen = linear(0.0, weight, steps=steps) if steps else weight
-    more = [Cycle(model, risen, share=share)] if weight else []
+    own = Apart(
+        "content" if held == "style" else "style", at_least("apart", apart, 0) * numbers / 32
+    )
+    more: list[Term] = [Cycle(model, risen, share=share)] if weight else []
+    more += [own] if apart else []
     return model, Sum(*terms, *more, paired=True)
 
 

@@ -84,7 +84,7 @@ def beside(spaces: Sequence[Space], *, own: bool) -> tuple[Beside, ...]:
     apart_of = [_held_out(each) for each in spaces]
     held = torch.stack(apart_of).any(0)
     notes: tuple[str, ...] = ()
-    if held.sum() < FEWEST_NORMALS:
+    if held.sum() < FEWEST_NORMALS or not all(unseen.any() for unseen in apart_of):
         held, apart_of = torch.ones_like(held), [torch.ones_like(held)] * len(spaces)
         notes = (
             "for want of held-out normals p rests on those seen in training, and is too small",
@@ -209,10 +209,10 @@ def _by_walks(
 ) -> Iterator[Found]:
     """The scores that a walk along the centres says."""
     items = torch.cat([others.known, others.normals]).unique()
-    every, done, walks = len(items) + len(stored), 0, list[Walked]()
+    every, done, walks, alike = len(items) + len(stored), 0, list[Walked](), likeness(space)
     for side in (space.items[items], stored):
         parts = []
-        for part in walk_all(space, side):
+        for part in walk_all(space, side, alike):
             parts.append(part)
             done += len(part.rate)
             yield "walks", 0.5 * done / every, {}
@@ -223,23 +223,18 @@ def _by_walks(
     found = {
         RECONSTRUCTION: (_of_unseen(apart.distortion, others), theirs.distortion),
         RATE: (_of_unseen(apart.rate, others), theirs.rate),
+        ERROR: (_of_unseen(apart.error, others), theirs.error),
     }
-    left = [
-        _residuals(space, part, w) for part, w in ((space.items[items], ours), (stored, theirs))
-    ]
-    if ERROR in names:
-        errors = [part.square().sum(1) for part in (left[0][places[others.unseen]], left[1])]
-        found[ERROR] = (_of_unseen(errors[0], others), errors[1].double())
     if DENSITY in names:
         seen = ours[_seen(items, others, len(space.items))]
         found[DENSITY] = _densities(space, seen, apart, theirs, others, seed=seed)
     yield "walks", 0.5, {name: found[name] for name in names if name in found}
     if CODE_NEIGHBOURS not in names:
         return
-    sigma, scale = _scales(ours, apart, left[0][places[others.unseen]])
+    sigma, scale = _scales(ours, apart)
     near, far = (
-        torch.cat([CODE_WEIGHT * walked.codes / sigma, residuals / scale], dim=1)
-        for walked, residuals in zip(walks, left, strict=True)
+        torch.cat([CODE_WEIGHT * walked.codes / sigma, walked.left / scale], dim=1)
+        for walked in walks
     )
     bank = near[torch.searchsorted(items, others.known)]
     for share, pair in _beside_bank(bank, [near[places]], [far], others):
@@ -270,11 +265,7 @@ def _seen(items: Tensor, others: Beside, count: int) -> Tensor:
     return ~held[items] if not held[items].all() else held[items]
 
 
-def _residuals(space: Space, stored: Tensor, walked: Walked) -> Tensor:
-    return likeness(space).residuals(space.modality.prepare(stored), walked.made)
-
-
-def _scales(ours: Walked, apart: Walked, residuals: Tensor) -> tuple[Tensor, Tensor]:
+def _scales(ours: Walked, apart: Walked) -> tuple[Tensor, Tensor]:
     """Units of a code and of a residual, `[D]` and `[F]`: of what was held out.
 
     A code's is the spread of its posterior, so that units that say nothing do not count; of codes
@@ -282,7 +273,7 @@ def _scales(ours: Walked, apart: Walked, residuals: Tensor) -> tuple[Tensor, Ten
     """
     sigma = apart.spreads.square().mean(0).sqrt()
     sigma = sigma.where(~sigma.isnan(), ours.codes.std(0, correction=0))
-    return sigma.clamp(min=1e-4), residuals.square().mean(0).sqrt().clamp(min=LEAST_RESIDUAL)
+    return sigma.clamp(min=1e-4), apart.left.square().mean(0).sqrt().clamp(min=LEAST_RESIDUAL)
 
 
 def _densities(

@@ -61,9 +61,13 @@ class Likeness:
             made: the centres of its likelihoods, likewise.
         """
         if self.wide is None:
-            return soft(blurred(x)) - soft(blurred(made))
+            return self.points(x) - self.points(made)
         known = x.where(~x.isnan(), made)
         return self.wide.widen(known.flatten(1)) - self.wide.widen(made.flatten(1))
+
+    def errors(self, x: Tensor, made: Tensor) -> Tensor:
+        """Squared differences of pictures, blurred once more and of unit length, summed, `[N]`."""
+        return (soft(blurred(x)) - soft(blurred(made))).square().sum(1)
 
 
 def likeness(space: Space) -> Likeness:

@@ -154,9 +154,9 @@ def worded(
 def heat_tiles(maps: np.ndarray) -> np.ndarray:
     """Maps `[N, H, W]` of numbers from 0 as tiles `[N, H, W, 3]`: pale is little, dark much.
 
-    All have one scale, so that tiles can be compared.
+    All have one scale, so that tiles can be compared; the largest two in a thousand are cut.
     """
-    share = maps / max(float(maps.max()), 1e-12)
+    share = (maps / max(float(np.quantile(maps, 0.998)), 1e-12)).clip(0, 1)
     stops = np.linspace(0, 1, len(HEAT))
     channels = [np.interp(share, stops, levels) for levels in zip(*HEAT, strict=True)]
     return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)

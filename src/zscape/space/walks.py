@@ -15,6 +15,7 @@ from zscape.model.bound import distortion, has_exact_rate, has_rate, log_weights
 from zscape.model.trace import Trace
 from zscape.probability.distributions import DiagonalGaussian, StandardGaussian
 from zscape.probability.distributions.grids import Chosen
+from zscape.space.likeness import Likeness
 from zscape.space.space import Space, seeded
 
 STREAM = 0x5C0E  # its draws are not those of anybody else's small seed
@@ -27,7 +28,8 @@ class Walked:
     """What a model says of N things.
 
     Attributes:
-        made: the centres of the likelihoods, `[N, *shape]`.
+        left: what is left when the centre of the likelihood is taken away, `[N, F]`.
+        error: of pictures, squared and summed, as `Likeness.errors`, `[N]`; of rows nan.
         codes: the centres of the posteriors, `[N, D]`.
         spreads: standard deviations of the posteriors, `[N, D]`; nan where codes have none.
         distortion: -log p(x | z) at the centre, in nats, `[N]`.
@@ -35,7 +37,8 @@ class Walked:
         cost: -log p(z) of the centre by the model's own prior, in nats, `[N]`.
     """
 
-    made: Tensor
+    left: Tensor
+    error: Tensor
     codes: Tensor
     spreads: Tensor
     distortion: Tensor
@@ -71,10 +74,16 @@ def manner(space: Space) -> Manner:
     return Manner(has_rate(trace), exact, not fixed and not chosen)
 
 
-def walk_all(space: Space, stored: Tensor) -> Iterator[Walked]:
-    """The walks of stored things `[N, *shape]`, a part at a time."""
+def walk_all(space: Space, stored: Tensor, alike: Likeness) -> Iterator[Walked]:
+    """The walks of stored things `[N, *shape]`, a part at a time.
+
+    Args:
+        space: a space.
+        stored: things.
+        alike: how things of the space become points.
+    """
     for part in stored.split(WALKED):
-        yield _walked(space, space.modality.prepare(part))
+        yield _walked(space, space.modality.prepare(part), alike)
 
 
 def joined(parts: list[Walked]) -> Walked:
@@ -102,12 +111,14 @@ def likelihoods(space: Space, stored: Tensor, *, draws: int, seed: int = 0) -> I
 
 
 @torch.inference_mode()
-def _walked(space: Space, x: Tensor) -> Walked:
+def _walked(space: Space, x: Tensor, alike: Likeness) -> Walked:
     trace = space.model.encode(x)
     nothing = x.new_full((len(x),), torch.nan)
     prices = [latent.p.log_prob(latent.z) for latent in trace.latents]
+    made = trace.likelihood.mean.float()
     return Walked(
-        made=trace.likelihood.mean.float(),
+        left=alike.residuals(x, made),
+        error=nothing.double() if alike.wide else alike.errors(x, made).double(),
         codes=torch.cat([latent.z.flatten(1) for latent in trace.latents], dim=1),
         spreads=torch.cat([_spread(latent.q, latent.z) for latent in trace.latents], dim=1),
         distortion=distortion(trace).double(),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -60,9 +61,18 @@ class Studio:
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def start(self) -> None:
-        """Starts the processes; the page is there before torch is."""
-        self.decoder.start()
+        """Starts the processes one after the other, so that the page has a core to itself."""
         self.reader.start()
+        self._aside(self._start_decoder())
+
+    async def _start_decoder(self) -> None:
+        await self.reader.ready.wait()
+        self.decoder.start()
+
+    def _aside(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     async def stop(self) -> None:
         """Ends all processes; training keeps its state."""
@@ -141,9 +151,7 @@ class Studio:
             return found
         if known.content not in self.measured:
             self.measured.add(known.content)
-            task = asyncio.create_task(self._measure(request, known))
-            self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
+            self._aside(self._measure(request, known))
         return []
 
     async def _measure(self, request: Request, known: Known) -> None:

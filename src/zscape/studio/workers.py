@@ -19,6 +19,7 @@ from zscape.studio.refusals import Refusal, overload, too_many
 QUEUE, SHARE = 32, 8  # requests that wait for a worker; of one login for all of them
 SECONDS = 30.0  # that a request may wait and be worked on
 AGAIN = 0.2  # s until a lost process is begun anew
+LEAST = 2  # calls that it may be told in any case: what it does, and what it does next
 SMOOTH = 8  # calls over which the pace is a mean
 TURN = 20.0  # ms that live messages may take together before others have their turn
 STATUS = {
@@ -194,8 +195,10 @@ class Worker:
             self._flying.append(flight)
             record, payload = flight[0].record, flight[0].payload
             if flight[0].kin is not None:
-                counts = {"counts": [each.count for each in flight]}
-                record = {**record, "arguments": {**record["arguments"], **counts}}
+                counts = [each.count for each in flight]
+                sizes = [len(each.payload) for each in flight]
+                further = {"counts": counts, "sizes": sizes}
+                record = {**record, "arguments": {**record["arguments"], **further}}
                 payload = b"".join(each.payload for each in flight)
             self._took_off.set()
             await pipe.tell(record, payload)
@@ -211,8 +214,13 @@ class Worker:
             self._came.set()
 
     def _ahead(self) -> int:
-        """How many calls the process may be told before it answers: what it does in one turn."""
-        return max(2, min(QUEUE, int(TURN / max(self.pace, 0.1))))
+        """How many calls the process may be told before it answers: what it does in one turn.
+
+        Live messages wait here instead, so that many of them go together.
+        """
+        if self._queue[0].kin is not None:
+            return LEAST
+        return max(LEAST, min(QUEUE, int(TURN / max(self.pace, 0.1))))
 
     def _next(self) -> list[Asked]:
         """The call that waited longest, and live messages that may go with it."""
@@ -228,8 +236,7 @@ class Worker:
     def _landed(self, flight: list[Asked], told: Mapping[str, Any], content: memoryview) -> None:
         self.pace += (told["took"] - self.pace) / SMOOTH
         if "error" in told:
-            error = told["error"]
-            _fail(flight, Refusal(STATUS.get(error["id"], 422), error["id"], error["sentence"]))
+            _fail(flight, _refusal(told["error"]))
         elif flight[0].kin is None:
             _answer(flight[0], Reply(told, content))
         else:
@@ -241,15 +248,17 @@ def _share_out(asked: list[Asked], told: Mapping[str, Any], content: memoryview)
     """Gives each live message its part of the answer."""
     start = 0
     about = {"milliseconds": told["milliseconds"] / len(asked)}
-    for number, each in enumerate(asked):
-        if "shapes" in told:
-            shape = told["shapes"][number]
-            stop = start + math.prod(shape)
-            _answer(each, Reply({**about, "shape": shape}, content[start:stop]))
-            start = stop
-        else:
-            rows = {"columns": told["columns"], "cells": told["rows"][number]}
-            _answer(each, Reply({**about, "rows": rows}, memoryview(b"")))
+    for each, part in zip(asked, told["parts"], strict=True):
+        if "error" in part:
+            _fail([each], _refusal(part["error"]))
+            continue
+        stop = start + math.prod(part.get("shape", (0,)))
+        _answer(each, Reply({**about, **part}, content[start:stop]))
+        start = stop
+
+
+def _refusal(error: Mapping[str, str]) -> Refusal:
+    return Refusal(STATUS.get(error["id"], 422), error["id"], error["sentence"])
 
 
 def _answer(asked: Asked, reply: Reply) -> None:

@@ -79,7 +79,7 @@ def export(space: Space, out: str | Path, *, format: str = "onnx", where: Where 
     else:
         files = {}
         for half in both:
-            files |= plain_files(half, about=_about(half, space), shapes=_shapes(half, space))
+            files |= plain_files(half, about=_about(half), shapes=_shapes(half, space))
         found = _run_plain(files, both)
     differences = {}
     for half, output in zip(both, found, strict=True):
@@ -93,7 +93,8 @@ def export(space: Space, out: str | Path, *, format: str = "onnx", where: Where 
 
 def _onnx(half: Half, space: Space) -> bytes:
     """The half as an ONNX file, `[batch, ...]` to `[batch, ...]`."""
-    optional("onnx", "onnx"), optional("onnxscript", "onnx")
+    for package in ("onnx", "onnxscript"):
+        optional(package, "onnx")
     given, made = _names(half)
     log = logging.getLogger("torch.onnx")
     level = log.level
@@ -193,7 +194,7 @@ def _names(half: Half) -> tuple[str, str]:
     return ("x", "code") if half.name == "encoder" else ("code", "x")
 
 
-def _about(half: Half, space: Space) -> str:
+def _about(half: Half) -> str:
     way = "things to codes" if half.name == "encoder" else "codes to things"
     return f"The {half.name} of a zscape study, in plain PyTorch: {way}."
 

@@ -29,7 +29,8 @@ def test_the_slider_shows_what_the_library_decodes(visit, served):
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("Backspace")
     page.wait_for_timeout(1500)
-    code = np.frombuffer([frame for frame in sent if len(frame) == 8 + 4 * 8][-1], "<f4", 8, 8).copy()
+    asked = [frame for frame in sent if len(frame) == 8 + 4 * 8]
+    code = np.frombuffer(asked[-1], "<f4", 8, 8).copy()
     drawn = page.get_by_test_id("decoded").locator("canvas").evaluate(PIXELS)
     shown = np.array(drawn, np.uint8).reshape(8, 8, 4)[..., 0]
     space = zscape.open(served.home / "digits")

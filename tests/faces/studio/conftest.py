@@ -37,7 +37,8 @@ class Near(Worker):
 
         self.shelf = getattr(self, "shelf", None) or Shelf()
         if kin is not None:
-            record = {**record, "arguments": {**record["arguments"], "counts": [count]}}
+            further = {"counts": [count], "sizes": [len(payload)]}
+            record = {**record, "arguments": {**record["arguments"], **further}}
         content = memoryview(answering._answered(self.shelf, record, memoryview(payload)))
         text, _ = FRAME.unpack(content[: FRAME.size])
         told = json.loads(bytes(content[FRAME.size : FRAME.size + text]))

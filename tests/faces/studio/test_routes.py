@@ -1,7 +1,6 @@
 """What the studio answers is what the library says, byte for byte."""
 
 import base64
-import csv
 import io
 import json
 import struct
@@ -10,19 +9,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from starlette.testclient import TestClient
-from tests.faces.studio.conftest import API, ORIGIN, SOCKET, TOKEN
+from tests.faces.studio.conftest import API, SOCKET
 
 import zscape as zs
 from zscape.space.maps import align, map_codes
-from zscape.studio import studies
-from zscape.studio.studies import card
 from zscape.studio.wire import BINARY, DOWN, container, unpack
-from zscape.studio.work.jobs import _csv
 from zscape.studio.work.shelf import Shelf
-from zscape.study import journal
-from zscape.study import study as library
-from zscape.study.storage import folder, lock
+from zscape.studio.work.verbs import live
 
 DETAILS = {
     "shows", "picture", "kind", "columns", "latent", "levels", "items", "kept", "all_kept",
@@ -236,6 +229,21 @@ def test_decoding_is_the_library_s(client, ids, spaces, name):
         assert b"conditions" in socket.receive_bytes()  # this recipe was told of none
 
 
+def test_a_wrong_message_harms_no_other(home, spaces):
+    opened = Shelf().open(str(home / "pictures"), "")
+    codes = torch.randn(3, 3, generator=torch.Generator().manual_seed(2))
+    first, second = codes[:1].numpy().tobytes(), codes[1:].numpy().tobytes()
+    nan = np.full(3, np.nan, np.float32).tobytes()
+    # Together the short and the long one are as long as two right ones.
+    messages, counts = [first, first[:-4], first + b"abcd", nan, second], [1, 1, 1, 1, 2]
+    payload = memoryview(b"".join(messages))
+    made = live(opened, payload, counts, [len(m) for m in messages], None)
+    ids = [part.get("error", {}).get("id") for part in made["parts"]]
+    assert ids == [None, "shape", "shape", "data", None]
+    expected = spaces["pictures"].decode(codes[:1]).tobytes()
+    assert made["content"] == expected + spaces["pictures"].decode(codes[1:]).tobytes()
+
+
 def test_verbs_are_the_library_s(client, ids, spaces):
     space, path = spaces["pictures"], f"{API}/studies/{ids['pictures']}"
     _, made = binary(client.post(f"{path}/sample", json={"n": 3, "seed": 5}))
@@ -359,48 +367,3 @@ def test_two_studies_are_compared_without_paths(client, ids, home):
     assert answer.status_code == 200 and str(home) not in answer.text
     assert [g["studies"] for g in answer.json()["groups"]] == [["table"], ["array"]]
     assert answer.json()["same_items"] is False
-
-
-def test_the_words_of_study_files_are_the_library_s():
-    assert (studies.SPEC, studies.MANIFEST) == (library.SPEC, folder.MANIFEST)
-    assert (studies.LOCK, studies.LOG, studies.REPORT) == (lock.LOCK, journal.LOG, library.REPORT)
-    assert set(studies.TRAINED) == {library.CODES, library.ITEMS, library.WEIGHTS}
-
-
-def test_links_are_not_followed(make, home, tmp_path):
-    secret = tmp_path / "secret"
-    secret.mkdir()
-    (secret / "study.toml").write_text('recipe = "canary"\n')
-    root = tmp_path / "root"
-    root.mkdir()
-    (root / "linked").symlink_to(secret, target_is_directory=True)
-    (root / "half").mkdir()
-    (root / "half" / "study.toml").symlink_to(secret / "study.toml")
-    _, studio = make(root)
-    told = [card(known) for known in studio.studies.all()]
-    assert [one["state"] for one in told] == ["broken"] and "canary" not in json.dumps(told)
-
-
-def test_the_page_is_what_was_built(make, tmp_path):
-
-    static = tmp_path / "static"
-    app, _ = make(static=static)
-    script = TestClient(app, base_url=ORIGIN, headers={"Authorization": f"Bearer {TOKEN}"})
-    assert "make web" in script.get("/").text
-    (static / "assets").mkdir(parents=True)
-    (static / "index.html").write_text("<p>built</p>")
-    (static / "assets" / "app-1a.js").write_text("1")
-    (static / "assets" / "app.exe").write_text("1")
-    assert script.get("/").text == "<p>built</p>"
-    asset = script.get("/assets/app-1a.js")
-    assert asset.headers["content-type"].startswith("text/javascript")
-    assert "immutable" in asset.headers["cache-control"]
-    for name in ("app.exe", "..%2findex.html", "%2e%2e/index.html", "none.js", ".hidden.js"):
-        assert script.get(f"/assets/{name}").status_code == 404
-
-
-def test_items_go_out_as_csv(spaces, home):
-    opened = Shelf().open(str(home / "table"), "")
-    told = list(csv.reader(io.StringIO(_csv(opened, [3, 5]).decode())))
-    assert told[0] == ["item", "part", "z0", "z1", "z2"] and [r[0] for r in told[1:]] == ["3", "5"]
-    assert float(told[1][2]) == pytest.approx(spaces["table"].codes.flat[3, 0].item(), rel=1e-5)

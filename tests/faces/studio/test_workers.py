@@ -35,8 +35,8 @@ class Slow:
             return {"media": "text/plain", "name": record["call"], "took": 15.0}, memoryview(
                 payload
             )
-        shapes = [[count, 1, 1, 1] for count in counts]
-        return {"shapes": shapes, "milliseconds": 1.0, "took": 15.0}, memoryview(payload)
+        parts = [{"shape": [count, 1, 1, 1]} for count in counts]
+        return {"parts": parts, "milliseconds": 1.0, "took": 15.0}, memoryview(payload)
 
     async def close(self, grace=0.0):
         pass

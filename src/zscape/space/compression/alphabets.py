@@ -24,7 +24,7 @@ class Symbols:
     """Things as whole numbers.
 
     Attributes:
-        of: int64 `[N, n]`, flat; 0 where there is none.
+        of: whole numbers `[N, n]`, flat; 0 where there is none.
         active: bool `[N, n]`, where there is one.
     """
 
@@ -90,8 +90,8 @@ class Levels(Alphabet):
         levels = rows.astype(np.uint8)
         if self._last:
             levels = np.moveaxis(levels, -1, 1)
-        flat = levels.reshape(len(rows), -1).astype(np.int64)
-        of = (flat > 0).astype(np.int64) if self.image.two_valued else flat
+        flat = levels.reshape(len(rows), -1)
+        of = (flat > 0 if self.image.two_valued else flat).astype(np.int32)
         return Symbols(of, np.ones(of.shape, dtype=bool))
 
     def restored(self, symbols: Symbols) -> np.ndarray:

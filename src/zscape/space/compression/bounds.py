@@ -12,6 +12,7 @@ from zscape.probability.distributions import DiagonalGaussian, Row
 from zscape.space.compression.codec import Codec
 from zscape.space.space import CHUNK, Space, seeded
 
+FEW = 3000  # things up to which several draws are taken of each
 DRAWS = 3
 
 
@@ -25,10 +26,10 @@ def bound_bits(space: Space, codec: Codec, things: Any, *, seed: int = 0) -> flo
     if codec.tones is not None or not len(things):
         return None
     stored = space.modality.encode(things if is_frame(things) else np.stack(list(things)))
-    nats = 0.0
+    draws, nats = DRAWS if len(stored) <= FEW else 1, 0.0
     with seeded(seed):
         for part in stored.split(CHUNK):
-            trace = space.model(space.modality.prepare(part), draws=DRAWS)
+            trace = space.model(space.modality.prepare(part), draws=draws)
             said = trace.likelihood
             groups = said.groups if isinstance(said, Row) else (said,)
             if any(isinstance(group, DiagonalGaussian) for group in groups):

@@ -68,21 +68,20 @@ class Chains:
         """
         symbols = np.ascontiguousarray(symbols, dtype=np.int32)
         if sizes is None:
-            each = zip(symbols, _each(tables, len(symbols)), strict=True)
-        else:
-            ends = np.cumsum(sizes)[:-1]
-            each = zip(np.split(symbols, ends), np.split(tables, ends), strict=True)
-        for stack, (row, table) in zip(self.stacks, each, strict=False):
-            if len(row):
+            each = zip(self.stacks, symbols, _each(tables, len(symbols)), strict=False)
+            for stack, row, table in each:
                 stack.encode_reverse(row, self.categorical, table)
+            return
+        for stack, own in zip(self.stacks, _parts(sizes), strict=False):
+            if own.start < own.stop:
+                stack.encode_reverse(symbols[own], self.categorical, tables[own])
 
     def pop(self, tables: Tables, sizes: np.ndarray) -> np.ndarray:
         """Takes symbols off the first C stacks, as they were put on with sizes, int32 `[m]`."""
-        parts = np.split(tables, np.cumsum(sizes)[:-1])
         taken = [
-            stack.decode(self.categorical, part)
-            for stack, part in zip(self.stacks, parts, strict=False)
-            if len(part)
+            stack.decode(self.categorical, tables[own])
+            for stack, own in zip(self.stacks, _parts(sizes), strict=False)
+            if own.start < own.stop
         ]
         return np.concatenate([np.empty(0, np.int32), *taken])
 
@@ -99,6 +98,11 @@ class Chains:
 
 def _each(tables: Tables, count: int) -> Sequence[np.ndarray]:
     return [tables] * count if tables.ndim == 2 else list(tables)
+
+
+def _parts(sizes: np.ndarray) -> list[slice]:
+    ends = np.cumsum(sizes)
+    return list(map(slice, (ends - sizes).tolist(), ends.tolist()))
 
 
 def _words(content: bytes) -> np.ndarray:

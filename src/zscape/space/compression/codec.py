@@ -117,7 +117,7 @@ class Codec:
         """
         self.walker.settle_on(grids)
         chains, starts = Chains(content), _starts(sizes)
-        coder, result = self.coder(alphabet), np.zeros(active.shape, dtype=np.int64)
+        coder, result = self.coder(alphabet), np.zeros(active.shape, dtype=np.int32)
         for turn in reversed(range(max(sizes, default=0))):
             rows = _rows(sizes, starts, turn)
             steps, state = self.walker.pop(chains, len(rows), first=turn == 0)
@@ -142,7 +142,7 @@ class Codec:
         if not known:
             raise SpecError(
                 "A study that compresses must have a likelihood that gives each value a chance, "
-                f"and {type(said).__name__} gives these none. Train it with --likelihood "
+                f"and {type(said).__name__} gives these none. Train vae with --likelihood "
                 f"{'spiked_logistic' if pictures else 'gaussian_learned'}."
             )
 

@@ -5,7 +5,6 @@ from array import array
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from fastapi import APIRouter, Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
@@ -196,6 +195,8 @@ async def selections(s: StudyId, here: Here) -> Response:
 @router.get("/selections/{key}")
 async def selection(s: StudyId, key: LongId, here: Here) -> Response:
     """The items of one."""
+    import numpy as np  # here alone, and a third of the time until the page is there
+
     found = here.selections.one(here.studies.one(s).id, key)
     content = container(found.record(), {"items": np.array(found.items, np.uint32)})
     return Response(content, media_type=BINARY)

@@ -2,21 +2,18 @@
 
 import json
 import socket
-import sys
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 
-from zscape.errors import BusyError, DataError, ShapeError, SpecError, ZscapeError
-from zscape.modalities.found import printable
 from zscape.recipes import RECIPES
 from zscape.studio.wire import FRAME, frame
 from zscape.studio.work import columns, directions, items, judging, looking, notes, verbs
-from zscape.studio.work.made import Made, Missing, told
+from zscape.studio.work.made import Made, told
 from zscape.studio.work.shelf import Opened, Shelf
+from zscape.studio.work.troubles import trouble
 from zscape.study.intake.sources import BUILT_IN
 from zscape.study.spec import Option, described, options, summary
 from zscape.study.training.beginning import PRECISIONS, SCHEDULES, begin
@@ -53,7 +50,6 @@ CALLS: Mapping[str, Callable[..., Made]] = {
     "score_column": judging.score_column,
     "explain": judging.explained,
 }
-WORDS = {SpecError: "spec", ShapeError: "shape", DataError: "data", BusyError: "busy"}
 SHARED = {"likelihood": "a word; auto: what suits the data.", "network": "a word; auto."}
 CHOICES = {"schedule": SCHEDULES, "precision": PRECISIONS, "device": ("auto", "cpu", "cuda")}
 
@@ -78,34 +74,6 @@ def read_frame(stream: Any) -> tuple[dict[str, Any], memoryview] | None:
         return None
     whole = memoryview(content)
     return json.loads(bytes(whole[:text])), whole[text:]
-
-
-def trouble(error: BaseException) -> dict[str, str]:
-    """An error as an id and a sentence, without any path."""
-    if isinstance(error, Missing):
-        return {"id": error.name, "sentence": str(error)}
-    if isinstance(error, ZscapeError):
-        kinds = [word for kind, word in WORDS.items() if isinstance(error, kind)]
-        return {"id": (kinds or ["study"])[0], "sentence": told_without_paths(str(error))}
-    if isinstance(error, MemoryError) or "allocate memory" in str(error):
-        sentence = "The memory must hold this, and does not. Ask for less at once."
-        return {"id": "memory", "sentence": sentence}
-    traceback.print_exception(error, file=sys.stderr)
-    sentence = f"Something went wrong in the studio itself ({type(error).__name__}). "
-    return {"id": "internal", "sentence": f"{sentence}Its terminal says more."}
-
-
-def told_without_paths(sentence: str) -> str:
-    """A sentence in one printable line, whose words that are paths keep their last part."""
-    words = printable(" ".join(sentence.split())).split(" ")
-    return " ".join(_short(word) if "/" in word.strip("'\"(),.") else word for word in words)
-
-
-def _short(word: str) -> str:
-    bare = word.strip("'\"(),.:;")
-    if not bare.startswith(("/", "~", "./", "../")):
-        return word
-    return word.replace(bare, bare.rstrip("/").rpartition("/")[2])
 
 
 def _answered(shelf: Shelf, record: dict[str, Any], payload: memoryview) -> bytes:

@@ -23,10 +23,11 @@ from zscape.space.pictures import grid, pairs, picture, png
 from zscape.space.refitting import refitting
 from zscape.space.space import seeded
 from zscape.studio.wire import frame
-from zscape.studio.work.answering import read_frame, trouble
+from zscape.studio.work.answering import read_frame
 from zscape.studio.work.columns import known_columns
 from zscape.studio.work.made import Made, finite, tiles
 from zscape.studio.work.shelf import Shelf
+from zscape.studio.work.troubles import trouble
 from zscape.study.data import Data, look
 from zscape.study.glimpse import glimpse
 from zscape.study.intake.sources import BUILT_IN

@@ -65,23 +65,22 @@ class Opened:
             )
         return self.space.codes.like(torch.tensor(rows, dtype=torch.float32))
 
-    def flat(self, payload: bytes | memoryview, counts: list[int]) -> list[torch.Tensor]:
-        """Flat codes from the bytes of a live socket, `[n, D]` for each n.
+    def flat(self, message: memoryview, count: int) -> torch.Tensor:
+        """Flat codes from the bytes of a live socket, `[n, D]`.
 
         Raises:
             ShapeError: they are not of this study's size.
             DataError: a number is not finite.
         """
-        numbers = np.frombuffer(payload, "<f4")
-        if len(numbers) != sum(counts) * self.latent:
+        numbers = np.frombuffer(message, "<f4")
+        if len(numbers) != count * self.latent:
             raise ShapeError(
                 f"Codes must have {self.latent} numbers in this study, got "
-                f"{len(numbers)} for {sum(counts)} codes. Encode the thing with this study."
+                f"{len(numbers)} for {count} codes. Encode the thing with this study."
             )
         if not np.isfinite(numbers).all():
             raise DataError("Codes must be finite, got NaN or infinity. Move the slider back.")
-        codes = torch.from_numpy(numbers.astype(np.float32)).reshape(-1, self.latent)
-        return list(codes.split(counts))
+        return torch.from_numpy(numbers.astype(np.float32)).reshape(count, self.latent)
 
 
 class Shelf:

@@ -5,17 +5,19 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from zscape.errors import DataError
+from zscape.errors import DataError, ZscapeError
 from zscape.space.edits import edit
 from zscape.space.levels import redraw_tensor, redrawn_levels, units_of
 from zscape.space.mixing import blocks_of, halves_of, mix_tensor
 from zscape.space.neighbours import nearest
 from zscape.space.paths import walk_codes
-from zscape.space.space import codes_of
+from zscape.space.space import Space, codes_of
 from zscape.space.units import informative_units, spread, unit_rates
 from zscape.studio.work.made import Made, is_pictures, packed, pixels, rows, shown, told
 from zscape.studio.work.shelf import Opened
+from zscape.studio.work.troubles import trouble
 from zscape.study.directions import kept_directions
 from zscape.study.items import item as item_named
 
@@ -23,34 +25,73 @@ Where = Mapping[str, Any] | None
 ACTIVE = 0.01  # nats, or the variance of a unit without a rate
 
 
-def live(opened: Opened, payload: memoryview, counts: list[int], where: Where) -> dict[str, Any]:
-    """Decodes what several sockets sent, each for itself, so that an answer is its own.
+def live(
+    opened: Opened, payload: memoryview, counts: list[int], sizes: list[int], where: Where
+) -> dict[str, Any]:
+    """Decodes what several sockets sent: an answer, or an error, is its message's own.
+
+    Pictures are decoded message by message, since how many go through a model at once can tell in
+    their last bit; rows, which are written with four digits, all at once.
 
     Args:
         opened: a study.
-        payload: float32 codes, one after the other.
+        payload: float32 codes, one message after the other.
         counts: codes of each message.
+        sizes: bytes of each message.
         where: conditions of all of them.
 
     Returns:
-        Of pictures `shapes`, `[n, H, W, C]` each, `pixels` one after the other, and
-        `milliseconds`; of rows `rows`, a record each.
+        `parts`, of each message its `shape` `[n, H, W, C]`, its `rows`, or its `error`; `content`,
+        the pixels one after the other; and the `milliseconds` of all.
     """
-    began, space = time.perf_counter(), opened.space
-    made = [
-        space.decode_tensor(codes, where=where or None) for codes in opened.flat(payload, counts)
-    ]
-    if is_pictures(space):
-        tiles = [pixels(space, x) for x in made]
-        found: dict[str, Any] = {"shapes": [list(tile.shape) for tile in tiles]}
-        found["content"] = b"".join(tile.tobytes() for tile in tiles)
-    else:
-        seen, start = rows(space, torch.cat(made)), 0
-        found = {"columns": list(seen.columns), "rows": [], "content": b""}
-        for count in counts:
-            found["rows"].append([list(cells) for cells in seen.cells[start : start + count]])
-            start += count
-    return found | {"milliseconds": (time.perf_counter() - began) * 1000}
+    began, start = time.perf_counter(), 0
+    heard: list[Tensor | ZscapeError] = []
+    for count, size in zip(counts, sizes, strict=True):
+        try:
+            heard.append(opened.flat(payload[start : start + size], count))
+        except ZscapeError as error:
+            heard.append(error)
+        start += size
+    answers = _pictures if is_pictures(opened.space) else _rows
+    parts, content = answers(opened.space, heard, where or None)
+    return {
+        "parts": parts,
+        "content": content,
+        "milliseconds": (time.perf_counter() - began) * 1000,
+    }
+
+
+def _pictures(
+    space: Space, heard: list[Tensor | ZscapeError], where: Where
+) -> tuple[list[dict[str, Any]], bytes]:
+    parts: list[dict[str, Any]] = []
+    content = []
+    for codes in heard:
+        if isinstance(codes, ZscapeError):
+            parts.append({"error": trouble(codes)})
+            continue
+        tile = pixels(space, space.decode_tensor(codes, where=where))
+        parts.append({"shape": list(tile.shape)})
+        content.append(tile.tobytes())
+    return parts, b"".join(content)
+
+
+def _rows(
+    space: Space, heard: list[Tensor | ZscapeError], where: Where
+) -> tuple[list[dict[str, Any]], bytes]:
+    good = [codes for codes in heard if not isinstance(codes, ZscapeError)]
+    parts: list[dict[str, Any]] = []
+    seen = rows(space, space.decode_tensor(torch.cat(good), where=where)) if good else None
+    start = 0
+    for codes in heard:
+        if isinstance(codes, ZscapeError):
+            parts.append({"error": trouble(codes)})
+            continue
+        assert seen is not None
+        own = [list(cells) for cells in seen.cells[start : start + len(codes)]]
+        parts.append({"rows": {"columns": list(seen.columns), "cells": own}})
+        start += len(codes)
+    return parts, b""
 
 
 def decode(opened: Opened, codes: list[list[float]], where: Where) -> Made:
