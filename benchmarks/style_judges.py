@@ -67,7 +67,7 @@ def trained_judge(name: str, settings: Settings, folder: Path) -> Judge:
             torch.manual_seed(STREAM)
             _learn(judge, free(name, 800 if settings.quick else DRAWINGS, rng), settings)
         if not settings.quick:
-            save_file(network.state_dict(), kept)
+            save_file({n: w.contiguous() for n, w in network.state_dict().items()}, kept)
     fresh = free(name, 1000, np.random.default_rng(STREAM + 1))
     x = unit(fresh.pictures)
     right = (

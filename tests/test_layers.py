@@ -23,7 +23,7 @@ LAYERS = {
     "estimator": 6,
 }
 DRAWERS = {"utils", "common", "base", "misc", "core", "helpers"}
-FILES = sorted(ROOT.rglob("*.py"))
+FILES = sorted(path for path in ROOT.rglob("*.py") if "node_modules" not in path.parts)
 
 
 def package_of(path: Path) -> str:

@@ -11,7 +11,9 @@ from zscape.study.spec import options
 from zscape.study.training.beginning import begin
 
 ROOT = Path(__file__).parent.parent
-FILES = sorted((ROOT / "src" / "zscape").rglob("*.py"))
+FILES = sorted(
+    path for path in (ROOT / "src" / "zscape").rglob("*.py") if "node_modules" not in path.parts
+)
 DOCUMENTS = [
     path
     for path in [

@@ -12,7 +12,9 @@ from tests.faults.hostile_studies import changes, hostile_studies
 
 pytestmark = pytest.mark.slow
 
-FILES = sorted((SOURCE / "zscape").rglob("*.py"))
+FILES = sorted(
+    path for path in (SOURCE / "zscape").rglob("*.py") if "node_modules" not in path.parts
+)
 MODULES = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 MODULES |= {"yaml", "jsonpickle", "imp", "runpy", "code", "codeop"}
 BUILTINS = {"eval", "exec", "compile", "__import__", "breakpoint"}

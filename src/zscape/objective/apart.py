@@ -12,9 +12,9 @@ LEAST = 1e-4  # standard deviation of a unit that is divided by
 class Apart(Term):
     """weight * the correlation of group mates in a level, summed over its units.
 
-    0 where the level's codes have the same mean in every group, its number of units where they
-    follow from the group: the intraclass correlation, taken over random pairs of a batch, so that
-    it has no bias for want of mates. It does not see what differs in anything but means.
+    About 0 where the level's codes have the same mean in every group, its number of units where
+    they follow from the group: the intraclass correlation, by random pairs of a batch. What differs
+    from group to group in anything but its mean is not seen.
     Source: Fisher 1925, section 38 (the intraclass correlation); it is the Hilbert-Schmidt
     independence criterion of Gretton et al. 2005, section 3, with a linear kernel of the code,
     doi:10.1007/11564089_7.
@@ -34,6 +34,7 @@ class Apart(Term):
         z, mates = trace[self.name].z[0], others(trace.context[:, 0])
         unit = (z - z.mean(0)) / z.std(0, correction=0).clamp(min=LEAST)
         paired = (mates != torch.arange(len(z), device=z.device)).to(z.dtype)
-        alike = (unit * unit[mates]).sum(-1)
+        # Two of a batch whose mean was taken off are that much less alike than two of all.
+        alike = (unit * unit[mates]).sum(-1) + z.shape[-1] / max(len(z) - 1, 1)
         value = (alike * paired).sum() / paired.sum().clamp(min=1)
         return Part("apart", value, self.weight * value)

@@ -86,9 +86,7 @@ def split_vae(
     weight = at_least("cycle", cycle, 0)
     share = between("cycle_share", cycle_share, 0.01, 1)
     risen = linear(0.0, weight, steps=steps) if steps else weight
-    own = Apart(
-        "content" if held == "style" else "style", at_least("apart", apart, 0) * numbers / 32
-    )
+    own = Apart(PARTS[held == "content"], at_least("apart", apart, 0) * numbers / 32)
     more: list[Term] = [Cycle(model, risen, share=share)] if weight else []
     more += [own] if apart else []
     return model, Sum(*terms, *more, paired=True)

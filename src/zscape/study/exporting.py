@@ -159,7 +159,7 @@ def _run_plain(files: Mapping[str, bytes], both: Sequence[Half]) -> list[np.ndar
                 f"An exported file must run where torch is, and this one does not ({last[:200]}). "
                 "Export to onnx, or a study of another recipe."
             )
-        return [np.load(folder / f"{half.name}-made.npy") for half in both]
+        return [np.load(folder / f"{half.name}-made.npy", allow_pickle=False) for half in both]
 
 
 _CHILD = """

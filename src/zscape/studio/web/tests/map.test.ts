@@ -2,9 +2,9 @@ import { describe, expect, it } from "vitest";
 import { between, fit, pan, toPlane, toScreen, zoom } from "../src/map/camera";
 import { placePictures } from "../src/map/declutter";
 import { contour, densityAt, measureDensity } from "../src/map/density";
-import { buildGrid, nearest, step, within } from "../src/map/grid";
+import { buildGrid, inOrder, nearest, step, stride, within } from "../src/map/grid";
 import { countMarks, fillOutline, rectangle, selectUnder } from "../src/map/lasso";
-import { CHOSEN, DIM, HIDDEN, mix, PLAIN, splat, stride } from "../src/map/splat";
+import { CHOSEN, DIM, HIDDEN, mix, PLAIN, splat } from "../src/map/splat";
 import { scattered } from "./random";
 
 const SIZE = { width: 200, height: 100 };
@@ -88,6 +88,25 @@ describe("grid", () => {
       const inside = x >= -0.3 && x <= 0.2 && y >= 0 && y <= Math.fround(0.4);
       expect(found.has(i)).toBe(inside);
     }
+  });
+
+  it("puts neighbours together, each point once, and mixes classes within a cell", () => {
+    const first = inOrder(grid, places, 2);
+    expect(new Set(grid.order).size).toBe(3000);
+    expect([first[0], first[1]]).toEqual([
+      places[2 * grid.order[0]],
+      places[2 * grid.order[0] + 1],
+    ]);
+    const apart = (xy: Float32Array) => {
+      let sum = 0;
+      for (let i = 2; i < xy.length; i += 2)
+        sum += Math.hypot(xy[i] - xy[i - 2], xy[i + 1] - xy[i - 1]);
+      return sum;
+    };
+    expect(apart(first)).toBeLessThan(apart(places) / 4);
+    const same = buildGrid(new Float32Array(200));
+    const halves = Array.from(same.order, (i) => Number(i >= 50));
+    expect(Math.abs(halves.slice(50).reduce((a, b) => a + b) - 25)).toBeLessThan(5);
   });
 
   it("steps to the nearest that way", () => {
@@ -195,9 +214,9 @@ describe("splat", () => {
   });
 
   it("mixes each part of a colour", () => {
-    expect(mix(0xff000000, 0xffffffff, 128)).toBe(0xff7f7f7f);
-    expect(mix(0xff102030, 0xff405060, 0)).toBe(0xff102030);
-    expect(mix(0xff102030, 0xff405060, 256)).toBe(0xff405060);
+    expect(mix(0xff000000, 0xffffffff, 128) >>> 0).toBe(0xff7f7f7f);
+    expect(mix(0xff102030, 0xff405060, 0) >>> 0).toBe(0xff102030);
+    expect(mix(0xff102030, 0xff405060, 256) >>> 0).toBe(0xff405060);
   });
 
   it("visits every point once", () => {

@@ -4,6 +4,7 @@ import type { Bytes, Place, Places, Words } from "./arrays";
 
 const PER_CELL = 4; // points in a cell, on average
 const LARGEST = 1024; // cells along a side
+const SCATTERED = 300_000; // points: above it their order within a cell is as it comes
 
 /** Points sorted by cell: those of cell c are order[starts[c]] .. order[starts[c + 1] - 1]. */
 export interface Grid {
@@ -39,8 +40,35 @@ export function buildGrid(places: Places): Grid {
   }
   for (let c = 0; c < side * side; c++) grid.starts[c + 1] += grid.starts[c];
   const next = grid.starts.slice();
-  for (let i = 0; i < count; i++) grid.order[next[cells[i]]++] = i;
+  const step = count > SCATTERED ? 1 : stride(count);
+  for (let k = 0, i = 0; k < count; k++, i += step) {
+    if (i >= count) i -= count;
+    grid.order[next[cells[i]]++] = i;
+  }
   return grid;
+}
+
+/** Values of each point, `each` numbers wide, in the order of the grid: neighbours together. Within
+ * a cell the order is scattered, so that data sorted by class do not end with the last on top. */
+export function inOrder<Values extends Bytes | Places>(
+  grid: Grid,
+  values: Values,
+  each = 1,
+): Values {
+  const sorted = values.slice() as Values;
+  const { order } = grid;
+  for (let k = 0; k < order.length; k++) {
+    for (let c = 0; c < each; c++) sorted[k * each + c] = values[order[k] * each + c];
+  }
+  return sorted;
+}
+
+/** How far apart the visited points are: near the golden section of the count, and without a
+ * common divisor, so that each is met once. */
+export function stride(count: number): number {
+  let step = Math.max(1, Math.floor(count * 0.618));
+  while (divisor(step, count) !== 1) step++;
+  return step;
 }
 
 /** The index of the nearest point within `reach` of a place of the plane, or -1. Points whose
@@ -144,4 +172,9 @@ function bounds(places: Places): { left: number; right: number; low: number; hig
     high = Math.max(high, places[i + 1]);
   }
   return { left, right, low, high };
+}
+
+function divisor(a: number, b: number): number {
+  while (b) [a, b] = [b, a % b];
+  return a;
 }

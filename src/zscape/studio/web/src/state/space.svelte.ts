@@ -46,11 +46,6 @@ export class Space {
     await Promise.all([columns, units, codes, this.#loadKept()]);
   }
 
-  /** The map by a method: "pca", "umap" or "dims=3,7". */
-  async loadPlane(method: string): Promise<void> {
-    this.plane = await fetchPlane(this.id, method);
-  }
-
   /** The colouring of a name: a column's id, or "z3" for a unit. */
   async colouring(name: string): Promise<Colouring | null> {
     const known = this.#colourings.get(name);
@@ -140,7 +135,7 @@ export class Space {
   }
 }
 
-/** A map of a study, turned onto another's where `align` names one. */
+/** A map of a study by a method, "pca", "umap" or "dims=3,7"; turned onto another's where `align` names one. */
 export async function fetchPlane(study: string, method: string, align = ""): Promise<Plane> {
   const found = await server.projection(study, method, align);
   const { x, y } = found.header;

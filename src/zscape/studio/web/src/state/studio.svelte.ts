@@ -7,7 +7,7 @@ import { Problem, server } from "../server/server";
 import type { About, Card, Job, LogRecord, Place } from "../server/types";
 import { fromHash, nowhere, toHash, type Where } from "./hash";
 import { Notes } from "./notes.svelte";
-import { Space } from "./space.svelte";
+import { fetchPlane, Space, type Plane } from "./space.svelte";
 import { History } from "./undo";
 
 /** One of the two ends: a place, in words, and the selection whose mean it is, if it is one. */
@@ -18,6 +18,7 @@ export interface End {
 }
 
 const NOTICE = 5000; // milliseconds that a notice stays
+const AGAIN = 1500; // milliseconds between two looks at a model that is being loaded
 const QUIET = 250; // milliseconds: browsers hold a page that writes its address at every move
 
 class Studio {
@@ -56,7 +57,7 @@ class Studio {
     addEventListener("hashchange", () => this.#arrive());
     this.#listen();
     await this.readStudies();
-    server.about().then((about) => (this.about = about), this.#shrug);
+    void this.#readAbout();
     server.jobs().then((found) => (this.jobs = found.jobs), this.#shrug);
   }
 
@@ -73,10 +74,11 @@ class Studio {
 
   async readStudies(): Promise<void> {
     try {
+      const opening = this.openStudy(this.where.study); // beside the list, not after it
       this.cards = (await server.studies()).studies;
       const first = this.cards.find((card) => card.state === "trained") ?? this.cards[0];
       if (!this.where.study && first) this.go({ study: first.id }, true);
-      else await this.openStudy(this.where.study);
+      else await opening;
     } catch (problem) {
       this.complain(problem);
     }
@@ -85,6 +87,9 @@ class Studio {
   async openStudy(id: string): Promise<void> {
     if (!id || this.space?.id === id) return;
     this.#forget();
+    const known = this.cards?.find((card) => card.id === id);
+    const drawing = known && known.state !== "trained" ? null : this.#plane(id);
+    drawing?.catch(this.#shrug); // heard of below
     try {
       const { card, details } = await server.study(id);
       if (!details) {
@@ -94,7 +99,7 @@ class Studio {
       }
       const space = new Space(card, details);
       const notes = new Notes(id);
-      await space.loadPlane(this.where.projection || "pca");
+      space.plane = await (drawing ?? this.#plane(id));
       if (this.where.study !== id) return;
       this.space = space;
       this.notes = notes;
@@ -107,11 +112,23 @@ class Studio {
   }
 
   async loadPlane(): Promise<void> {
+    const space = this.space;
+    if (!space) return;
     try {
-      await this.space?.loadPlane(this.where.projection || "pca");
+      space.plane = await this.#plane(space.id);
     } catch (problem) {
-      if (problem instanceof Problem && problem.id === "not_ready") await this.#layOut();
-      else this.complain(problem);
+      this.complain(problem);
+    }
+  }
+
+  /** The map as the address asks for it; PCA's where no other was laid out yet. */
+  async #plane(study: string): Promise<Plane> {
+    try {
+      return await fetchPlane(study, this.where.projection || "pca");
+    } catch (problem) {
+      if (!(problem instanceof Problem) || problem.id !== "not_ready") throw problem;
+      void this.#layOut();
+      return this.space?.plane ?? (await fetchPlane(study, "pca"));
     }
   }
 
@@ -181,6 +198,17 @@ class Studio {
 
   #shrug = () => undefined;
 
+  /** Reads how the server is, and again until the model is there: its event may have come before
+   * this page listened. */
+  async #readAbout(): Promise<void> {
+    try {
+      this.about = await server.about();
+    } catch {
+      return; // the banner says that the server is gone
+    }
+    if (this.about.worker.state === "starting") setTimeout(() => void this.#readAbout(), AGAIN);
+  }
+
   #write(quietly: boolean): void {
     const hash = toHash(this.where);
     if (hash === location.hash) return;
@@ -240,7 +268,7 @@ class Studio {
   #listen(): void {
     listen(
       {
-        ready: () => server.about().then((about) => (this.about = about), this.#shrug),
+        ready: () => void this.#readAbout(),
         job: (job) => this.#takeJob(job),
         progress: ({ study, record }) => (this.heard = { study, record }),
         snapshot: () => this.snapshots++,
