@@ -28,6 +28,7 @@ from zscape.model.codes import Codes
 from zscape.space.space import Space
 from zscape.study.data import Data, look
 from zscape.study.study import Study
+from zscape.worlds.figures import GARMENTS
 
 STUDIES = Path("studies")  # where trainings are kept, from the folder that the call is made in
 PIECE = 240.0  # CPU seconds of training in one call
@@ -48,6 +49,7 @@ OPTIONS = {
     "figures": SHARED | {"network": "conv:16", "epochs": 16},
     "digits": SHARED | {"network": "conv:16", "epochs": 8},
 }
+NAMES = {"figures": tuple(GARMENTS), "digits": ("ink", "paper", "stroke", "turn")}
 PAIRS, TIMED, WARM = 1000, 300, 20
 
 
@@ -122,7 +124,13 @@ def _judged(name: str, settings: Settings) -> Iterator[Figure]:
         about = f"{judge.said}; {said}"
         kept = judge.kept(made, sides.contents.content).double().mean(1)
         differs = torch.from_numpy(sides.contents.style != sides.styles.style)
-        moved = judge.shown(made, sides.styles.style).double()[differs]
+        shown = judge.shown(made, sides.styles.style).double()
+        moved = shown[differs]
+        if not prefix:
+            for part, parts in enumerate(NAMES[name]):
+                share = shown[differs[:, part], part].mean().item()
+                how = f"style_moved of the {parts} alone; {about}"
+                yield Figure(f"{of}style_moved_{parts}{suffix}", share, "share", "estimate", how)
         for word, shares, what in (
             ("content_kept", kept, "parts of the content that the judge reads as the content's"),
             ("style_moved", moved, "parts in which two styles differ that it reads as the style's"),
