@@ -10,7 +10,7 @@ the last one measures.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,13 @@ from torch.nn.functional import avg_pool2d
 import zscape as zs
 from benchmarks.figures import Figure, NotRunError, Settings, machine
 from benchmarks.likelihood import standard_error
-from benchmarks.style_judges import Judge, trained_judge, unit
+from benchmarks.style_judges import trained_judge, unit
 from benchmarks.style_worlds import SEEN, UNSEEN, Known, Sides, pairs, training
 from zscape.model.codes import Codes
 from zscape.space.space import Space
 from zscape.study.data import Data, look
 from zscape.study.study import Study
+from zscape.worlds.figures import GARMENTS
 
 STUDIES = Path("studies")  # where trainings are kept, from the folder that the call is made in
 PIECE = 240.0  # CPU seconds of training in one call
@@ -48,17 +49,28 @@ OPTIONS = {
     "figures": SHARED | {"network": "conv:16", "epochs": 16},
     "digits": SHARED | {"network": "conv:16", "epochs": 8},
 }
+NAMES = {"figures": tuple(GARMENTS), "digits": ("ink", "paper", "stroke", "turn")}
 PAIRS, TIMED, WARM = 1000, 300, 20
 
 
 def figures(settings: Settings) -> Iterator[Figure]:
-    """Mixes of figures, and the floors beside them."""
-    yield from _part("figures", settings)
+    """How near mixes of figures are to the true ones, and the floors."""
+    yield from _distances("figures", settings)
+
+
+def figures_judged(settings: Settings) -> Iterator[Figure]:
+    """What judges see in mixes of figures, and in the floors."""
+    yield from _judged("figures", settings)
 
 
 def digits(settings: Settings) -> Iterator[Figure]:
-    """Mixes of digits, and the floors beside them."""
-    yield from _part("digits", settings)
+    """How near mixes of digits are to the true ones, and the floors."""
+    yield from _distances("digits", settings)
+
+
+def digits_judged(settings: Settings) -> Iterator[Figure]:
+    """What judges see in mixes of digits, and in the floors."""
+    yield from _judged("digits", settings)
 
 
 def speed(settings: Settings) -> Iterator[Figure]:
@@ -86,62 +98,61 @@ def speed(settings: Settings) -> Iterator[Figure]:
     yield Figure("pictures_per_second", rate, "pictures/s", "measured", said)
 
 
-PARTS = {"figures": figures, "digits": digits, "speed": speed}
+PARTS = {
+    "figures_psnr": figures,
+    "figures_judged": figures_judged,
+    "digits_psnr": digits,
+    "digits_judged": digits_judged,
+    "speed": speed,
+}
 
 
-def _part(name: str, settings: Settings) -> Iterator[Figure]:
+def _distances(name: str, settings: Settings) -> Iterator[Figure]:
+    """PSNR of the mean squared error, of mixes, of true swaps encoded and decoded, of floors."""
+    for suffix, prefix, made, sides, said in _cases(name, settings):
+        error = (made - unit(sides.truth)).square().mean().clamp(min=1e-12)
+        how = f"PSNR of the mean squared error over all pictures and channels; {said}"
+        value = float(-10 * torch.log10(error))
+        yield Figure(f"{prefix}{name}_psnr_db{suffix}", value, "dB", "estimate", how)
+
+
+def _judged(name: str, settings: Settings) -> Iterator[Figure]:
+    """Content kept and style moved, by the judge, of the same pictures."""
+    judge = trained_judge(name, settings, STUDIES)
+    of = "" if name == "figures" else f"{name}_"  # the asked names are those of the figures
+    for suffix, prefix, made, sides, said in _cases(name, settings):
+        about = f"{judge.said}; {said}"
+        kept = judge.kept(made, sides.contents.content).double().mean(1)
+        differs = torch.from_numpy(sides.contents.style != sides.styles.style)
+        shown = judge.shown(made, sides.styles.style).double()
+        moved = shown[differs]
+        if not prefix:
+            for part, parts in enumerate(NAMES[name]):
+                share = shown[differs[:, part], part].mean().item()
+                how = f"style_moved of the {parts} alone; {about}"
+                yield Figure(f"{of}style_moved_{parts}{suffix}", share, "share", "estimate", how)
+        for word, shares, what in (
+            ("content_kept", kept, "parts of the content that the judge reads as the content's"),
+            ("style_moved", moved, "parts in which two styles differ that it reads as the style's"),
+        ):
+            value, error = shares.mean().item(), standard_error(shares)
+            how = f"share of the {what}, over all pictures; {about}"
+            yield Figure(f"{prefix}{of}{word}{suffix}", value, "share", "estimate", how, error)
+
+
+def _cases(name: str, settings: Settings) -> Iterator[tuple[str, str, Tensor, Sides, str]]:
+    """Pictures to be measured: the ends of their figures' names, they, the pairs, how."""
     space, trained = _trained(name, settings)
-    judge, known = trained_judge(name, settings, STUDIES), training(name, settings)
+    known = training(name, settings)
     for suffix in (UNSEEN, SEEN):
         sides = pairs(name, 60 if settings.quick else PAIRS, seen=suffix == SEEN)
-        about = f"{sides.said}; {judge.said}; {machine()}"
-        model = f"{trained}; {about}"
-        yield from _scores("", name, suffix, _mixed(space, sides), sides, judge, model)
-        ceiling = space.decode_tensor(space.encode(sides.truth))
-        what = f"the true swaps themselves, encoded and decoded; {model}"
-        yield from _scores("reconstructed_truth_", name, suffix, ceiling, sides, judge, what)
+        about = f"{sides.said}; {machine()}"
+        yield suffix, "", _mixed(space, sides), sides, f"{trained}; {about}"
+        again = space.decode_tensor(space.encode(sides.truth))
+        what = f"the true swaps themselves, encoded and decoded; {trained}; {about}"
+        yield suffix, "reconstructed_truth_", again, sides, what
         for floor, made, how in _floors(sides, known):
-            said = f"no model: {how}; {about}"
-            yield from _scores(f"floor_{floor}_", name, suffix, made, sides, judge, said)
-
-
-def _scores(
-    prefix: str, world: str, suffix: str, x: Tensor, sides: Sides, judge: Judge, said: str
-) -> Iterator[Figure]:
-    """PSNR, content kept and style moved of mixes `[N, 3, H, W]`."""
-    # Figures carry the asked names; those of digits say so.
-    names = ("", "content_kept", "style_moved")
-    of = "" if world == "figures" else "digits_"
-    error = (x - unit(sides.truth)).square().mean()
-    psnr = float(-10 * torch.log10(error.clamp(min=1e-12)))
-    how = f"PSNR of the mean squared error over all pictures and channels; {said}"
-    yield Figure(f"{prefix}{world}_psnr_db{suffix}", psnr, "dB", "estimate", how)
-    kept = judge.kept(x, sides.contents.content).double().mean(1)
-    shown = judge.shown(x, sides.styles.style).double()
-    differs = torch.from_numpy(sides.contents.style != sides.styles.style)
-    moved = shown[differs]
-    how = (
-        f"share of pictures and parts of the content that the judge reads as the content's; {said}"
-    )
-    yield Figure(
-        f"{prefix}{of}{names[1]}{suffix}",
-        kept.mean().item(),
-        "share",
-        "estimate",
-        how,
-        standard_error(kept),
-    )
-    how = (
-        f"share of the parts in which two styles differ that the judge reads as the style's; {said}"
-    )
-    yield Figure(
-        f"{prefix}{of}{names[2]}{suffix}",
-        moved.mean().item(),
-        "share",
-        "estimate",
-        how,
-        standard_error(moved),
-    )
+            yield suffix, f"floor_{floor}_", made, sides, f"no model: {how}; {about}"
 
 
 def _floors(sides: Sides, known: Known) -> Iterator[tuple[str, Tensor, str]]:
@@ -175,17 +186,15 @@ def _trained(name: str, settings: Settings) -> tuple[Space, str]:
     Raises:
         NotRunError: the piece was not the last.
     """
-    known = training(name, settings)
-    data = look(known.pictures, labels=[str(group) for group in known.group])
     options = OPTIONS[name] | {"seed": settings.seed} | ({"epochs": 1} if settings.quick else {})
     folder = STUDIES / f"style-{name}-{settings.seed}{'-quick' * settings.quick}"
-    spent = _piece(folder, data, options)
+    spent = _piece(folder, lambda: _data(training(name, settings)), options)
     space = zs.open(folder)
     size = sum(p.numel() for p in space.model.decoder.parameters())
     shown = {k: v for k, v in options.items() if k not in ("recipe", "seed")}
     said = (
         f"split_vae {shown}, a decoder of {size:,} weights, told only which of "
-        f"{len(known.group):,} training pictures share one of {len(set(known.group))} styles; "
+        f"{len(space.codes):,} training pictures share one of {len(space.label_names)} styles; "
         f"{spent:.0f} CPU s, seed {settings.seed}"
     )
     return space, said
@@ -196,7 +205,11 @@ def _was_asked(study: Study, options: dict[str, Any]) -> bool:
     return all(asked[name] == value for name, value in options.items())
 
 
-def _piece(folder: Path, data: Data, options: dict[str, Any]) -> float:
+def _data(known: Known) -> Data:
+    return look(known.pictures, labels=[str(group) for group in known.group])
+
+
+def _piece(folder: Path, drawn: Callable[[], Data], options: dict[str, Any]) -> float:
     """Trains on, and gives the CPU seconds of all pieces once the last was made."""
     clock, start = folder.with_suffix(".seconds"), time.process_time()
     before = float(clock.read_text()) if clock.exists() else 0.0
@@ -204,6 +217,7 @@ def _piece(folder: Path, data: Data, options: dict[str, Any]) -> float:
         raise NotRunError(f"{folder} must be of these options and is of others; remove it")
     if clock.with_suffix(".done").exists():
         return before
+    data = drawn()
     study = zs.resume(folder, data) if clock.exists() else zs.prepare(data, out=folder, **options)
     for progress in (records := zs.train(study)):
         if time.process_time() - start > PIECE:
