@@ -40,9 +40,9 @@ def served(home, tmp_path_factory):
     yield from serve(home, tmp_path_factory.mktemp("token") / "token")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # longer, and its event loop would run in others' tests
 def chromium():
-    """One browser for all tests; its version stands in the report of a failure."""
+    """One browser for a module; its version stands in the report of a failure."""
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         print(f"Chromium {browser.version}")
