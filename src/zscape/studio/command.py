@@ -16,11 +16,16 @@ Host = Annotated[
     str, Parameter(help="to listen at; one that others reach needs --token and --allow-host.")
 ]
 Token = Annotated[
-    Path | None, Parameter(help="a file with the token (mode 0600), made if it is not there.")
+    Path | None,
+    Parameter(help="a file (mode 0600) with a token on a line for each user, made if not there."),
 ]
-Rotate = Annotated[bool, Parameter(help="write a new token into that file.", negative="")]
+Rotate = Annotated[bool, Parameter(help="write new tokens into that file.", negative="")]
 Allow = Annotated[
     tuple[str, ...], Parameter(help="a further name by which it may be called, as NAME:PORT.")
+]
+Proxy = Annotated[
+    tuple[str, ...],
+    Parameter(help="a network, as 127.0.0.1 or 10.0.0.0/8, whose X-Forwarded- words are heard."),
 ]
 Browser = Annotated[bool, Parameter(help="open a browser.")]
 
@@ -34,6 +39,7 @@ def studio(
     token: Token = None,
     rotate: Rotate = False,
     allow_host: Allow = (),
+    behind_proxy: Proxy = (),
     browser: Browser = True,
 ) -> None:
     """See and steer latent spaces in the browser, on this computer alone."""
@@ -44,5 +50,5 @@ def studio(
             f"The studio needs its packages, and {error.name!r} is not installed. Install them "
             "with: pip install 'zscape[studio]'"
         ) from error
-    asked = Asked(host, port, token, rotate, allow_host, browser)
+    asked = Asked(host, port, token, rotate, allow_host, behind_proxy, browser)
     serve(studies or (Path.cwd(),), asked)

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from zscape.studio.events import Events
+from zscape.studio.logins import User
 from zscape.studio.pipes import Pipe, open_pipe
 from zscape.studio.refusals import Refusal, not_found
 
-TOGETHER, WAITING, REMEMBERED = 2, 8, 100
+TOGETHER, WAITING, REMEMBERED = 2, 8, 100  # of all users; of all; of one
 OFTEN = 0.5  # s between two events of how far a job is
 GRACE = 30.0  # s for a training run to keep its state
 SNAPSHOTS = 200  # of one job
@@ -40,6 +41,7 @@ class Job:
     """One piece of work.
 
     Attributes:
+        user: the id of who began it; it is no other's.
         kind: train, project, refit, measure or export.
         study: id of the study that it is about, or that it makes; None where there is none yet.
         record: what its process is told.
@@ -53,6 +55,7 @@ class Job:
         created: when, in seconds since 1970.
     """
 
+    user: str
     kind: str
     study: str | None
     record: dict[str, Any]
@@ -112,26 +115,28 @@ class Jobs:
                 {"Retry-After": "10"},
             )
         self._all[job.id] = job
-        over = [key for key, one in self._all.items() if one.state in OVER]
-        for key in over[: max(len(self._all) - REMEMBERED, 0)]:
+        own = [one for one in self._all.values() if one.user == job.user]
+        over = [one.id for one in own if one.state in OVER]
+        for key in over[: max(len(own) - REMEMBERED, 0)]:
             del self._all[key]
         job.task = asyncio.create_task(self._run(job))
         self._tell(job)
         return job
 
-    def all(self) -> list[Job]:
-        """The newest first."""
-        return list(reversed(self._all.values()))
+    def all(self, user: User) -> list[Job]:
+        """Those of a user, the newest first."""
+        return [job for job in reversed(self._all.values()) if job.user == user.id]
 
-    def one(self, key: str) -> Job:
+    def one(self, user: User, key: str) -> Job:
         """The job of an id.
 
         Raises:
-            Refusal: there is none.
+            Refusal: the user has none.
         """
-        if key not in self._all:
+        found = self._all.get(key)
+        if found is None or found.user != user.id:
             raise not_found("A job of that id")
-        return self._all[key]
+        return found
 
     def is_busy(self, study: str) -> bool:
         """Whether a job that has not ended writes that study."""
@@ -204,9 +209,8 @@ class Jobs:
             if time.monotonic() - job.told > OFTEN:
                 self._tell(job)
         elif said == "progress":
-            self._events.tell(
-                "progress", {"job": job.id, "study": job.study, "record": record["record"]}
-            )
+            about = {"job": job.id, "study": job.study, "record": record["record"]}
+            self._events.tell("progress", about, job.user)
         elif said == "snapshot":
             self._keep_snapshot(job, record, payload)
         elif said == "error":
@@ -225,7 +229,8 @@ class Jobs:
         if len(job.snapshots) > SNAPSHOTS:  # every second one, so that the whole run is there
             for step in list(job.snapshots)[1::2]:
                 del job.snapshots[step]
-        self._events.tell("snapshot", {"job": job.id, "step": made.step, "epoch": made.epoch})
+        about = {"job": job.id, "step": made.step, "epoch": made.epoch}
+        self._events.tell("snapshot", about, job.user)
 
     def _lost(self, job: Job) -> None:
         if job.stopping:
@@ -240,4 +245,4 @@ class Jobs:
 
     def _tell(self, job: Job) -> None:
         job.told = time.monotonic()
-        self._events.tell("job", job.plain())
+        self._events.tell("job", job.plain(), job.user)

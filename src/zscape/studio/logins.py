@@ -1,4 +1,4 @@
-"""Who may use the studio: one token a start, links that serve once, and the logins they give."""
+"""Who may use the studio: a token for each user, links that serve once, and what they log in."""
 
 import asyncio
 import os
@@ -6,6 +6,7 @@ import secrets
 import stat
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,54 +19,66 @@ WRONG, MINUTE = 20, 60.0  # tries in so many seconds
 
 
 @dataclass(eq=False, slots=True)
+class User:
+    """Whoever has one token.
+
+    Attributes:
+        id: 128 random bits; what a user makes is found by them and its own id together.
+        sockets: how many WebSockets the user has open.
+        waiting: how many of the user's requests wait for a worker.
+    """
+
+    id: str = field(default_factory=lambda: secrets.token_hex(16))
+    sockets: int = 0
+    waiting: int = 0
+
+
+@dataclass(eq=False, slots=True)
 class Login:
-    """One browser that logged in, or all scripts that have the token.
+    """One browser that logged in, or all scripts that have a token.
 
     Attributes:
         key: what its cookie says.
+        user: whose it is.
         ended: set when it logs out; what is open then closes.
-        sockets: how many WebSockets it has open.
-        waiting: how many of its requests wait for a worker.
     """
 
     key: str
+    user: User
     ended: asyncio.Event = field(default_factory=asyncio.Event)
-    sockets: int = 0
-    waiting: int = 0
 
 
 class Logins:
     """The logins of one start of the studio.
 
     Args:
-        token: what scripts send, and what may be typed at `/login`.
+        tokens: one of each user: what scripts send, and what may be typed at `/login`.
     """
 
-    def __init__(self, token: str) -> None:
-        self.token = token
-        self.scripts = Login("token")
+    def __init__(self, *tokens: str) -> None:
+        self._scripts = {token: Login("token", User()) for token in tokens}
+        self.first = self._scripts[tokens[0]].user
         self._codes: set[str] = set()
         self._open: dict[str, Login] = {}
         self._wrong: deque[float] = deque(maxlen=WRONG)
 
     def link_code(self) -> str:
-        """A code that can be traded for a login once."""
+        """A code that can be traded once for a login of the first user."""
         code = secrets.token_urlsafe(BYTES)
         self._codes.add(code)
         return code
 
     def trade(self, given: str) -> tuple[Login, bool]:
-        """A new login for a code or the token, and whether a code was used up.
+        """A new login for a code or a token, and whether a code was used up.
 
         Raises:
             Refusal: it is neither, or too many were wrong.
         """
         code = next((c for c in self._codes if _same(c, given)), None)
-        if code is None and not _same(self.token, given):
-            raise self._wrong_one()
+        user = self.first if code is not None else self.by_token(given).user
         if code is not None:
             self._codes.discard(code)
-        login = Login(secrets.token_urlsafe(BYTES))
+        login = Login(secrets.token_urlsafe(BYTES), user)
         self._open[login.key] = login
         return login, code is not None
 
@@ -75,14 +88,15 @@ class Logins:
         return self._open.get(key)
 
     def by_token(self, given: str) -> Login:
-        """The login of scripts.
+        """The login of the scripts that have a token.
 
         Raises:
             Refusal: the token is wrong, or too many were.
         """
-        if not _same(self.token, given):
+        found = [login for token, login in self._scripts.items() if _same(token, given)]
+        if not found:
             raise self._wrong_one()
-        return self.scripts
+        return found[0]
 
     def end(self, login: Login) -> None:
         """Ends a login; that of scripts ends with the studio."""
@@ -119,37 +133,37 @@ def new_token() -> str:
     return secrets.token_urlsafe(BYTES)
 
 
-def token_of(path: Path, *, rotate: bool = False) -> str:
-    """The token that a file holds, which is made with mode 0600 where it is not there.
+def tokens_of(path: Path, *, rotate: bool = False) -> list[str]:
+    """The tokens that a file holds, a line for each user; it is made where it is not there.
+
+    Lines that are empty or begin with `#` are for people.
 
     Args:
-        path: the file.
-        rotate: write a new token into it.
+        path: the file, of mode 0600.
+        rotate: write new tokens in place of those that it holds.
 
     Raises:
-        SpecError: others may read the file, or it holds no token.
+        SpecError: others may read the file, or it holds no tokens.
         StorageError: it cannot be read or written.
     """
     try:
         if rotate or not path.exists():
-            return write_token(path, new_token())
+            lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+            write_token(path, "\n".join(_renewed(lines)))
         if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise SpecError(
                 f"The file of a token must be yours alone (mode 0600), and {str(path)!r} is not. "
                 f"'chmod 600 {path}' makes it so."
             )
-        token = path.read_text(encoding="ascii").strip()
+        lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeError) as error:
         raise StorageError(
             f"The file of a token must be readable, and {str(path)!r} is not ({error}). "
             "Choose another."
         ) from error
-    if len(token) < SHORTEST or not token.isprintable() or " " in token:
-        raise SpecError(
-            f"A token must have at least {SHORTEST} letters without spaces, and that of "
-            f"{str(path)!r} has not. --rotate writes a new one."
-        )
-    return token
+    tokens = [line.strip() for line in lines if _is_token(line)]
+    _require_tokens(tokens, path)
+    return tokens
 
 
 def write_token(path: Path, token: str) -> str:
@@ -158,10 +172,39 @@ def write_token(path: Path, token: str) -> str:
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     beside.unlink(missing_ok=True)
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "w") as file:
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(token + "\n")
     os.replace(beside, path)
     return token
+
+
+def _renewed(lines: Sequence[str]) -> list[str]:
+    """The lines of a file with new tokens, and one in any case."""
+    fresh = [new_token() if _is_token(line) else line for line in lines]
+    return fresh if any(map(_is_token, lines)) else [*fresh, new_token()]
+
+
+def _is_token(line: str) -> bool:
+    return line.strip() != "" and not line.lstrip().startswith("#")
+
+
+def _require_tokens(tokens: Sequence[str], path: Path) -> None:
+    """At least one, each long enough and a user's own.
+
+    Raises:
+        SpecError: they are not.
+    """
+    short = [t for t in tokens if len(t) < SHORTEST or not (t.isascii() and t.isprintable())]
+    if not tokens or short or any(" " in token for token in tokens):
+        raise SpecError(
+            f"A token must have at least {SHORTEST} letters without spaces, and that of "
+            f"{str(path)!r} has not. --rotate writes a new one."
+        )
+    if len(set(tokens)) < len(tokens):
+        raise SpecError(
+            f"A token must be one user's alone, and {str(path)!r} holds the same one twice. "
+            "Give each its own line, or --rotate."
+        )
 
 
 def _same(a: str, b: str) -> bool:

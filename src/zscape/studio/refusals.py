@@ -51,7 +51,7 @@ def too_many(seconds: int = 1) -> Refusal:
     return Refusal(
         429,
         "too_many",
-        "At most 8 requests of one login may wait, and more came. Try again in a second.",
+        "At most 8 requests of one user may wait, and more came. Try again in a second.",
         {"Retry-After": str(seconds)},
     )
 

@@ -2,7 +2,7 @@
 
 `Guard` wraps the whole application: host, path, method, origin, login, content type, size and pace
 of the body, and the headers of every answer. Slow connections are cut in `door`, before a request
-exists; logins stand in `logins`.
+exists; logins stand in `logins`, and what a proxy says is read in `forwarded`.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from zscape.studio.body import Body, Message, Receive, too_large
+from zscape.studio.forwarded import SECURE, Network, hear_proxy
 from zscape.studio.logins import Login, Logins, login_refusal
 from zscape.studio.refusals import Refusal, too_many
 
@@ -27,7 +28,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE")
 READING = ("GET", "HEAD")
 HEADER_BYTES = 16 * 2**10
 JSON_BYTES, UPLOAD_BYTES = 2 * 2**20, 32 * 2**20
-SOCKETS = 20  # WebSockets of one login
+SOCKETS = 20  # WebSockets of one user
 PIECE = 256 * 1024  # bytes of an answer sent at a time, so that a slow reader is seen
 LOGIN = "zscape.login"  # where a scope says who asks
 
@@ -39,10 +40,12 @@ class Place:
     Attributes:
         port: of the server.
         hosts: names and ports that a `Host` header may say, lower case.
+        proxies: that may say what a browser called.
     """
 
     port: int
     hosts: frozenset[str]
+    proxies: tuple[Network, ...] = ()
 
     @property
     def cookie(self) -> str:
@@ -50,17 +53,18 @@ class Place:
         return f"zscape-{self.port}"
 
 
-def place(port: int, allowed: tuple[str, ...] = ()) -> Place:
+def place(port: int, allowed: tuple[str, ...] = (), proxies: tuple[Network, ...] = ()) -> Place:
     """The place of a port: loopback by its three names, and what a person allowed.
 
     Args:
         port: of the server.
         allowed: further hosts, with a port or without.
+        proxies: that may say what a browser called.
     """
     further = [host.lower() for host in allowed]
     near = [f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]")]
     ported = [host if _has_port(host) else f"{host}:{port}" for host in further]
-    return Place(port, frozenset([*near, *further, *ported]))
+    return Place(port, frozenset([*near, *further, *ported]), proxies)
 
 
 class Guard:
@@ -93,11 +97,9 @@ class Guard:
             await self.app(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = _headers(scope)
-        answering = _Answering(send, headers.get("host", ""))
+        answering = _Answering(send, scope)
         try:
-            self._require_host(scope, headers)
-            _require_path(scope)
+            headers = self._entered(scope)
             login = scope[LOGIN] = self._admitted(scope, headers)
             if login is not None and scope["method"] == "POST":
                 self.crowded(scope["path"], login)
@@ -117,31 +119,37 @@ class Guard:
         try:
             if not body.is_upload:
                 await body.gather()
-            await _until_gone(self.app(scope, body.receive, answering.send), body)
+            await _until_gone(self.app(_prefixed(scope), body.receive, answering.send), body)
         finally:
             self._uploading -= body.is_upload
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = _headers(scope)
         try:
-            self._require_host(scope, headers)
-            _require_path(scope)
+            headers = self._entered(scope)
             scope["method"] = "GET"
             login = self._login(headers)
-            _require_origin(headers, needed=True)
-            if login.sockets >= SOCKETS:
+            _require_origin(scope, headers, needed=True)
+            if login.user.sockets >= SOCKETS:
                 raise too_many()
         except Refusal:
             await send({"type": "websocket.close", "code": 1008})  # before accept: HTTP 403
             return
         scope[LOGIN] = login
-        login.sockets += 1
+        login.user.sockets += 1
         try:
-            await _until_ended(self.app(scope, receive, send), login, send)
+            await _until_ended(self.app(_prefixed(scope), receive, send), login, send)
         finally:
-            login.sockets -= 1
+            login.user.sockets -= 1
 
-    def _require_host(self, scope: Scope, headers: dict[str, str]) -> None:
+    def _entered(self, scope: Scope) -> dict[str, str]:
+        """The headers of a request whose address is the studio's, as its browser called it."""
+        self._require_host(scope)  # of the connection, even where a proxy speaks of another
+        hear_proxy(scope, self.where.proxies)
+        self._require_host(scope)
+        _require_path(scope)
+        return _headers(scope)
+
+    def _require_host(self, scope: Scope) -> None:
         if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADER_BYTES:
             raise Refusal(
                 431,
@@ -149,7 +157,7 @@ class Guard:
                 f"Headers must have at most {HEADER_BYTES:,} bytes, and have more. Send less.",
             )
         named = [value for name, value in scope["headers"] if name == b"host"]
-        if len(named) != 1 or headers["host"].lower() not in self.where.hosts:
+        if len(named) != 1 or named[0].decode("latin-1").lower() not in self.where.hosts:
             raise Refusal(
                 400,
                 "host",
@@ -163,10 +171,10 @@ class Guard:
             raise Refusal(405, "method", f"The method must be one of {', '.join(METHODS)}.")
         reading = method in READING
         if ("GET" if reading else method, path) in PUBLIC:
-            _require_origin(headers, needed=not reading)
+            _require_origin(scope, headers, needed=not reading)
             return None
         login = self._login(headers)
-        _require_origin(headers, needed=not reading)
+        _require_origin(scope, headers, needed=not reading)
         return login
 
     def _login(self, headers: dict[str, str]) -> Login:
@@ -184,16 +192,18 @@ class Guard:
 class _Answering:
     """Sends an answer with the headers that every answer has, in pieces."""
 
-    def __init__(self, send: Send, host: str) -> None:
+    def __init__(self, send: Send, scope: Scope) -> None:
         self.started = False
-        self._send, self._host = send, host
+        self._send, self._scope = send, scope
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.started = True
             given = [(name.lower(), value) for name, value in message.get("headers", [])]
             names = {name for name, _ in given}
-            added = [(n, v) for n, v in _safe_headers(self._host) if n not in names]
+            host = _headers(self._scope).get("host", "")
+            safe = _safe_headers(host, self._scope["scheme"])
+            added = [(n, v) for n, v in safe if n not in names]
             await self._send({**message, "headers": [*given, *added]})
             return
         body, more = message.get("body", b""), message.get("more_body", False)
@@ -205,6 +215,14 @@ class _Answering:
 
 def _headers(scope: Scope) -> dict[str, str]:
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def _prefixed(scope: Scope) -> Scope:
+    """A scope whose path begins with the prefix of a proxy, as ASGI has it."""
+    prefix = scope.get("root_path", "")
+    raw = scope.get("raw_path")
+    added = {} if raw is None else {"raw_path": prefix.encode() + raw}
+    return {**scope, "path": prefix + scope["path"], **added} if prefix else scope
 
 
 def _has_port(host: str) -> bool:
@@ -232,10 +250,11 @@ def _require_path(scope: Scope) -> None:
         raise Refusal(404, "not_found", "The address must be one of the studio's, and is none.")
 
 
-def _require_origin(headers: dict[str, str], *, needed: bool) -> None:
+def _require_origin(scope: Scope, headers: dict[str, str], *, needed: bool) -> None:
     """Own pages only: a browser names the origin of what it sends, and a script names none."""
     origin = headers.get("origin")
-    own = origin is not None and origin.lower() == f"http://{headers['host'].lower()}"
+    scheme = "https" if scope["scheme"] in SECURE.values() else "http"
+    own = origin is not None and origin.lower() == f"{scheme}://{headers['host'].lower()}"
     if origin is None:
         same = headers.get("sec-fetch-site") == "same-origin"
         named = "sec-fetch-site" in headers
@@ -304,13 +323,14 @@ async def _until_ended(answer: Awaitable[None], login: Login, send: Send) -> Non
 
 
 @lru_cache(maxsize=64)
-def _safe_headers(host: str) -> tuple[tuple[bytes, bytes], ...]:
+def _safe_headers(host: str, scheme: str) -> tuple[tuple[bytes, bytes], ...]:
+    live = f" {'wss' if scheme == 'https' else 'ws'}://{host}"
     rules = {
         "default-src": "'self'",
         "script-src": "'self'",
         "style-src": "'self'",
         "img-src": "'self' blob: data:",
-        "connect-src": f"'self' ws://{host}" if host.isascii() and _is_host(host) else "'self'",
+        "connect-src": "'self'" + (live if host.isascii() and _is_host(host) else ""),
         "worker-src": "'self' blob:",
         "object-src": "'none'",
         "base-uri": "'none'",

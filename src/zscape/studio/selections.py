@@ -1,4 +1,4 @@
-"""Sets of items that a person made; they last until the studio ends."""
+"""Sets of items that a user made, for that user alone; they last until the studio ends."""
 
 import base64
 import binascii
@@ -8,9 +8,10 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
+from zscape.studio.logins import User
 from zscape.studio.refusals import Refusal, not_found
 
-MOST = 200  # of a study; the oldest goes
+MOST = 200  # of a user in a study; the oldest goes
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,42 +34,42 @@ class Selection:
 
 
 class Selections:
-    """The selections of all studies."""
+    """The selections of all users in all studies, each by the id of its user and its own."""
 
     def __init__(self) -> None:
-        self._of: dict[str, OrderedDict[str, Selection]] = {}
+        self._of: dict[tuple[str, str], OrderedDict[str, Selection]] = {}
 
-    def add(self, study: str, name: str, items: "array[int]") -> Selection:
+    def add(self, user: User, study: str, name: str, items: "array[int]") -> Selection:
         """A new one."""
-        own = self._own(study)
+        own = self._own(user, study)
         made = Selection(secrets.token_hex(16), name, items)
         own[made.id] = made
         while len(own) > MOST:
             own.popitem(last=False)
         return made
 
-    def all(self, study: str) -> list[Selection]:
-        """Those of a study, the oldest first."""
-        return list(self._own(study).values())
+    def all(self, user: User, study: str) -> list[Selection]:
+        """Those of a user in a study, the oldest first."""
+        return list(self._own(user, study).values())
 
-    def one(self, study: str, key: str) -> Selection:
+    def one(self, user: User, study: str, key: str) -> Selection:
         """That of an id.
 
         Raises:
-            Refusal: there is none.
+            Refusal: the user has none.
         """
-        found = self._own(study).get(key)
+        found = self._own(user, study).get(key)
         if found is None:
             raise not_found("A selection of that id")
         return found
 
-    def drop(self, study: str, key: str) -> None:
+    def drop(self, user: User, study: str, key: str) -> None:
         """Forgets one."""
-        self.one(study, key)
-        del self._own(study)[key]
+        self.one(user, study, key)
+        del self._own(user, study)[key]
 
-    def _own(self, study: str) -> OrderedDict[str, Selection]:
-        return self._of.setdefault(study, OrderedDict())
+    def _own(self, user: User, study: str) -> OrderedDict[str, Selection]:
+        return self._of.setdefault((user.id, study), OrderedDict())
 
 
 def from_mask(mask: str, count: int) -> "array[int]":

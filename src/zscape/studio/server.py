@@ -25,7 +25,8 @@ from starlette.responses import Response
 from zscape import __version__
 from zscape.errors import SpecError, StorageError
 from zscape.studio.door import Door, Lobby
-from zscape.studio.logins import Logins, new_token, token_of, write_token
+from zscape.studio.forwarded import networks
+from zscape.studio.logins import Logins, new_token, tokens_of, write_token
 from zscape.studio.refusals import Refusal
 from zscape.studio.routes import asking, live, pages, reading, working
 from zscape.studio.security import API, HEADER_BYTES, Guard, Place, place
@@ -46,9 +47,10 @@ class Asked:
     Attributes:
         host: the address to listen at.
         port: of it; 0: the usual one, or the next that is free.
-        token: a file with the token; None: a new token in a file of ours.
-        rotate: write a new token into that file.
+        token: a file with a token for each user; None: a new token in a file of ours.
+        rotate: write new tokens into that file.
         allowed: further hosts by which it may be called.
+        proxies: networks of proxies that may say what a browser called.
         browser: whether to open one.
     """
 
@@ -57,6 +59,7 @@ class Asked:
     token: Path | None = None
     rotate: bool = False
     allowed: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
     browser: bool = True
 
 
@@ -96,17 +99,19 @@ def serve(roots: Sequence[Path], asked: Asked) -> None:
         asked: how.
 
     Raises:
-        SpecError: no such folder, or an address that is open to others without a token and a name.
+        SpecError: no such folder, or others reach it without a token and a name.
         StorageError: the port is taken.
     """
     _require_guarded(asked)
+    proxies = networks(asked.proxies)
     studies = Studies(roots)
     listening = _sockets(asked)
     port = listening[0].getsockname()[1]
-    where = place(port, asked.allowed)
+    where = place(port, asked.allowed, proxies)
     file = asked.token or _own_file(f"studio-{port}.token")
-    token = token_of(file, rotate=asked.rotate) if asked.token else write_token(file, new_token())
-    logins = Logins(token)
+    if asked.token is None:
+        write_token(file, new_token())
+    logins = Logins(*tokens_of(file, rotate=asked.rotate))
     studio = make_studio(studies, logins, STATIC)
     greeting = _Greeting(asked, port, logins, file)
     app = make_app(studio, where, greeting.link)
@@ -203,12 +208,19 @@ async def _failed(request: Request, error: Exception) -> Response:
 
 
 def _require_guarded(asked: Asked) -> None:
-    """No address that others reach without a token of the person's own and a name to call it by.
+    """Nothing that others reach without a token of the person's own and a name to call it by.
 
     Raises:
         SpecError: it would be.
     """
-    if not _is_loopback(asked.host) and (asked.token is None or not asked.allowed):
+    if asked.token is not None and asked.allowed:
+        return
+    if asked.proxies:
+        raise SpecError(
+            "--behind-proxy must come with the name that browsers call and a file of tokens, and "
+            "does not. Give it --allow-host NAME and --token FILE as well."
+        )
+    if not _is_loopback(asked.host):
         raise SpecError(
             f"--host must be of this computer alone (127.0.0.1), got {asked.host!r}, which others "
             "reach. Give it --token FILE and --allow-host NAME as well; or keep to 127.0.0.1 and "
@@ -280,6 +292,8 @@ class _Greeting:
         who = "only programs of this computer that have the link or the token"
         if not _is_loopback(self.asked.host):
             who = f"whoever reaches {self.asked.host} and has the link or the token"
+        if self.asked.proxies:
+            who = f"whoever reaches {self.asked.allowed[0]} by the proxy and has a token"
         print(f"  can connect   {who}")
         print(f"  token         in {self.file}, for scripts")
         if _is_loopback(self.asked.host):

@@ -88,7 +88,7 @@ class Studio:
             Refusal: too much waits already.
         """
         if path.rpartition("/")[2] in FOR_DECODER:
-            self.decoder.require_room(login)
+            self.decoder.require_room(login.user)
 
     async def ask(
         self,
@@ -103,7 +103,7 @@ class Studio:
     ) -> tuple[bytes, str]:
         """What a worker makes of a call about one study: bytes and their media type."""
         record = {"call": call, "study": known.record, "arguments": arguments or {}}
-        reply: Reply = await worker.ask(login, record, payload, seconds=seconds)
+        reply: Reply = await worker.ask(login.user, record, payload, seconds=seconds)
         return bytes(reply.payload), reply.record["media"]
 
     async def read(

@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from zscape.studio.logins import Login
+from zscape.studio.logins import User
 from zscape.studio.pipes import GRACE, Pipe, open_pipe
 from zscape.studio.refusals import Refusal, overload, too_many
 
-QUEUE, SHARE = 32, 8  # requests that wait for a worker; of one login for all of them
+QUEUE, SHARE = 32, 8  # requests that wait for a worker; of one user for all of them
 SECONDS = 30.0  # that a request may wait and be worked on
 AGAIN = 0.2  # s until a lost process is begun anew
 LEAST = 2  # calls that it may be told in any case: what it does, and what it does next
@@ -105,20 +105,20 @@ class Worker:
                 await self._serving
             self._serving = None
 
-    def require_room(self, login: Login) -> None:
+    def require_room(self, user: User) -> None:
         """Nothing, unless too much waits.
 
         Raises:
-            Refusal: of this login, or of all.
+            Refusal: of this user, or of all.
         """
-        if login.waiting >= SHARE:
+        if user.waiting >= SHARE:
             raise too_many()
         if len(self._queue) >= QUEUE:
             raise overload()
 
     async def ask(
         self,
-        login: Login,
+        user: User,
         record: dict[str, Any],
         payload: bytes = b"",
         *,
@@ -129,7 +129,7 @@ class Worker:
         """The answer to a call.
 
         Args:
-            login: who asks.
+            user: who asks.
             record: `call`, `study` and `arguments`.
             payload: bytes that go with it.
             seconds: that the answer may take.
@@ -139,19 +139,19 @@ class Worker:
         Raises:
             Refusal: the queue is full, it took too long, or the library refused.
         """
-        self.require_room(login)
+        self.require_room(user)
         self.start()
         asked = Asked(record, payload, asyncio.get_running_loop().create_future(), kin, count)
         self._queue.append(asked)
         self._came.set()
-        login.waiting += 1
+        user.waiting += 1
         try:
             async with asyncio.timeout(seconds):
                 return await asked.reply
         except TimeoutError as error:
             raise _slow(seconds) from error
         finally:
-            login.waiting -= 1
+            user.waiting -= 1
             asked.reply.cancel()
             if asked.reply.cancelled():
                 with contextlib.suppress(ValueError):

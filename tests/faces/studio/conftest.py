@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from zscape.studio.forwarded import networks
 from zscape.studio.logins import Logins
 from zscape.studio.refusals import Refusal
 from zscape.studio.security import Place, place
@@ -19,6 +20,7 @@ from zscape.studio.workers import STATUS, Asked, Reply, Worker, _share_out
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "0.1.0"
 PORT, TOKEN = 8765, "a-token-of-these-tests-0123456789abcdef"
+OTHER = "the-token-of-another-user-0123456789abcdef"
 ORIGIN = f"http://127.0.0.1:{PORT}"
 API = "/api/v1"
 SOCKET = f"ws://127.0.0.1:{PORT}{API}"
@@ -31,7 +33,7 @@ class Near(Worker):
         self.state = "ready"
         self.ready.set()
 
-    async def ask(self, login, record, payload=b"", *, seconds=30.0, kin=None, count=0):
+    async def ask(self, user, record, payload=b"", *, seconds=30.0, kin=None, count=0):
         from zscape.studio.work import answering
         from zscape.studio.work.shelf import Shelf
 
@@ -69,11 +71,11 @@ def home(tmp_path_factory):
 def make(home, tmp_path):
     """Makes a studio of a folder whose workers are in this process."""
 
-    def call(root=home, static=tmp_path / "static", allowed=()):
-        studio = make_studio(Studies([root]), Logins(TOKEN), static)
+    def call(root=home, static=tmp_path / "static", allowed=(), proxies=()):
+        studio = make_studio(Studies([root]), Logins(TOKEN, OTHER), static)
         for worker in (studio.decoder, studio.reader, studio.judge):
             worker.__class__ = Near
-        where: Place = place(PORT, allowed)
+        where: Place = place(PORT, allowed, networks(proxies))
         return make_app(studio, where), studio
 
     return call

@@ -12,7 +12,7 @@ from tests.faces.studio.conftest import API, ORIGIN, PORT, SOCKET, TOKEN
 
 from zscape.cli import main
 from zscape.errors import SpecError
-from zscape.studio.logins import WRONG, Logins, token_of
+from zscape.studio.logins import WRONG, Logins, tokens_of
 from zscape.studio.security import PUBLIC, SOCKETS, place
 
 ID, LONG = "0" * 12, "0" * 32
@@ -203,18 +203,31 @@ def test_wrong_tokens_are_soon_not_heard(make):
 
 def test_a_token_has_256_bits_and_a_file_of_its_owner(tmp_path):
     file = tmp_path / "deep" / "token"
-    token = token_of(file)
+    (token,) = tokens_of(file)
     assert len(token) >= 43 and file.stat().st_mode & 0o777 == 0o600
-    assert token_of(file) == token
-    assert token_of(file, rotate=True) != token
+    assert tokens_of(file) == [token]
+    assert tokens_of(file, rotate=True) != [token]
     file.chmod(0o640)
     with pytest.raises(SpecError, match="mode 0600"):
-        token_of(file)
-    short = tmp_path / "short"
-    short.write_text("abc")
-    short.chmod(0o600)
-    with pytest.raises(SpecError, match="at least 32 letters"):
-        token_of(short)
+        tokens_of(file)
+
+
+def test_a_file_holds_a_token_for_each_user(tmp_path):
+    file = tmp_path / "tokens"
+    one, other = "a" * 32, "b" * 32
+    file.touch(mode=0o600)
+    file.write_text(f"# Zoë\n{one}\n\n  {other}\n", encoding="utf-8")
+    assert tokens_of(file) == [one, other]
+    fresh = tokens_of(file, rotate=True)
+    assert len(set(fresh) | {one, other}) == 4 and "# Zoë" in file.read_text(encoding="utf-8")
+    for words, why in (("abc", "at least 32 letters"), ("# nobody", "at least 32 letters"),
+                       (f"{one}\nab c{one}", "without spaces"), ("ü" * 40, "at least 32"),
+                       (f"{one}\n{one}", "one user's alone")):  # fmt: skip
+        file.write_text(words, encoding="utf-8")
+        with pytest.raises(SpecError, match=why):
+            tokens_of(file)
+    file.write_text("# nobody", encoding="utf-8")
+    assert len(tokens_of(file, rotate=True)) == 1
 
 
 def test_codes_and_cookies_do_not_repeat():
@@ -234,7 +247,7 @@ def test_a_wide_address_needs_a_token_and_a_name(capsys, tmp_path):
 def test_the_21st_socket_is_refused(make):
     app, studio = make()
     study = studio.studies.all()[0].id
-    studio.logins.scripts.sockets = SOCKETS
+    studio.logins.first.sockets = SOCKETS
     browser = TestClient(app, base_url=ORIGIN, headers={"Authorization": f"Bearer {TOKEN}"})
     with (
         pytest.raises(WebSocketDisconnect),

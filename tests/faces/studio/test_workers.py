@@ -6,7 +6,7 @@ import contextlib
 import pytest
 
 from zscape.studio import workers
-from zscape.studio.logins import Login
+from zscape.studio.logins import Login, User
 from zscape.studio.refusals import Refusal
 from zscape.studio.workers import QUEUE, SHARE, Worker
 
@@ -76,9 +76,9 @@ async def settle():
         await asyncio.sleep(0)
 
 
-def test_one_login_may_not_fill_the_queue(monkeypatch):
+def test_one_user_may_not_fill_the_queue(monkeypatch):
     async def body(worker, processes):
-        greedy, polite = Login("greedy"), Login("polite")
+        greedy, polite = User(), User()
         waiting = [asyncio.create_task(worker.ask(greedy, call())) for _ in range(SHARE)]
         await settle()
         with pytest.raises(Refusal) as refused:
@@ -95,15 +95,15 @@ def test_one_login_may_not_fill_the_queue(monkeypatch):
 
 def test_the_queue_ends(monkeypatch):
     async def body(worker, processes):
-        logins = [Login(str(n)) for n in range(QUEUE // SHARE + 1)]
-        waiting = [asyncio.create_task(worker.ask(logins[-1], call())) for _ in range(2)]
+        users = [User() for n in range(QUEUE // SHARE + 1)]
+        waiting = [asyncio.create_task(worker.ask(users[-1], call())) for _ in range(2)]
         await settle()  # one is being worked on, and the next is told already
         waiting += [
-            asyncio.create_task(worker.ask(logins[n // SHARE], call())) for n in range(QUEUE)
+            asyncio.create_task(worker.ask(users[n // SHARE], call())) for n in range(QUEUE)
         ]
         await settle()
         with pytest.raises(Refusal) as refused:
-            await worker.ask(Login("another"), call())
+            await worker.ask(User(), call())
         assert refused.value.status == 503 and refused.value.headers["Retry-After"]
         for _ in waiting:
             processes[0].let.release()
@@ -114,35 +114,35 @@ def test_the_queue_ends(monkeypatch):
 
 def test_what_nobody_waits_for_is_not_begun(monkeypatch):
     async def body(worker, processes):
-        login = Login("one")
-        first = [asyncio.create_task(worker.ask(login, call("first"))) for _ in range(2)]
+        user = User()
+        first = [asyncio.create_task(worker.ask(user, call("first"))) for _ in range(2)]
         await settle()
-        gone = [asyncio.create_task(worker.ask(login, call("gone"))) for _ in range(3)]
-        last = asyncio.create_task(worker.ask(login, call("last")))
+        gone = [asyncio.create_task(worker.ask(user, call("gone"))) for _ in range(3)]
+        last = asyncio.create_task(worker.ask(user, call("last")))
         await settle()
         for task in gone:
             task.cancel()
         with pytest.raises(Refusal) as late:
-            await worker.ask(login, call("late"), seconds=0.05)
+            await worker.ask(user, call("late"), seconds=0.05)
         assert late.value.status == 503
         for _ in range(3):
             processes[0].let.release()
         await asyncio.gather(*first, last)
         assert [record["call"] for record, _ in processes[0].asked] == ["first", "first", "last"]
-        assert login.waiting == 0
+        assert user.waiting == 0
 
     run(body, monkeypatch)
 
 
 def test_live_messages_go_together_and_answers_are_not_mixed_up(monkeypatch):
     async def body(worker, processes):
-        logins = [Login(str(n)) for n in range(4)]
+        users = [User() for n in range(4)]
         record = {"call": "live", "study": {}, "arguments": {"where": {}}}
-        first = [asyncio.create_task(worker.ask(logins[0], call())) for _ in range(2)]
+        first = [asyncio.create_task(worker.ask(users[0], call())) for _ in range(2)]
         await settle()
         tasks = [
             asyncio.create_task(
-                worker.ask(logins[n % 4], record, bytes([n]) * (n + 1), kin=kin, count=n + 1)
+                worker.ask(users[n % 4], record, bytes([n]) * (n + 1), kin=kin, count=n + 1)
             )
             for n, kin in enumerate("aabaab")
         ]
@@ -162,8 +162,8 @@ def test_live_messages_go_together_and_answers_are_not_mixed_up(monkeypatch):
 
 def test_a_lost_process_is_told_and_begun_anew(monkeypatch):
     async def body(worker, processes):
-        login = Login("one")
-        task = asyncio.create_task(worker.ask(login, call()))
+        user = User()
+        task = asyncio.create_task(worker.ask(user, call()))
         await settle()
         processes[0].dies = True
         processes[0].let.release()
@@ -172,7 +172,7 @@ def test_a_lost_process_is_told_and_begun_anew(monkeypatch):
         assert lost.value.status == 503 and lost.value.name == "worker"
         while len(processes) < 2:
             await asyncio.sleep(0.01)
-        again = asyncio.create_task(worker.ask(login, call("again")))
+        again = asyncio.create_task(worker.ask(user, call("again")))
         processes[1].let.release()
         assert (await again).record["name"] == "again"
 
@@ -183,7 +183,7 @@ def test_a_process_that_hangs_is_ended(monkeypatch):
     async def body(worker, processes):
         worker.patience = 0.05
         with pytest.raises(Refusal):
-            await worker.ask(Login("one"), call())
+            await worker.ask(User(), call())
         while len(processes) < 2:
             await asyncio.sleep(0.01)
 
@@ -210,7 +210,7 @@ def test_of_one_socket_only_the_newest_waits(monkeypatch):
         newest = live.Newest()
         tasks = [
             asyncio.create_task(live._listen(Socket(), newest)),
-            asyncio.create_task(live._talk(Socket(), Here(), Login("one"), known, newest)),
+            asyncio.create_task(live._talk(Socket(), Here(), Login("one", User()), known, newest)),
         ]
         for n in range(9):
             await inbox.put(live.UP.pack(n, 1, 0) + b"abcd")

@@ -1,15 +1,16 @@
+// All addresses are relative: a proxy may serve the studio below a path of its own.
 // The code of the link stands after the '#', which no server, log or Referer ever sees.
 const words = document.getElementById('words')
 const form = document.getElementById('form')
 
 async function logIn(token) {
-  const answer = await fetch('/api/v1/login', {
+  const answer = await fetch('api/v1/login', {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
     body: JSON.stringify({ token })
   })
   if (answer.ok) {
-    location.replace('/')
+    location.replace('./')
     return
   }
   const { error } = await answer.json()
@@ -23,7 +24,7 @@ form.addEventListener('submit', (event) => {
 })
 
 const code = location.hash.slice(1)
-history.replaceState(null, '', '/login')
+history.replaceState(null, '', 'login')
 if (code) {
   logIn(code)
 } else {

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.responses import Response
 
+from zscape.studio.logins import User
 from zscape.studio.refusals import Refusal, answer
 from zscape.studio.routes.bodies import (
     Decode,
@@ -96,6 +97,7 @@ async def edit(s: StudyId, body: Edit, login: Asker, here: Here) -> Response:
         "place": body.record(),
         "strengths": body.strengths,
         "keep_details": body.keep_details,
+        "user": login.user.id,
     }
     # Directions that were found live in the reader.
     return _response(await here.ask(here.reader, login, known, "edit", asked))
@@ -122,7 +124,8 @@ async def redraw(s: StudyId, body: Redraw, login: Asker, here: Here) -> Response
 @router.get("/directions")
 async def directions(s: StudyId, login: Asker, here: Here) -> Response:
     """The directions of a study."""
-    return _response(await here.ask(here.reader, login, here.studies.trained(s), "directions"))
+    known, asked = here.studies.trained(s), {"user": login.user.id}
+    return _response(await here.ask(here.reader, login, known, "directions", asked))
 
 
 @router.get("/directions/unsupervised")
@@ -135,7 +138,7 @@ async def unsupervised(
 ) -> Response:
     """Directions that no label taught."""
     known = here.studies.trained(s)
-    asked = {"method": method, "number": number}
+    asked = {"method": method, "number": number, "user": login.user.id}
     return _response(await here.ask(here.reader, login, known, "unsupervised", asked))
 
 
@@ -143,8 +146,9 @@ async def unsupervised(
 async def find_direction(s: StudyId, body: FindDirection, login: Asker, here: Here) -> Response:
     """The direction of a property."""
     known = here.studies.trained(s)
-    against = None if body.negative is None else _group(here, known, body.negative)
-    asked: dict[str, Any] = {"positive": _group(here, known, body.positive), "negative": against}
+    positive = _group(here, login.user, known, body.positive)
+    negative = None if body.negative is None else _group(here, login.user, known, body.negative)
+    asked: dict[str, Any] = {"positive": positive, "negative": negative, "user": login.user.id}
     asked |= {"name": body.name, "apart_from": body.apart_from, "keep": body.keep}
     return _response(await here.ask(here.reader, login, known, "find_direction", asked), status=201)
 
@@ -170,7 +174,9 @@ async def keep_note(
 
 
 @router.post("/selections", status_code=201)
-async def select(s: StudyId, body: NewSelection, request: Request, here: Here) -> Response:
+async def select(
+    s: StudyId, body: NewSelection, request: Request, login: Asker, here: Here
+) -> Response:
     """Remembers items."""
     known = here.studies.trained(s)
     count = await here.count(request, known)
@@ -182,30 +188,31 @@ async def select(s: StudyId, body: NewSelection, request: Request, here: Here) -
         items = array("I", sorted(set(body.items or ())))
     if len(items) and items[-1] >= count:
         raise Refusal(422, "invalid", f"Items must be from 0 to {count - 1}, got {items[-1]}.")
-    return answer(here.selections.add(known.id, body.name, items).record(), status=201)
+    made = here.selections.add(login.user, known.id, body.name, items)
+    return answer(made.record(), status=201)
 
 
 @router.get("/selections")
-async def selections(s: StudyId, here: Here) -> Response:
-    """All selections."""
-    known = here.studies.one(s)
-    return answer({"selections": [one.record() for one in here.selections.all(known.id)]})
+async def selections(s: StudyId, login: Asker, here: Here) -> Response:
+    """All selections of who asks."""
+    found = here.selections.all(login.user, here.studies.one(s).id)
+    return answer({"selections": [one.record() for one in found]})
 
 
 @router.get("/selections/{key}")
-async def selection(s: StudyId, key: LongId, here: Here) -> Response:
+async def selection(s: StudyId, key: LongId, login: Asker, here: Here) -> Response:
     """The items of one."""
     import numpy as np  # here alone, and a third of the time until the page is there
 
-    found = here.selections.one(here.studies.one(s).id, key)
+    found = here.selections.one(login.user, here.studies.one(s).id, key)
     content = container(found.record(), {"items": np.array(found.items, np.uint32)})
     return Response(content, media_type=BINARY)
 
 
 @router.delete("/selections/{key}", status_code=204)
-async def drop_selection(s: StudyId, key: LongId, here: Here) -> Response:
+async def drop_selection(s: StudyId, key: LongId, login: Asker, here: Here) -> Response:
     """Forgets one."""
-    here.selections.drop(here.studies.one(s).id, key)
+    here.selections.drop(login.user, here.studies.one(s).id, key)
     return Response(status_code=204)
 
 
@@ -229,10 +236,10 @@ async def _encoded_picture(
         return await here.ask(here.reader, login, known, "encode_picture", {"path": str(path)})
 
 
-def _group(here: Studio, known: Known, group: Group) -> dict[str, Any]:
+def _group(here: Studio, user: User, known: Known, group: Group) -> dict[str, Any]:
     """A group as a worker is told of it."""
     if group.selection is not None:
-        return {"items": here.selections.one(known.id, group.selection).items.tolist()}
+        return {"items": here.selections.one(user, known.id, group.selection).items.tolist()}
     return {"items": group.items, "name": group.name}
 
 

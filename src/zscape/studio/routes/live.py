@@ -89,7 +89,7 @@ async def _answered(
         count = _count(message)
         record = {"call": "live", "study": known.record, "arguments": {"where": where}}
         reply = await here.decoder.ask(
-            login,
+            login.user,
             record,
             message[UP.size :],
             kin=f"{known.id} {known.content} {json.dumps(where, sort_keys=True)}",

@@ -49,13 +49,18 @@ async def login_script() -> Response:
 
 @router.post(f"{API}/login", status_code=204)
 async def log_in(body: Token, request: Request, here: Here) -> Response:
-    """A login for a code that serves once, or for the token."""
+    """A login for a code that serves once, or for a token."""
     login, was_code = here.logins.trade(body.token)
     if was_code:
         request.app.state.link_used()
     response = Response(status_code=204)
     response.set_cookie(
-        request.app.state.place.cookie, login.key, httponly=True, samesite="strict", path="/"
+        request.app.state.place.cookie,
+        login.key,
+        path=request.scope["root_path"] or "/",
+        secure=request.scope["scheme"] == "https",
+        httponly=True,
+        samesite="strict",
     )
     return response
 
@@ -64,8 +69,10 @@ async def log_in(body: Token, request: Request, here: Here) -> Response:
 async def log_out(login: Asker, request: Request, here: Here) -> Response:
     """Ends the login that asks."""
     here.logins.end(login)
+    here.events.stir()
     response = Response(status_code=204)
-    response.delete_cookie(request.app.state.place.cookie, path="/")
+    path = request.scope["root_path"] or "/"
+    response.delete_cookie(request.app.state.place.cookie, path=path)
     return response
 
 

@@ -9,7 +9,6 @@ from starlette.responses import Response, StreamingResponse
 
 from zscape import __version__
 from zscape.studio.answers import AGAIN, FOR_EVER
-from zscape.studio.jobs import OVER
 from zscape.studio.refusals import Refusal, answer, not_found
 from zscape.studio.routes.bodies import MOST_CODES, ItemId, Other, StudyId
 from zscape.studio.security import UPLOAD_BYTES
@@ -42,18 +41,20 @@ async def about(here: Here) -> Response:
 
 @about_router.get("/events")
 async def events(
-    request: Request, here: Here, since: Annotated[int | None, Query(ge=0)] = None
+    request: Request, login: Asker, here: Here, since: Annotated[int | None, Query(ge=0)] = None
 ) -> Response:
     """What happens, as it happens."""
     last = request.headers.get("last-event-id", "")
     place = int(last[:18]) if last[:18].isdecimal() else since
-    return StreamingResponse(here.events.follow(place), media_type="text/event-stream")
+    at_once = {"X-Accel-Buffering": "no"}  # a proxy that gathers answers must not gather these
+    stream = here.events.follow(login, place)
+    return StreamingResponse(stream, headers=at_once, media_type="text/event-stream")
 
 
 @about_router.get("/recipes")
 async def recipes(login: Asker, here: Here) -> Response:
     """Recipes and options, for a form."""
-    reply = await here.reader.ask(login, {"call": "recipes"})
+    reply = await here.reader.ask(login.user, {"call": "recipes"})
     return Response(bytes(reply.payload), media_type="application/json")
 
 
@@ -238,10 +239,7 @@ async def compare(a: Other, b: Other, request: Request, here: Here) -> Response:
 
 def _card(here: Studio, known: Known) -> dict[str, Any]:
     told = card(known)
-    running = any(
-        j.study == known.id and j.kind == "train" and j.state not in OVER for j in here.jobs.all()
-    )
-    return {**told, "state": "training"} if running else told
+    return {**told, "state": "training"} if here.jobs.is_busy(known.id) else told
 
 
 def _score_columns(here: Studio, known: Known) -> list[dict[str, Any]]:

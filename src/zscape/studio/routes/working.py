@@ -6,18 +6,19 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from zscape.studio.jobs import Job, Snapshot
+from zscape.studio.logins import User
 from zscape.studio.refusals import Refusal, answer, not_found
 from zscape.studio.routes.bodies import ItemId, LongId, NewJob, OfStudy
 from zscape.studio.studies import study_id
-from zscape.studio.studio import Here, Studio
+from zscape.studio.studio import Asker, Here, Studio
 
 router = APIRouter(prefix="/jobs")
 
 
 @router.post("", status_code=202)
-async def begin(body: NewJob, here: Here) -> Response:
+async def begin(body: NewJob, login: Asker, here: Here) -> Response:
     """Begins a job."""
-    study, arguments = _planned(here, body)
+    study, arguments = _planned(here, login.user, body)
     if study is not None and body.kind in ("train", "measure") and here.jobs.is_busy(study):
         raise Refusal(
             409,
@@ -26,33 +27,34 @@ async def begin(body: NewJob, here: Here) -> Response:
         )
     known = {} if body.study is None else {"study": here.studies.one(body.study).record}
     record = {"kind": body.kind, "arguments": arguments, **known}
-    return answer(here.jobs.begin(Job(body.kind, study, record)).plain(), status=202)
+    job = here.jobs.begin(Job(login.user.id, body.kind, study, record))
+    return answer(job.plain(), status=202)
 
 
 @router.get("")
-async def jobs(here: Here) -> Response:
-    """All jobs, the newest first."""
-    return answer({"jobs": [job.plain() for job in here.jobs.all()]})
+async def jobs(login: Asker, here: Here) -> Response:
+    """All jobs of who asks, the newest first."""
+    return answer({"jobs": [job.plain() for job in here.jobs.all(login.user)]})
 
 
 @router.get("/{j}")
-async def job(j: LongId, here: Here) -> Response:
+async def job(j: LongId, login: Asker, here: Here) -> Response:
     """One job."""
-    return answer(here.jobs.one(j).plain())
+    return answer(here.jobs.one(login.user, j).plain())
 
 
 @router.delete("/{j}", status_code=202)
-async def stop(j: LongId, here: Here) -> Response:
+async def stop(j: LongId, login: Asker, here: Here) -> Response:
     """Stops a job."""
-    found = here.jobs.one(j)
+    found = here.jobs.one(login.user, j)
     here.jobs.stop(found)
     return answer(found.plain(), status=202)
 
 
 @router.get("/{j}/result")
-async def result(j: LongId, here: Here) -> Response:
+async def result(j: LongId, login: Asker, here: Here) -> Response:
     """What a job made, to be saved."""
-    found = here.jobs.one(j).result
+    found = here.jobs.one(login.user, j).result
     if found is None:
         raise not_found("A result of that job")
     content, media, name = found
@@ -61,24 +63,28 @@ async def result(j: LongId, here: Here) -> Response:
 
 
 @router.get("/{j}/snapshots")
-async def snapshots(j: LongId, here: Here) -> Response:
+async def snapshots(j: LongId, login: Asker, here: Here) -> Response:
     """The pictures of a training run."""
-    found = here.jobs.one(j).snapshots.values()
+    found = here.jobs.one(login.user, j).snapshots.values()
     return answer({"snapshots": [{"step": s.step, "epoch": s.epoch} for s in found]})
 
 
 @router.get("/{j}/snapshots/{step}/{what}.png")
 async def snapshot(
-    j: LongId, step: ItemId, what: Literal["samples", "reconstructions"], here: Here
+    j: LongId,
+    step: ItemId,
+    what: Literal["samples", "reconstructions"],
+    login: Asker,
+    here: Here,
 ) -> Response:
     """One of them."""
-    found: Snapshot | None = here.jobs.one(j).snapshots.get(step)
+    found: Snapshot | None = here.jobs.one(login.user, j).snapshots.get(step)
     if found is None:
         raise not_found("A snapshot of that step")
     return Response(found.pictures[what], media_type="image/png")
 
 
-def _planned(here: Studio, body: NewJob) -> tuple[str | None, dict[str, Any]]:
+def _planned(here: Studio, user: User, body: NewJob) -> tuple[str | None, dict[str, Any]]:
     """The study that a job is about or makes, and what its process is told."""
     if body.kind == "train" and body.study is None:
         if body.data is None:
@@ -105,6 +111,6 @@ def _planned(here: Studio, body: NewJob) -> tuple[str | None, dict[str, Any]]:
     if body.kind == "export":
         items = None
         if body.selection is not None:
-            items = here.selections.one(known.id, body.selection).items.tolist()
+            items = here.selections.one(user, known.id, body.selection).items.tolist()
         return known.id, {"items": items}
     return known.id, {}

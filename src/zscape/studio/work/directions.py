@@ -12,13 +12,13 @@ from zscape.study.directions import keep_direction, kept_directions
 METHODS = ("pca", "ica", "units")
 
 
-def listed(opened: Opened) -> Made:
-    """The directions of a study, and of what one can be found."""
+def listed(opened: Opened, user: str) -> Made:
+    """The directions of a study and those that a user found, and of what one can be found."""
     kept = kept_directions(opened.study, opened.latent)
     return told(
         {
             "kept": [_record(d, kept=True) for d in kept.values()],
-            "found": [_record(d, kept=False) for d in opened.directions.values()],
+            "found": [_record(d, kept=False) for d in opened.directions[user].values()],
             "known": list(known_numbers(opened.space).names),
         }
     )
@@ -31,8 +31,9 @@ def found(
     name: str,
     apart_from: list[str],
     keep: bool,
+    user: str,
 ) -> Made:
-    """The direction of a property, with its evidence; it stays until the studio ends."""
+    """The direction of a property, with its evidence; a user has it until the studio ends."""
     things = _things(opened, positive)
     if isinstance(things, str) and negative is not None:
         raise SpecError(
@@ -43,16 +44,16 @@ def found(
     if isinstance(against, str):
         raise DataError("A negative group must be items, got a name. Select them.")
     direction = find_direction(opened.space, things, against, name=name, apart_from=apart_from)
-    opened.directions[direction.name] = direction
+    opened.directions[user][direction.name] = direction
     if keep:
         keep_direction(opened.study, direction)
     return told(_record(direction, kept=keep))
 
 
-def unsupervised(opened: Opened, method: str, number: int) -> Made:
+def unsupervised(opened: Opened, method: str, number: int, user: str) -> Made:
     """Directions that no label taught."""
     made = unsupervised_directions(opened.space, method=method, number=number)
-    opened.directions.update({direction.name: direction for direction in made})
+    opened.directions[user].update({direction.name: direction for direction in made})
     return told({"directions": [_record(direction, kept=False) for direction in made]})
 
 

@@ -1,6 +1,6 @@
 """The studies that a process has open, the one used last kept longest."""
 
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,15 @@ class Opened:
     Attributes:
         study: the folder.
         space: what was trained.
-        directions: that were found since it was opened, by name.
+        directions: that were found since it was opened, by user and name.
         memory: what was measured since then, by name.
     """
 
     study: Study
     space: Space
-    directions: dict[str, Direction] = field(default_factory=dict)
+    directions: defaultdict[str, dict[str, Direction]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
     memory: dict[str, Any] = field(default_factory=dict)
 
     @property

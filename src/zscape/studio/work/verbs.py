@@ -144,11 +144,15 @@ def path(
 
 
 def edited(
-    opened: Opened, place: dict[str, Any], strengths: dict[str, float], keep_details: bool
+    opened: Opened,
+    place: dict[str, Any],
+    strengths: dict[str, float],
+    keep_details: bool,
+    user: str,
 ) -> Made:
-    """A thing moved along named directions."""
+    """A thing moved along named directions, those of a user first."""
     space = opened.space
-    directions = kept_directions(opened.study, opened.latent) | opened.directions
+    directions = kept_directions(opened.study, opened.latent) | opened.directions[user]
     thing = opened.place(place)
     made = edit(space, thing, strengths, directions=directions, keep_details=keep_details)
     header = {"beyond": made.beyond, "warning": made.warning, "before": True}
