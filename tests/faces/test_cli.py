@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -133,6 +134,22 @@ def test_a_verb_leaves_a_picture(verb, study, studies, run):
         assert picture.format == "PNG"
         assert 40 <= min(picture.size) and max(picture.size) <= 1300
         assert len(picture.convert("L").getcolors()) > 3
+
+
+def test_a_map_by_umap_says_that_it_is_not_to_scale(studies, run, monkeypatch):
+    class Reducer:
+        def __init__(self, **options):
+            pass
+
+        def fit_transform(self, codes):
+            return codes[:, :2]
+
+    monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=Reducer))
+    code, out, _ = run("map", studies / "digits", "--method", "umap")
+    assert code == 0 and "distances are not to scale" in out and "variance" not in out
+    _, out, _ = run("map", studies / "digits", "--method", "umap", "--json")
+    told = json.loads(out)
+    assert (told["method"], told["to_scale"], told["explained"]) == ("umap", False, None)
 
 
 @pytest.mark.parametrize("verb", VERBS)

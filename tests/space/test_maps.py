@@ -1,6 +1,8 @@
-"""Maps: PCA against its definition, repeatability, and the message where UMAP is missing."""
+"""Maps: PCA against its definition, what UMAP is asked for, and the message where it is missing."""
 
 import builtins
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ import torch
 from sklearn.decomposition import PCA
 from tests.contracts.space import digits_space
 
-from zscape.errors import SpecError
+from zscape.errors import DataError, SpecError
 from zscape.model.codes import Codes
 from zscape.space.maps import map_codes
 from zscape.space.space import Space
@@ -69,3 +71,65 @@ def test_a_missing_umap_says_what_to_install(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(SpecError, match=r"pip install 'zscape\[maps\]'"):
         map_codes(digits_space(), method="umap")
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What a package in UMAP's place is asked for, in order."""
+    heard = []
+
+    class Reducer:
+        def __init__(self, **options):
+            heard.append(options)
+
+        def fit_transform(self, codes):
+            heard.append(codes)
+            return codes[:, :2].astype(np.float64)
+
+        def transform(self, codes):
+            heard.append(codes)
+            return codes[:, :2] + 1.0
+
+    monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=Reducer))
+    return heard
+
+
+def test_umap_is_asked_for_a_layout_that_repeats(asked):
+    codes = torch.randn(30, 4)
+    laid = map_codes(space_of(codes), method="umap", seed=7)
+    assert asked[0] == {"n_neighbors": 15, "n_components": 2, "random_state": 7, "n_jobs": 1}
+    assert len(asked) == 2 and np.array_equal(asked[1], codes.numpy())
+    assert np.array_equal(laid.points, codes[:, :2].numpy()) and laid.points.dtype == np.float32
+    assert (laid.method, laid.explained, laid.to_scale) == ("umap", None, False)
+    assert map_codes(space_of(codes)).to_scale
+
+
+def test_umap_lays_out_the_data_and_places_further_codes(asked):
+    space = space_of(torch.randn(6, 4))
+    laid = map_codes(space, method="umap", codes=space.codes[2:4])
+    assert asked[0]["n_neighbors"] == 5  # there are no more
+    assert np.array_equal(asked[1], space.codes.flat.numpy())
+    assert np.array_equal(asked[2], space.codes.flat[2:4].numpy())
+    np.testing.assert_allclose(laid.points, space.codes.flat[2:4, :2].numpy() + 1)
+
+
+def test_umap_needs_a_few_codes(asked):
+    with pytest.raises(DataError, match="at least 4 codes to lay out, got 3"):
+        map_codes(space_of(torch.randn(3, 4)), method="umap")
+    assert asked == []
+
+
+@pytest.mark.slow  # it is compiled when it is first called
+@pytest.mark.filterwarnings("ignore:Tensorflow not installed:ImportWarning")
+def test_umap_keeps_groups_together():
+    pytest.importorskip("umap")
+    label = np.arange(90) % 3
+    codes = 12 * torch.randn(3, 6)[label] + torch.randn(90, 6)
+    laid = map_codes(space_of(codes), method="umap", seed=1)
+    assert laid.points.shape == (90, 2) and np.isfinite(laid.points).all()
+    far = ((laid.points[:, None] - laid.points[None]) ** 2).sum(-1)
+    np.fill_diagonal(far, np.inf)
+    assert (label[far.argmin(1)] == label).all()
+    again = map_codes(space_of(codes), method="umap", seed=1)
+    assert np.array_equal(again.points, laid.points)
+    assert len(map_codes(space_of(codes[:4]), method="umap").points) == 4

@@ -165,14 +165,17 @@ def map_(
     space = opened(study, recipe).space()
     found = map_codes(space, method=method, seed=seed)
     record: dict[str, Any] = {"verb": "map", "method": found.method, "explained": found.explained}
-    record |= {"points": found.points.tolist(), "label_names": list(space.label_names)}
+    record |= {"to_scale": found.to_scale, "points": found.points.tolist()}
+    record |= {"label_names": list(space.label_names)}
     record["labels"] = None if space.labels is None else space.labels.tolist()
-    kept = "" if found.explained is None else f"{found.explained:.0%} of the variance of the codes"
+    lines = [] if found.to_scale else ["distances are not to scale: it keeps who is near whom"]
+    if found.explained is not None:
+        lines = [f"the plane keeps {found.explained:.0%} of the variance of the codes (exact)"]
     result = Result(
         f"map-{found.method}",
         lambda width: _map(found.points, space, width),
         record,
-        lines=(f"the plane keeps {kept} (exact)",) if kept else (),
+        lines=tuple(lines),
         legend=_legend(space),
     )
     leave(result, study, out=out, json=json)

@@ -7,11 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zscape.errors import ShapeError, SpecError, unknown
+from zscape.errors import DataError, ShapeError, SpecError, unknown
 from zscape.model.codes import Codes
 from zscape.space.space import Space
 
 METHODS = ("pca", "umap")
+NEAREST, FEWEST = 15, 4  # neighbours that UMAP looks at, and codes that it needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,11 @@ class Map:
     points: np.ndarray
     method: str
     explained: float | None
+
+    @property
+    def to_scale(self) -> bool:
+        """Whether distances on the plane are those of the codes as far as the plane keeps them."""
+        return self.method == "pca"
 
 
 def map_codes(
@@ -47,6 +53,7 @@ def map_codes(
 
     Raises:
         SpecError: an unknown method, or UMAP without its package.
+        DataError: too few codes for UMAP.
 
     Source: Pearson 1901, doi:10.1080/14786440109462720; McInnes et al. 2018, arXiv:1802.03426.
     """
@@ -117,8 +124,15 @@ def _pca(data: Tensor, placed: Tensor) -> Map:
 
 
 def _umap(data: Tensor, placed: Tensor | None, seed: int) -> Map:
+    package = _umap_package()
+    if len(data) < FEWEST:
+        raise DataError(
+            f"method 'umap' must have at least {FEWEST} codes to lay out, got {len(data)}. "
+            "Take method 'pca'."
+        )
+    nearest = min(NEAREST, len(data) - 1)
     # One job: UMAP repeats a seed's layout only then.
-    reducer = _umap_package().UMAP(n_components=2, random_state=seed, n_jobs=1)
+    reducer = package.UMAP(n_neighbors=nearest, n_components=2, random_state=seed, n_jobs=1)
     points = reducer.fit_transform(data.numpy())
     if placed is not None:
         points = reducer.transform(placed.numpy())

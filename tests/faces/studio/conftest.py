@@ -1,18 +1,24 @@
 """The studio as tests call it: the whole application, with the library called in this process."""
 
 import asyncio
+import contextlib
 import json
 import shutil
+import socket
+import threading
+import time
 from pathlib import Path
 
 import pytest
+import uvicorn
+from starlette.routing import Mount, WebSocketRoute
 from starlette.testclient import TestClient
 
 from zscape.studio.forwarded import networks
 from zscape.studio.logins import Logins
 from zscape.studio.refusals import Refusal
-from zscape.studio.security import Place, place
-from zscape.studio.server import make_app
+from zscape.studio.security import Guard, Place, place
+from zscape.studio.server import configured, make_app
 from zscape.studio.studies import Studies
 from zscape.studio.studio import make_studio
 from zscape.studio.wire import FRAME
@@ -24,6 +30,51 @@ OTHER = "the-token-of-another-user-0123456789abcdef"
 ORIGIN = f"http://127.0.0.1:{PORT}"
 API = "/api/v1"
 SOCKET = f"ws://127.0.0.1:{PORT}{API}"
+ID, LONG = "0" * 12, "0" * 32
+FILLING = {"s": ID, "j": LONG, "key": LONG, "i": "1", "c": "label", "size": "32", "sheet": "0"}
+FILLING |= {"name": "app.js", "step": "1", "what": "samples", "kind": "tags"}
+
+
+def log_in(client, token=TOKEN):
+    answer = client.post(f"{API}/login", json={"token": token}, headers={"Origin": ORIGIN})
+    assert answer.status_code == 204
+    return answer
+
+
+def routes(client, filling=FILLING):
+    """All that can be asked: method and address, however it was mounted."""
+    found = []
+    waiting = list(client.app.app.routes)
+    while waiting:
+        route = waiting.pop()
+        if isinstance(route, Mount):
+            waiting += route.routes
+        elif hasattr(route, "original_router"):  # a router that was included
+            waiting += route.effective_candidates()
+        elif not isinstance(route, WebSocketRoute):
+            for method in route.methods:
+                path = route.path.format(**filling)
+                if "items/1/" in path:
+                    path = path.replace("samples", "original")
+                found.append((method, path))
+    return found
+
+
+@contextlib.contextmanager
+def serving(app, studio, **placed):
+    """A studio that listens, by its application; the port."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    port = listening.getsockname()[1]
+    server = uvicorn.Server(configured(Guard(app.app, place(port, **placed), studio.logins)))
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening])))
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield port
+    server.should_exit = True
+    studio.events.close()
+    thread.join(10)
+    assert not thread.is_alive()
 
 
 class Near(Worker):

@@ -11,14 +11,11 @@ import time
 import httpx
 import numpy as np
 import pytest
-import uvicorn
-from tests.faces.studio.conftest import API, TOKEN
+from tests.faces.studio.conftest import API, TOKEN, serving
 
 from zscape.studio import body, door
 from zscape.studio.answers import Kept
 from zscape.studio.routes import live
-from zscape.studio.security import Guard, place
-from zscape.studio.server import configured
 
 PATIENCE = 0.6  # s, in place of 10
 
@@ -29,23 +26,8 @@ def served(make, monkeypatch):
     for module in (door, body, live):
         monkeypatch.setattr(module, "PATIENCE", PATIENCE)
     app, studio = make()
-    listening = socket.create_server(("127.0.0.1", 0))
-    port = listening.getsockname()[1]
-    guard = Guard(app.app, place(port), studio.logins)
-    server = uvicorn.Server(configured(guard))
-    thread = threading.Thread(target=_run, args=(server, listening))
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield port, studio
-    server.should_exit = True
-    studio.events.close()
-    thread.join(10)
-    assert not thread.is_alive()
-
-
-def _run(server, listening):
-    asyncio.run(server.serve(sockets=[listening]))
+    with serving(app, studio) as port:
+        yield port, studio
 
 
 @pytest.fixture

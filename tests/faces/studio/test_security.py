@@ -5,45 +5,16 @@ import json
 import logging
 
 import pytest
-from starlette.routing import Mount, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
-from tests.faces.studio.conftest import API, ORIGIN, PORT, SOCKET, TOKEN
+from tests.faces.studio.conftest import API, ID, ORIGIN, PORT, SOCKET, TOKEN, log_in, routes
 
 from zscape.cli import main
 from zscape.errors import SpecError
 from zscape.studio.logins import WRONG, Logins, tokens_of
 from zscape.studio.security import PUBLIC, SOCKETS, place
 
-ID, LONG = "0" * 12, "0" * 32
-FILLING = {"s": ID, "j": LONG, "key": LONG, "i": "1", "c": "label", "size": "32", "sheet": "0"}
-FILLING |= {"name": "app.js", "step": "1", "what": "samples", "kind": "tags"}
 CHANGING = ("POST", "PUT", "PATCH", "DELETE")
-
-
-def log_in(client, token=TOKEN):
-    answer = client.post(f"{API}/login", json={"token": token}, headers={"Origin": ORIGIN})
-    assert answer.status_code == 204
-    return answer
-
-
-def routes(client):
-    """All that can be asked: method and address, however it was mounted."""
-    found = []
-    waiting = list(client.app.app.routes)
-    while waiting:
-        route = waiting.pop()
-        if isinstance(route, Mount):
-            waiting += route.routes
-        elif hasattr(route, "original_router"):  # a router that was included
-            waiting += route.effective_candidates()
-        elif not isinstance(route, WebSocketRoute):
-            for method in route.methods:
-                path = route.path.format(**FILLING)
-                if "items/1/" in path:
-                    path = path.replace("samples", "original")
-                found.append((method, path))
-    return found
 
 
 def test_every_route_but_three_needs_a_login(guarded):
