@@ -113,7 +113,7 @@ def browsed(server: Server, asked: list[str] | None = None) -> Iterator[Any]:
         if asked is not None:
             context.on("request", lambda request: asked.append(request.url))
             page.on("websocket", lambda line: asked.append(line.url))
-        page.goto(f"http://127.0.0.1:{server.port}/login#{server.token}")
+        page.goto(f"http://127.0.0.1:{server.port}/login#{server.tokens[0]}")
         drawn(page)
         page.locator(".legend").wait_for()
         yield page

@@ -19,7 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from zscape.studio.logins import new_token, write_token
+
 API = "/api/v1"
+USERS = 8  # of a studio under load
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -29,19 +32,19 @@ class Server:
 
     Attributes:
         port: where it listens.
-        token: for scripts.
+        tokens: of its users.
         pid: of its process.
     """
 
     port: int
-    token: str
+    tokens: list[str]
     pid: int
 
     def ask(self, path: str, body: Any = None, *, method: str = "") -> Any:
         """The JSON of an answer."""
         content = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", content)
-        request.add_header("Authorization", f"Bearer {self.token}")
+        request.add_header("Authorization", f"Bearer {self.tokens[0]}")
         request.add_header("Content-Type", "application/json")
         if method:
             request.method = method
@@ -49,12 +52,12 @@ class Server:
             return json.loads(answer.read() or b"null")
 
     def logins(self, count: int) -> list[str]:
-        """Cookies of as many logins."""
+        """Cookies of as many logins, of one user after the other."""
         found = []
-        for _ in range(count):
+        for number in range(count):
             request = urllib.request.Request(
                 f"http://127.0.0.1:{self.port}{API}/login",
-                json.dumps({"token": self.token}).encode(),
+                json.dumps({"token": self.tokens[number % USERS]}).encode(),
                 {"Content-Type": "application/json", "Origin": f"http://127.0.0.1:{self.port}"},
             )
             with urllib.request.urlopen(request) as answer:
@@ -87,6 +90,8 @@ def resident(pid: int) -> int:
 def served(home: Path) -> Iterator[Server]:
     """A studio of a folder of studies, once its model process is up."""
     token = home.parent / "token"
+    tokens = [new_token() for _ in range(USERS)]
+    write_token(token, "\n".join(tokens))
     words = ["studio", str(home), "--no-browser", "--token", str(token)]
     environment = {**os.environ, "XDG_STATE_HOME": str(home.parent), "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
@@ -105,7 +110,7 @@ def served(home: Path) -> Iterator[Server]:
                 raise RuntimeError("the studio did not start")
         found = re.search(r"127\.0\.0\.1:(\d+)/login", "".join(lines))
         assert found is not None
-        server = Server(int(found[1]), token.read_text().strip(), process.pid)
+        server = Server(int(found[1]), tokens, process.pid)
         while not server.ask(f"{API}/about")["ready"]:
             time.sleep(0.1)
         yield server

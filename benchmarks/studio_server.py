@@ -168,7 +168,7 @@ def overload(settings: Settings) -> Iterator[Figure]:
     protocol = (
         f"POST /decode of one picture 64x64x3: {usual:.0f}/s served to {CLIENTS} clients in a "
         f"closed loop; then {asked:.0f}/s ({asked / usual:.1f} times as much; 10 were aimed at) in "
-        f"an open loop for {seconds:.0f} s over 160 connections of 8 logins: {good:.0f}/s served, "
+        f"an open loop for {seconds:.0f} s over 160 connections of 8 users: {good:.0f}/s served, "
         f"{len(refused)} refused by 429 or 503 (p50 {quick:.0f}, p95 {late:.0f} ms), {others} "
         f"answered otherwise, memory of the server {grown:+.0f} MB; {_where()}"
     )
@@ -225,7 +225,7 @@ def dribble(settings: Settings) -> Iterator[Figure]:
 def _dribbled(server: Server, *, seconds: float) -> tuple[list[float], list[float]]:
     host = f"Host: 127.0.0.1:{server.port}\r\n"
     body = (
-        f"POST {API}/jobs HTTP/1.1\r\n{host}Authorization: Bearer {server.token}\r\n"
+        f"POST {API}/jobs HTTP/1.1\r\n{host}Authorization: Bearer {server.tokens[0]}\r\n"
         "Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
     )
     waiting: dict[socket.socket, bytes] = {}

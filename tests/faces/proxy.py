@@ -5,6 +5,8 @@ import contextlib
 import socket
 import threading
 
+NOT_OURS = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
 
 @contextlib.contextmanager
 def proxying(listening, prefix, port):

@@ -30,9 +30,10 @@ class Served:
         return page
 
 
-def serve(home, token):
-    """Starts a studio, gives it, and ends it."""
+def serve(home, token, *further):
+    """Starts a studio with further words, gives it, and ends it."""
     words = [sys.executable, "-u", "-m", "zscape", "studio", home, "--no-browser", "--token", token]
+    words += further
     process = subprocess.Popen(
         [str(word) for word in words],
         stdout=subprocess.PIPE,
