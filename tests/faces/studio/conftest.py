@@ -65,7 +65,8 @@ def serving(app, studio, **placed):
     """A studio that listens, by its application; the port."""
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
-    server = uvicorn.Server(configured(Guard(app.app, place(port, **placed), studio.logins)))
+    where = app.app.state.place = place(port, **placed)
+    server = uvicorn.Server(configured(Guard(app.app, where, studio.logins)))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening])))
     thread.start()
     while not server.started:
