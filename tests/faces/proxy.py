@@ -56,9 +56,10 @@ def proxying(listening, prefix, port):
         await asyncio.gather(*left, return_exceptions=True)
         await asyncio.sleep(0)  # so that closed connections are seen off
 
-    server = loop.run_until_complete(asyncio.start_server(passed, sock=listening))
-    thread = threading.Thread(target=loop.run_forever)
+    thread = threading.Thread(target=loop.run_forever)  # the browser has a loop in this one
     thread.start()
+    starting = asyncio.start_server(passed, sock=listening)
+    server = asyncio.run_coroutine_threadsafe(starting, loop).result(10)
     try:
         yield f"http://{host}{prefix}"
     finally:
