@@ -15,32 +15,34 @@ def proxying(listening, prefix, port):
     loop = asyncio.new_event_loop()
 
     async def passed(reader, writer):
+        ways = [writer]
+        try:
+            await pass_on(reader, writer, ways)
+        finally:
+            for way in ways:
+                way.close()
+
+    async def pass_on(reader, writer, ways):
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         method, target, version = head[0].split(" ")
-        if target.startswith(prefix + "/"):
-            upgrade = any(line.lower().startswith("upgrade:") for line in head)
-            told = [f"{method} {target.removeprefix(prefix)} {version}", f"Host: 127.0.0.1:{port}"]
-            told += [f"X-Forwarded-Host: {host}", "X-Forwarded-Proto: http"]
-            told += [f"X-Forwarded-Prefix: {prefix}"]
-            told += [] if upgrade else ["Connection: close"]
-            cut = ("host:", "x-forwarded-", *(() if upgrade else ("connection:",)))
-            told += [line for line in head[1:] if not line.lower().startswith(cut)]
-            there, out = await asyncio.open_connection("127.0.0.1", port)
-            out.write("\r\n".join(told).encode("latin-1"))
-            both = {
-                asyncio.create_task(copy(reader, out)),
-                asyncio.create_task(copy(there, writer)),
-            }
-            _, left = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-            for task in left:
-                task.cancel()
-            await asyncio.gather(*left, return_exceptions=True)
-            out.close()
-        else:
-            writer.write(
-                b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-            )
-        writer.close()
+        if not target.startswith(prefix + "/"):
+            writer.write(NOT_OURS)
+            return
+        upgrade = any(line.lower().startswith("upgrade:") for line in head)
+        told = [f"{method} {target.removeprefix(prefix)} {version}", f"Host: 127.0.0.1:{port}"]
+        told += [f"X-Forwarded-Host: {host}", "X-Forwarded-Proto: http"]
+        told += [f"X-Forwarded-Prefix: {prefix}"]
+        told += [] if upgrade else ["Connection: close"]
+        cut = ("host:", "x-forwarded-", *(() if upgrade else ("connection:",)))
+        told += [line for line in head[1:] if not line.lower().startswith(cut)]
+        there, out = await asyncio.open_connection("127.0.0.1", port)
+        ways.append(out)
+        out.write("\r\n".join(told).encode("latin-1"))
+        both = [asyncio.create_task(way) for way in (copy(reader, out), copy(there, writer))]
+        _, left = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def copy(reader, writer):
         with contextlib.suppress(ConnectionError):
