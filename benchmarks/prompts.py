@@ -34,7 +34,7 @@ OPTIONS = {
     "patience": 0,
 }
 EPOCHS = 40
-PRIOR = {"steps": 16, "guidance": 8.0}
+PRIOR = {"steps": 16, "guidance": 4.0}
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,14 @@ def test_training_withholds_each_field_alone_and_all_of_them_as_often_as_said():
     assert float(fields.prod(1).mean()) == pytest.approx(everything, abs=0.01)
 
 
+def test_one_field_at_least_stays_where_not_all_may_go():
+    start = started(0.2)
+    gone = start.withheld(context(), whole=False).isnan()[:, :3].double()
+    assert not gone.prod(1).any()
+    alone = 0.2 - 0.2**3  # a row of which all would be gone keeps all
+    torch.testing.assert_close(gone.mean(0), torch.full((3,), alone).double(), atol=0.01, rtol=0)
+
+
 def test_what_is_not_withheld_is_as_it_was():
     shown = started(0.5).train()(context(), LIKE)
     there = ~shown.isnan()

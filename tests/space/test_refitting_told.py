@@ -46,6 +46,16 @@ def test_the_rate_falls_and_samples_are_of_the_class_asked_for(kind):
         assert (nearest.predict(255 * made.flatten(1)) == int(name)).mean() > 0.9
 
 
+def test_who_is_told_nothing_is_led_nowhere():
+    model = refitted("diffusion", 3.0).model
+    level, start = model.levels[0], model.start(None, torch.zeros(500))
+    drawn = []
+    for context in (start, start[:, :0]):
+        torch.manual_seed(0)
+        drawn.append(level.prior.forward(context).sample())
+    torch.testing.assert_close(drawn[0], drawn[1])
+
+
 def test_what_cannot_be_is_refused():
     with pytest.raises(SpecError, match=r"sees it \(diffusion or flow\), got 'mixture'"):
         refit_prior(told())

@@ -79,9 +79,15 @@ class Told(Start):
         state: Tensor = self.network(context).float()
         return state
 
-    def withheld(self, context: Tensor) -> Tensor:
-        """The same context `[B, F]`, parts of it nan at random, as training has it."""
+    def withheld(self, context: Tensor, *, whole: bool = True) -> Tensor:
+        """The same context `[B, F]`, parts of it nan at random, as training has it.
+
+        Args:
+            context: what is known.
+            whole: whether all of it may be withheld at once.
+        """
         # One number an example more than there are fields: the last withholds all of them.
         drawn = torch.rand(len(context), len(self.known) + 1, device=context.device) < self.drop
-        gone = (drawn[:, :-1] | drawn[:, -1:]).index_select(1, self.owners)
-        return context.masked_fill(gone, torch.nan)
+        gone, all_gone = drawn[:, :-1], drawn[:, -1:]
+        gone = gone | all_gone if whole else gone & ~gone.all(1, keepdim=True)
+        return context.masked_fill(gone.index_select(1, self.owners), torch.nan)

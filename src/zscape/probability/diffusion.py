@@ -52,7 +52,12 @@ class Diffusion(Conditional):
         steps: of Heun's method, from 4 to 64.
         guidance: how strongly the context leads: 0 not at all, 1 as learned, more exaggerates.
         dropout: share of the contexts that are left out in fitting.
+
+    `nothing`, `[features]`, is the context that says nothing, zeros at first. Guidance leads away
+    from what the network makes of it, so there must be one alone.
     """
+
+    nothing: Tensor
 
     def __init__(
         self,
@@ -69,14 +74,17 @@ class Diffusion(Conditional):
         self.source, self.network = source, network
         self.shape, self.features = shape, features
         self.steps, self.guidance, self.dropout = steps, guidance, dropout
+        self.register_buffer("nothing", torch.zeros(features))
 
     def forward(self, context: Tensor) -> "Carried":
         """The distribution of the code given what is known, `[..., features]`.
 
-        A context of size 0 or of zeros says nothing, and neither does any at guidance 0.
+        A context of size 0 or equal to `nothing` says nothing, and neither does any at guidance 0.
         """
         context = context[..., : self.features if self.guidance else 0]
         context = at_least_float32(context)
+        if context.shape[-1]:
+            context = context - self.nothing
         mixture, features = self.source.forward(context), context.shape[-1]
         led, guided = mixture.logits, features > 0 and self.guidance != 1
         # The source is fitted by itself, not through the flow, whose density needs gradients of z.
@@ -119,7 +127,7 @@ class Diffusion(Conditional):
                 noisy = mean + width * torch.randn_like(mean)
                 expected = mean + (spread / width).square() * (noisy - mean)
                 kept = torch.rand(len(mean), 1, device=mean.device) >= self.dropout
-                context = context[:, : self.features] * kept
+                context = (context[:, : self.features] - self.nothing) * kept
                 clean, chance = denoiser(noisy, noise, self.source.forward(context).logits)
                 rest = (expected - clean) / _scale(noise)
             found = self._network(noisy, time, noise, chance, context)

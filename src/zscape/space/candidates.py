@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from zscape.model.start import Told
 from zscape.networks import Encoder
 from zscape.probability import priors
 from zscape.probability.conditional import Conditional
@@ -25,6 +26,7 @@ ABSENT = -1e4  # log-weight of another class's component
 COMPONENTS, BY_CLASS = (1, 3, 10, 25, 50, 100), (1, 2, 5, 10, 20)
 SOURCES = COMPONENTS[:-1]  # a step of a diffusion costs as much as its components are many
 UPDATES = {"flow": 2_000, "diffusion": 4_000, "diagonal": 1_000, "vamp": 300, "tokens": 1_000}
+TOLD = 3  # times as many where a prior must learn what a model is told
 PACE = {"flow": 2e-3, "diffusion": 1e-3, "diagonal": 1e-2, "vamp": 1e-2, "tokens": 3e-3}
 BATCH = 512
 BATCHES = {"tokens": 64}
@@ -268,7 +270,8 @@ def _minimised(
     points: tuple[Tensor, Tensor],
     picking: Tensor,
 ) -> Iterator[Attempt]:
-    steps = task.updates or UPDATES[slot.kind]
+    usual = UPDATES[slot.kind] * (TOLD if isinstance(task.space.model.start, Told) else 1)
+    steps = task.updates or usual
     records = minimise(
         fitted,
         loss,

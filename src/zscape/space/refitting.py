@@ -120,12 +120,14 @@ def refitting(
         )
     names, ids = _classes(space, by)
     slot = checked(replace(slot, classes=names))
-    task = _task(space, ids, len(names), components=components, updates=updates, seed=seed)
+    fitted = {"components": components, "updates": updates, "seed": seed}
+    task = _task(space, ids, len(names), whole=kind == "flow", **fitted)
     if prior != AUTO:
         yield from FITS[prior](task, slot)
         return
     if sees:
         yield from fit_flow(task, slot)
+        task = _task(space, ids, 0, whole=False, **fitted)
         yield from fit_diffusion(task, replace(slot, kind="diffusion"))
         return
     mixtures = []
@@ -186,7 +188,9 @@ def draws_of(
     return found.codes, found.density
 
 
-def start_of(space: Space, places: Tensor, like: Tensor, *, withheld: bool = False) -> Tensor:
+def start_of(
+    space: Space, places: Tensor, like: Tensor, *, withheld: bool = False, whole: bool = True
+) -> Tensor:
     """Where the walks of kept items start: from what the model is told of them, `[N, ...]`.
 
     Args:
@@ -194,6 +198,7 @@ def start_of(space: Space, places: Tensor, like: Tensor, *, withheld: bool = Fal
         places: of N kept items.
         like: a tensor of N of the model's device.
         withheld: whether parts of it are left out at random, as in training.
+        whole: whether all of it may be at once.
 
     Raises:
         DataError: the space does not hold what its items were told.
@@ -207,7 +212,7 @@ def start_of(space: Space, places: Tensor, like: Tensor, *, withheld: bool = Fal
             "was made before that was kept. Train it again."
         )
     told = space.told[places]
-    return start(start.withheld(told) if withheld else told, like)
+    return start(start.withheld(told, whole=whole) if withheld else told, like)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,14 +233,12 @@ class _Inferred:
 
 
 @torch.inference_mode()
-def _inferred(
-    space: Space, places: Tensor, draws: int, seed: int, *, withheld: bool = False
-) -> _Inferred:
+def _inferred(space: Space, places: Tensor, draws: int, seed: int, **left_out: bool) -> _Inferred:
     codes, densities, shapes, starts, level = [], [], [], [], top(space.model)
     with seeded(STREAM + seed):
         for part in places.split(CHUNK):
             x = space.modality.prepare(space.items[part])
-            starts.append(start_of(space, part, x, withheld=withheld))
+            starts.append(start_of(space, part, x, **left_out))
             q = level.infer(starts[-1], space.model.encoder(x), level.prior.forward(starts[-1]))
             codes.append(q.sample((draws,)))
             densities.append(None if isinstance(q, Delta) else q.log_prob(codes[-1]))
@@ -251,16 +254,27 @@ def _inferred(
 
 
 def _task(
-    space: Space, ids: np.ndarray, classes: int, *, components: int, updates: int, seed: int
+    space: Space,
+    ids: np.ndarray,
+    classes: int,
+    *,
+    whole: bool,
+    components: int,
+    updates: int,
+    seed: int,
 ) -> Task:
+    """What is fitted; `whole`: whether now and then nothing is told, as a diffusion does itself."""
     with seeded(STREAM + seed):
         code_shape(space.model)
     fitting, picking, _ = parts(space, seed=seed)
     draws, sees = min(max(MOST_DRAWS // len(fitting), 1), 8), features_of(space.model) > 0
     # What is withheld differs from draw to draw, and with it where a walk starts.
     passes, at_once = (draws, 1) if sees else (1, draws)
-    found = [_inferred(space, fitting, at_once, seed + n, withheld=sees) for n in range(passes)]
-    apart = _inferred(space, picking[:MOST_PICKING], 1, seed + passes, withheld=sees)
+    found = [
+        _inferred(space, fitting, at_once, seed + n, withheld=sees, whole=whole)
+        for n in range(passes)
+    ]
+    apart = _inferred(space, picking[:MOST_PICKING], 1, seed + passes)
     z = torch.cat([each.codes.flatten(0, 1) for each in found])
     shift, scale = z.mean(0), z.std(0).clamp(min=1e-4)
     known = _one_hot(ids, classes)

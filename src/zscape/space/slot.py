@@ -309,6 +309,9 @@ def _diffusion(model: Model, slot: Slot, shape: tuple[int, ...]) -> Conditional:
         steps=slot.steps,
         guidance=slot.guidance,
     )
+    if isinstance(model.start, Told):
+        with torch.no_grad():
+            inner.nothing.copy_(model.start(None, inner.nothing[None])[0])
     return priors.Standardised(inner, shape)
 
 
