@@ -23,6 +23,7 @@ from benchmarks.skips import skipping
 from zscape.model.codes import Codes
 from zscape.recipes import Recipe
 from zscape.space.directions import Direction
+from zscape.space.edits import strength_to
 from zscape.space.space import encode_stored
 
 SIDE = 32
@@ -196,8 +197,8 @@ def reaching(found: Read, place: int, space: zs.Space, choosing: Faces, chooser:
     for wanted in (0, 1):
         those = before.part((right & (truth != wanted)).nonzero().flatten()[:TRYING])
         asked = torch.full((len(those.x),), float(wanted))
-        shares: dict[float, float] = {}
-        for reach in REACHES:
+        shares = {} if len(those.x) else {REACHES[0]: 1.0}
+        for reach in REACHES if len(those.x) else ():
             made = edited(space, those, replace(found, reaches=(reach, reach)), asked)
             shares[reach] = float((told(chooser, made)[:, place] == wanted).double().mean())
             if shares[reach] >= ENOUGH:
@@ -217,8 +218,18 @@ def edited(space: zs.Space, before: Seen, found: Read, wanted: Tensor) -> Tensor
 def _require_edit(space: zs.Space, face: Faces, found: Read, wanted: Tensor, made: Tensor) -> None:
     """Holds what was made of a face to what `zs.edit` makes of it."""
     far = found.strengths(space.encode(face.pictures).flat, wanted)
-    known = {"it": found.direction}
-    alone = zs.edit(space, face.pictures, {"it": float(far)}, directions=known)
+    name, side = found.direction.name, int(wanted)
+    asked = strength_to(
+        space,
+        face.pictures,
+        found.direction,
+        name,
+        ("no", "yes")[side],
+        reach=found.reaches[side],
+    )
+    assert abs(asked - float(far)) < 1e-3, "strength_to says otherwise"
+    known = {name: found.direction}
+    alone = zs.edit(space, face.pictures, {name: asked}, directions=known)
     assert torch.allclose(alone.x, made, atol=1e-4), "zs.edit says otherwise"
 
 
