@@ -163,6 +163,13 @@ def test_a_word_goes_to_where_the_side_that_is_asked_for_is_read(space):
         assert done.strengths == {"smile": strength_to(space, 3, found, "smile", word)}
         same = edit(space, 3, done.strengths, directions=known)
         assert torch.equal(same.x, done.x)
+    turned = replace(found, vector=-found.vector, readout=-found.readout)
+    for word in sides:
+        far, other = (strength_to(space, 3, d, "smile", word) for d in (found, turned))
+        assert other == pytest.approx(-far, abs=1e-5)
+    still = replace(found, vector=0 * found.vector)
+    with pytest.raises(SpecError, match="must move its own read-out"):
+        strength_to(space, 3, still, "smile", "yes")
     both = [edit(space, 3, {"smile": word}).strengths["smile"] for word in ("no", "yes")]
     assert both[0] <= 0 <= both[1] and both[0] < both[1]
 

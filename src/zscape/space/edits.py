@@ -103,7 +103,8 @@ def strength_to(
         reach: how far beyond the middle. What decodes badly flips later than it is read to flip.
 
     Raises:
-        SpecError: another word, an unknown name, or an attribute that has not two values.
+        SpecError: another word, an unknown name, an attribute that has not two values, or a
+            direction that does not move its read-out.
     """
     if word not in WORDS:
         raise SpecError(
@@ -118,10 +119,17 @@ def strength_to(
         )
     read = space.codes.flat @ direction.readout
     low, high = (float(read[torch.from_numpy(values == value)].mean()) for value in different)
-    side = WORDS[word]
-    goal = (low + high) / 2 + side * reach * (high - low) / 2
+    pace = float(direction.readout @ direction.vector)
+    if not pace > 0:
+        raise SpecError(
+            f"The direction of {name!r} must move its own read-out, and moves it by {pace:g}. "
+            "Find it again with find_direction."
+        )
+    # A direction of those without the property is read the other way round.
+    side = WORDS[word] if high > low else -WORDS[word]
+    goal = (low + high) / 2 + side * reach * abs(high - low) / 2
     left = goal - float(codes_of(space, thing).flat[0] @ direction.readout)
-    return side * max(side * left / float(direction.readout @ direction.vector), 0.0)
+    return side * max(side * left / pace, 0.0)
 
 
 def along(
