@@ -77,8 +77,10 @@ def edit(
     shift, far = torch.zeros_like(code.flat[0]), {}
     for name, asked in strengths.items():
         way = given[name] if name in given else unjudged(space, name)
-        is_word = isinstance(asked, str)
-        far[name] = strength_to(space, code, way, name, asked) if is_word else float(asked)
+        if isinstance(asked, str):
+            far[name] = strength_to(space, code, way, name, asked)
+        else:
+            far[name] = float(asked)
         shift = shift + far[name] * way.vector
     moved = code.like(code.flat + shift)
     before, x = along(space, thing, shift, (0.0, 1.0), keep_details=keep_details).split(1)
