@@ -13,23 +13,17 @@ import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits
 
 import zscape as zs
 from benchmarks.data import known_faces, smiling_faces
+from benchmarks.face_judges import as_if_independent, judge, told
 from benchmarks.figures import Figure, Settings, machine
 from benchmarks.likelihood import standard_error
-from zscape.modalities.modality import Modality
-from zscape.model.level import Flat
-from zscape.model.model import Decoder, Model
-from zscape.networks import decoder, encoder
-from zscape.objective.objective import Objective, Reconstruction, Sum
-from zscape.objective.rate import Rate
-from zscape.probability.likelihoods import GaussianOptimal
-from zscape.probability.posteriors import Gaussian
-from zscape.probability.priors import Standard
+from benchmarks.skips import skipping
+from zscape.model.codes import Codes
 from zscape.recipes import Recipe
 from zscape.space.directions import Direction
+from zscape.space.edits import strength_to
 from zscape.space.space import encode_stored
 
 SIDE = 32
@@ -38,10 +32,11 @@ EDITED = 500  # of those that judge
 NAMES = ("Smiling", "Eyeglasses", "Male", "Blond_Hair")
 OPTIONS = {"latent": 192, "beta": 0.1, "network": "conv"}
 TRAIN = {"epochs": 8, "patience": 0, "learning_rate": 5e-4, "schedule": "cosine"}
-REACHES = (0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0)  # tried, in the unit of `Read.half`
+REACHES = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0)  # tried, in the unit of `Read.half`
+TRYING = 200  # choosing faces that each reach is tried on
 ENOUGH = 0.92  # of the choosing faces are to flip, the smallest reach of which is taken
 AXES = 200  # of the floor
-STEPS, BATCH = 1_000, 128  # of the judge
+STEPS = 1_000  # of the judges
 STREAM = 0xFACE
 
 
@@ -91,39 +86,6 @@ class Faces:
         return Faces(mirrored, {name: np.tile(values, 2) for name, values in self.known.items()})
 
 
-def skipping(pictures: np.ndarray) -> Recipe:
-    """A recipe whose linear skips start at the principal components of these pictures."""
-    x = _batch(Faces(pictures, {})).flatten(1)
-    centre, total = x.mean(0), x.var(0, correction=0).sum()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(STREAM)
-        _, lengths, vectors = torch.pca_lowrank(x, q=min(256, len(x)), niter=3)
-    values = lengths.square() / len(x)
-
-    def skip_vae(
-        data: Modality, *, latent: int = 192, beta: float = 0.1, network: str = "conv"
-    ) -> tuple[Model, Objective]:
-        """VAE with linear skips around encoder and decoder."""
-        axes, spread = vectors[:, :latent], values[:latent].sqrt()
-        left = (total - values[:latent].sum()) / (len(centre) - latent)  # along each other axis
-        front = encoder(network, data.shape)
-        posterior = Gaussian(front.features + len(centre), latent)
-        with torch.no_grad():
-            posterior.linear.weight.zero_()
-            posterior.linear.weight[:latent, front.features :] = axes.T / spread[:, None]
-            posterior.linear.bias[:latent] = -(centre @ axes) / spread
-            posterior.linear.bias[latent:] = (beta * left / (beta * left + spread**2)).log()
-        body = _Summed(nn.Linear(latent, len(centre)), decoder(network, latent, data.shape))
-        with torch.no_grad():
-            body.linear.weight.copy_(axes * spread)
-            body.linear.bias.copy_(centre)
-        level = Flat("z", prior=Standard(latent), posterior=posterior)
-        model = Model(_Beside(front), [level], Decoder(body, GaussianOptimal(data.shape)))
-        return model, Sum(Reconstruction(), Rate(beta))
-
-    return skip_vae
-
-
 @dataclass(frozen=True, slots=True)
 class Read:
     """A direction and where the codes of training faces lie along its read-out.
@@ -170,52 +132,27 @@ def mean_difference(space: zs.Space, name: str) -> Read:
     return replace(plain, direction=replace(plain.direction, vector=vector))
 
 
-class _Beside(nn.Module):
-    """What a network says of a picture, and beside it the picture itself."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([self.network(x), x.flatten(-3)], -1)
-
-
-class _Summed(nn.Module):
-    """A linear map and what a network adds to it, at first nothing."""
-
-    def __init__(self, linear: nn.Linear, network: nn.Module) -> None:
-        super().__init__()
-        self.linear, self.network = linear, network
-        self.share = nn.Parameter(torch.zeros(()))
-
-    def forward(self, z: Tensor) -> Tensor:
-        added = self.network(z)
-        return self.linear(z).reshape(added.shape) + self.share * added
-
-
 def _judged(faces: Faces, settings: Settings, source: str) -> Iterator[Figure]:
     choosing, held_out, steps = (50, 100, 20) if settings.quick else (CHOOSING, HELD_OUT, STEPS)
     order = np.random.default_rng(settings.seed).permutation(len(faces))
     judging, known = faces.part(order[-held_out:]), faces.part(order[:-held_out])
     training, choosers = known.part(slice(None, -choosing)), known.part(slice(-choosing, None))
-    network = judge(known, steps=steps, seed=settings.seed)
-    right = (told(network, _batch(judging)) == judging.values()).double().mean(0)
+    network = judge(_batch(known), known.values(), steps=steps, seed=settings.seed)
     data = training.both_ways()
     looked = replace(zs.look(data.pictures), attributes=data.known)
     train = TRAIN | ({"epochs": 1} if settings.quick else {})
-    recipe = skipping(training.pictures)
+    recipe = skipping(_batch(training))
     spaces = {
         "": zs.fit(looked, recipe=recipe, seed=settings.seed, **OPTIONS, **train),
         "floor_pca_": untrained(looked, recipe, axes=40 if settings.quick else AXES),
     }
-    chooser = judge(training, steps=steps, seed=settings.seed + 1)
+    chooser = judge(_batch(training), training.values(), steps=steps, seed=settings.seed + 1)
     said = (
         f"{source} at {SIDE}x{SIDE}, {len(training):,} faces train with their mirror images, "
         f"{len(choosers):,} choose the reach by a network of their own, {len(judging):,} judge, "
-        f"seed {settings.seed}; judge: a convolutional network trained on the first two parts, "
-        f"{_shares(right)} right for {', '.join(faces.known)}; {machine()}"
+        f"seed {settings.seed}; judge: {_credentials(network, judging)}; {machine()}"
     )
+    yield from _of_a_shift(network, judging, said)
     ours = f"vae with linear skips that start at PCA, {OPTIONS}, {train}; {said}"
     pca = f"{AXES} principal components and nothing trained; {said}"
     for prefix, space, reading, how in (
@@ -230,55 +167,87 @@ def _judged(faces: Faces, settings: Settings, source: str) -> Iterator[Figure]:
         yield from _figures(prefix, space, found, judging, network, how)
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Pictures as a model sees them `[n, C, H, W]`, their codes, and what these decode to."""
+
+    x: Tensor
+    codes: Codes
+    decoded: Tensor
+
+    def part(self, rows: Tensor) -> "Seen":
+        """Some of them."""
+        return Seen(self.x[rows], self.codes[rows], self.decoded[rows])
+
+
+def seen(space: zs.Space, faces: Faces) -> Seen:
+    """Faces through a space."""
+    codes = space.encode(faces.pictures)
+    return Seen(_batch(faces), codes, space.decode_tensor(codes))
+
+
 def reaching(found: Read, place: int, space: zs.Space, choosing: Faces, chooser: nn.Module) -> Read:
-    """The same with the smallest reaches at which the chooser sees enough faces flip."""
+    """The same with the smallest reaches at which the chooser sees enough faces flip.
+
+    Where no reach is enough, that at which the most do.
+    """
     truth = choosing.values()[:, place]
     right = told(chooser, _batch(choosing))[:, place] == truth
-    reaches = []
+    before, reaches = seen(space, choosing), []
     for wanted in (0, 1):
-        faces = choosing.part((right & (truth != wanted)).nonzero().flatten()[:EDITED].numpy())
-        asked, reach = torch.full((len(faces),), float(wanted)), REACHES[0]
-        for reach in REACHES if len(faces) else ():
-            tried = replace(found, reaches=(reach, reach))
-            made = edited(space, faces, tried, asked)
-            if (told(chooser, made)[:, place] == wanted).double().mean() >= ENOUGH:
+        those = before.part((right & (truth != wanted)).nonzero().flatten()[:TRYING])
+        asked = torch.full((len(those.x),), float(wanted))
+        shares = {} if len(those.x) else {REACHES[0]: 1.0}
+        for reach in REACHES if len(those.x) else ():
+            made = edited(space, those, replace(found, reaches=(reach, reach)), asked)
+            shares[reach] = float((told(chooser, made)[:, place] == wanted).double().mean())
+            if shares[reach] >= ENOUGH:
                 break
-        reaches.append(reach)
+        reaches.append(max(shares, key=shares.__getitem__))
     return replace(found, reaches=(reaches[0], reaches[1]))
 
 
-def edited(space: zs.Space, faces: Faces, found: Read, wanted: Tensor) -> Tensor:
+def edited(space: zs.Space, before: Seen, found: Read, wanted: Tensor) -> Tensor:
     """Faces edited to what is wanted, `[n, C, H, W]`: what `zs.edit` makes of each, all at once."""
-    codes = space.encode(faces.pictures)
+    codes = before.codes
     far = found.strengths(codes.flat, wanted)
     moved = codes.like(codes.flat + far[:, None] * found.direction.vector)
-    made = _batch(faces) + space.decode_tensor(moved) - space.decode_tensor(codes)
-    return made.clamp(0, 1)
+    return (before.x + space.decode_tensor(moved) - before.decoded).clamp(0, 1)
 
 
 def _require_edit(space: zs.Space, face: Faces, found: Read, wanted: Tensor, made: Tensor) -> None:
     """Holds what was made of a face to what `zs.edit` makes of it."""
     far = found.strengths(space.encode(face.pictures).flat, wanted)
-    known = {"it": found.direction}
-    alone = zs.edit(space, face.pictures, {"it": float(far)}, directions=known)
+    name, side = found.direction.name, int(wanted)
+    asked = strength_to(
+        space,
+        face.pictures,
+        found.direction,
+        name,
+        ("no", "yes")[side],
+        reach=found.reaches[side],
+    )
+    assert abs(asked - float(far)) < 1e-3, "strength_to says otherwise"
+    known = {name: found.direction}
+    alone = zs.edit(space, face.pictures, {name: asked}, directions=known)
     assert torch.allclose(alone.x, made, atol=1e-4), "zs.edit says otherwise"
 
 
 def _changes(
     space: zs.Space, found: list[Read], faces: Faces, network: nn.Module
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """Of each attribute which faces flip in the eyes of the network, and which others move."""
-    before, truth = told(network, _batch(faces)), faces.values()
+    """Of each attribute which faces flip in the eyes of the network `[n]`, which others move."""
+    before, truth, through = told(network, _batch(faces)), faces.values(), seen(space, faces)
     flips, moves = [], []
     for place, one in enumerate(found):
         rows = (before[:, place] == truth[:, place]).nonzero().flatten()[:EDITED]
         wanted = 1 - truth[rows, place].float()
-        made = edited(space, faces.part(rows.numpy()), one, wanted)
+        made = edited(space, through.part(rows), one, wanted)
         _require_edit(space, faces.part(rows[:1].numpy()), one, wanted[:1], made[:1])
         changed = told(network, made) != before[rows]
         others = [other for other in range(len(found)) if other != place]
         flips.append(changed[:, place].double())
-        moves.append(changed[:, others].any(1).double())
+        moves.append(changed[:, others].double())
     return flips, moves
 
 
@@ -300,14 +269,55 @@ def _figures(
         f"x + decode(z + a v) - decode(z), a such that the read-out of the code lies so many ways "
         f"from the middle to the mean of the training faces there: {_told(found)} (to take away "
         f"and to add: the smallest of {REACHES} at which {ENOUGH:.0%} of the choosing faces flip, "
-        f"the judge not asked); others moved: any other of the attributes is judged otherwise "
-        f"than before; {said}"
+        f"the judge not asked); others moved: the share of the other attributes that are "
+        f"judged otherwise than before; any other moved: the share of faces with such a one; {said}"
     )
-    for word, values in (("flip_share", flips), ("others_moved_share", moves)):
-        if word == "flip_share" or len(names) > 1:
-            for place, name in enumerate(names):
-                yield _share(f"{prefix}{name}_{word}", [values[place]], how)
-            yield _share(f"{prefix}{word}_mean", values, f"mean over {', '.join(names)}; {how}")
+    for word, values in (("flip_share", flips), *_of_others(moves)):
+        for place, name in enumerate(names):
+            yield _share(
+                f"{prefix}{name}_{word}", [values[place]], f"{_which(moves, place, names)}{how}"
+            )
+        yield _share(f"{prefix}{word}_mean", values, f"mean over {', '.join(names)}; {how}")
+
+
+def _of_others(moves: list[Tensor]) -> list[tuple[str, list[Tensor]]]:
+    """Both ways to count which others moved of each face, `[n]`: the share of them, and any."""
+    if len(moves) == 1:
+        return []
+    shares, any_ = [moved.mean(1) for moved in moves], [moved.amax(1) for moved in moves]
+    return [("others_moved_share", shares), ("any_other_moved_share", any_)]
+
+
+def _which(moves: list[Tensor], place: int, names: list[str]) -> str:
+    """How often each of the others moved, as words."""
+    others = [name for name in names if name != names[place]]
+    shares = moves[place].mean(0).tolist()
+    told_of = [f"{name} {share:.1%}" for name, share in zip(others, shares, strict=True)]
+    return f"moved: {', '.join(told_of)}; " if others else ""
+
+
+def _of_a_shift(network: nn.Module, judging: Faces, said: str) -> Iterator[Figure]:
+    """What moves in the eyes of a judge where a face is not edited, but one pixel to the right."""
+    x = _batch(judging)[:EDITED]
+    changed = (told(network, x.roll(1, 3)) != told(network, x)).double()
+    number = changed.shape[1]
+    moves = [changed[:, [other for other in range(number) if other != k]] for k in range(number)]
+    for word, values in _of_others(moves):
+        what = f"{EDITED} held-out faces, shifted by one pixel and not edited; {said}"
+        yield _share(f"floor_shift_{word}_mean", values, what)
+
+
+def _credentials(network: nn.Module, judging: Faces) -> str:
+    """How often a judge is right: of faces as they come, and as if attributes were independent."""
+    truth = judging.values()
+    right = (told(network, _batch(judging)) == truth).double()
+    weight = as_if_independent(truth)
+    fair = (right * weight[:, None]).sum(0) / weight.sum()
+    return (
+        "a convolutional network trained on the first two parts, drawn as if the attributes were "
+        f"independent, asked of the face and its mirror image, {_shares(right.mean(0))} right for "
+        f"{', '.join(judging.known)} ({_shares(fair)} as if they were independent)"
+    )
 
 
 def _share(name: str, values: list[Tensor], said: str) -> Figure:
@@ -325,40 +335,6 @@ def untrained(looked: object, recipe: Recipe, *, axes: int) -> zs.Space:
     codes = encode_stored(model.eval(), looked.modality, x)
     kept = torch.arange(len(x))
     return zs.Space(model, looked.modality, codes, x, kept, attributes=dict(looked.attributes))
-
-
-def judge(faces: Faces, *, steps: int, seed: int) -> nn.Module:
-    """A network that tells attributes from pictures, logits `[n, A]`, trained on these faces."""
-    x, truth = _batch(faces), faces.values().float()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(STREAM + seed)
-        network = _network(x.shape[1], truth.shape[1])
-        optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=1e-2)
-        pace = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps)
-        for step in range(steps):
-            rows = torch.randint(len(x), (BATCH,))
-            seen = x[rows].roll(torch.randint(-1, 2, (2,)).tolist(), (2, 3))
-            seen = seen.flip(3) if step % 2 else seen
-            loss = binary_cross_entropy_with_logits(network(seen), truth[rows])
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            pace.step()
-    return network.eval().requires_grad_(False)
-
-
-def told(network: nn.Module, x: Tensor) -> Tensor:
-    """What the judge says of pictures `[n, C, H, W]`: bool `[n, A]`."""
-    return torch.cat([network(part) for part in x.split(500)]) > 0
-
-
-def _network(channels: int, attributes: int) -> nn.Module:
-    return nn.Sequential(
-        *(nn.Conv2d(channels, 32, 5, stride=2, padding=2), nn.SiLU()),
-        *(nn.Conv2d(32, 64, 3, stride=2, padding=1), nn.SiLU()),
-        *(nn.Conv2d(64, 128, 3, stride=2, padding=1), nn.SiLU(), nn.Flatten(), nn.Dropout(0.4)),
-        *(nn.Linear(128 * (SIDE // 8) ** 2, 128), nn.SiLU(), nn.Linear(128, attributes)),
-    )
 
 
 def _small(pictures: np.ndarray) -> np.ndarray:

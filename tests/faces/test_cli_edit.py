@@ -57,6 +57,18 @@ def test_every_edit_has_a_picture_of_its_own(digits, run, tmp_path):
     assert len(set(files)) == 3
 
 
+def test_yes_and_no_say_how_far_they_went(digits, run):
+    told = {}
+    for word in ("yes", "no"):
+        code, out, err = run("edit", digits, "#5", f"3={word}", "--json")
+        assert code == 0, err
+        told[word] = json.loads(out)
+        assert f"3-{word}" in told[word]["picture"]
+    assert told["no"]["strengths"]["3"] <= 0 <= told["yes"]["strengths"]["3"]
+    code, out, _ = run("edit", digits, "#5", "3=yes")
+    assert code == 0 and f"3 {told['yes']['strengths']['3']:+.2f} sd" in out
+
+
 def test_far_edits_are_warned_of(digits, run):
     code, _, err = run("edit", digits, "#5", "3=+30")
     assert code == 0 and "warning: the edit leaves the data" in err

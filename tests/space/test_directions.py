@@ -11,7 +11,7 @@ from zscape.modalities.image import Image
 from zscape.model.codes import Codes
 from zscape.recipes import vae
 from zscape.space.directions import find_direction, unsupervised_directions
-from zscape.space.edits import along, beyond_data, edit
+from zscape.space.edits import along, beyond_data, edit, strength_to
 from zscape.space.known import known_numbers
 from zscape.space.readouts import read_out
 from zscape.space.space import Space
@@ -146,6 +146,34 @@ def test_an_edit_moves_the_code_and_far_ones_are_warned_of(space):
     assert "leaves the data: 100.00%" in edit(space, 3, {"age": 9.0}).warning
 
 
+def test_a_word_goes_to_where_the_side_that_is_asked_for_is_read(space):
+    found = find_direction(space, "smile", apart_from=["height"])
+    read, has = space.codes.flat @ found.readout, torch.from_numpy(space.attributes["smile"] == 1)
+    sides = {"no": read[~has].mean(), "yes": read[has].mean()}
+    known = {"smile": found}
+    for word, wanted in sides.items():
+        far = strength_to(space, 3, found, "smile", word, reach=1.0)
+        outside = (read[3] - wanted) * (1 if word == "yes" else -1)
+        if outside >= 0:
+            assert far == 0.0
+        else:
+            moved = space.codes.flat[3] + far * found.vector
+            torch.testing.assert_close(moved @ found.readout, wanted, atol=1e-5, rtol=1e-4)
+        done = edit(space, 3, {"smile": word}, directions=known)
+        assert done.strengths == {"smile": strength_to(space, 3, found, "smile", word)}
+        same = edit(space, 3, done.strengths, directions=known)
+        assert torch.equal(same.x, done.x)
+    turned = replace(found, vector=-found.vector, readout=-found.readout)
+    for word in sides:
+        far, other = (strength_to(space, 3, d, "smile", word) for d in (found, turned))
+        assert other == pytest.approx(-far, abs=1e-5)
+    still = replace(found, vector=0 * found.vector)
+    with pytest.raises(SpecError, match="must move its own read-out"):
+        strength_to(space, 3, still, "smile", "yes")
+    both = [edit(space, 3, {"smile": word}).strengths["smile"] for word in ("no", "yes")]
+    assert both[0] <= 0 <= both[1] and both[0] < both[1]
+
+
 def test_how_far_out_a_code_lies_is_told_as_a_share(space):
     middle = space.codes.like(space.codes.flat.mean(0, keepdim=True))
     assert beyond_data(space, middle) == 0.0
@@ -172,6 +200,8 @@ def test_an_index_may_be_numpys(space):
         (lambda s: unsupervised_directions(s, method="tsne"), SpecError, "Unknown method 'tsne'"),
         (lambda s: unsupervised_directions(s, number=0), SpecError, "number must be at least 1"),
         (lambda s: edit(s, 3, {}), SpecError, "at least one direction"),
+        (lambda s: edit(s, 3, {"smile": "maybe"}), SpecError, "a number, 'yes' or 'no'"),
+        (lambda s: edit(s, 3, {"age": "yes"}), SpecError, "must have two values"),
         (lambda s: edit(s, 3, {"frown": 1}), SpecError, "Unknown attribute or class 'frown'"),
     ],
 )

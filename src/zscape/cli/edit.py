@@ -12,7 +12,7 @@ from zscape.cli.verbs import Folder, Item, Json, Out, Own, named, opened, result
 from zscape.errors import SpecError
 from zscape.modalities.found import printable
 from zscape.space.directions import Direction, find_direction, unsupervised_directions
-from zscape.space.edits import along
+from zscape.space.edits import WORDS, along
 from zscape.space.edits import edit as edited
 from zscape.space.known import known_numbers
 from zscape.space.space import Space
@@ -102,7 +102,10 @@ def edit(
     json: Json = False,
     recipe: Own = "",
 ) -> None:
-    """Change a thing along named directions, each in standard deviations of its property."""
+    """Change a thing along named directions, each in standard deviations of its property.
+
+    NAME=yes and NAME=no go just so far that it is read to have the property, or not to.
+    """
     trained = opened(study, recipe)
     space = trained.space()
     asked = _strengths(strengths)
@@ -111,33 +114,45 @@ def edit(
     done = edited(space, thing, asked, directions=kept, keep_details=not plain)
     if done.warning:
         tell(f"warning: {done.warning}")
-    record: dict[str, Any] = {"verb": "edit", "item": item_, "strengths": asked}
+    record: dict[str, Any] = {"verb": "edit", "item": item_, "strengths": done.strengths}
     record |= {"codes": done.codes.flat.tolist(), "beyond": done.beyond, "warning": done.warning}
     words = [f"{name}-{_written(strength)}" for name, strength in asked.items()]
     whole = len(space.modality.shape) == 3 and not plain  # else what the code does not hold is gone
     marks = ["as it is" if whole else "as made", "edited"]
     both, heads = torch.cat([done.before, done.x]), ("", marks)
     result = result_of(space, named("edit", item_, *words), both, record, columns=2, heads=heads)
-    leave(replace(result, lines=(" and ".join(marks),)), study, out=out, json=json)
+    leave(
+        replace(result, lines=(" and ".join(marks), _gone(done.strengths))),
+        study,
+        out=out,
+        json=json,
+    )
 
 
-def _written(strength: float) -> str:
+def _gone(strengths: dict[str, float]) -> str:
+    """How far an edit went, in a line."""
+    return ", ".join(f"{printable(name)} {far:+.2f}" for name, far in strengths.items()) + " sd"
+
+
+def _written(strength: float | str) -> str:
     """A strength in letters that a file may be called by, and another for each."""
-    return f"{strength:+g}".replace("+", "plus").replace("-", "minus").replace(".", "_")
+    told = strength if isinstance(strength, str) else f"{strength:+g}"
+    return told.replace("+", "plus").replace("-", "minus").replace(".", "_")
 
 
-def _strengths(words: tuple[str, ...]) -> dict[str, float]:
-    found = {}
+def _strengths(words: tuple[str, ...]) -> dict[str, float | str]:
+    found: dict[str, float | str] = {}
     for word in words:
-        name, equals, number = word.rpartition("=")
+        name, equals, asked = word.rpartition("=")
         try:
-            found[name] = float(number)
+            found[name] = asked if asked in WORDS else float(asked)
+            is_good = asked in WORDS or bool(np.isfinite(float(asked)))
         except ValueError:
-            equals = ""
-        if not equals or not np.isfinite(found[name]):
+            is_good = False
+        if not equals or not is_good:
             raise SpecError(
-                f"An edit must be NAME=STRENGTH, as 'smile=+2', got {printable(word)!r}. "
-                "'zscape directions STUDY' lists the names."
+                "An edit must be NAME=STRENGTH, as 'smile=+2', or NAME=yes or NAME=no, got "
+                f"{printable(word)!r}. 'zscape directions STUDY' lists the names."
             )
     return found
 

@@ -103,16 +103,16 @@ def find_direction(
     return _with_leakage(direction, space, known)
 
 
-def movement(space: Space, name: str) -> Tensor:
-    """The vector of a known property alone, `[D]`, without its evidence: `find_direction` has both.
+def unjudged(space: Space, name: str) -> Direction:
+    """The direction of a known property alone, without its evidence: `find_direction` has both.
 
     Raises:
         SpecError: an unknown name, or a property that the codes do not know.
         DataError: fewer than 5 examples on a side.
     """
     codes = space.codes.flat
-    values = known_numbers(space).numbers(name)
-    return _moved(codes, read_out(codes, values, name=name, folds=0), [])
+    own = read_out(codes, known_numbers(space).numbers(name), name=name, folds=0)
+    return Direction(name, _moved(codes, own, []), own.weights, None, own.measure, own.number)
 
 
 def unsupervised_directions(

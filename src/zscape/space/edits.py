@@ -10,10 +10,13 @@ from torch import Tensor
 
 from zscape.errors import SpecError
 from zscape.model.codes import Codes
-from zscape.space.directions import Direction, movement
+from zscape.space.directions import Direction, unjudged
+from zscape.space.known import known_numbers
 from zscape.space.space import Space, codes_of
 
 LEAST_VARIANCE = 1e-12  # of codes that are all the same
+WORDS = {"yes": 1, "no": -1}  # what a person may say in place of a strength
+REACH = 1.5  # ways from the middle of two sides to the mean of one, at which most things flip
 LEAVES = 0.999  # share of the data that lies nearer to the middle than an edit that is warned of
 
 
@@ -28,6 +31,7 @@ class Edited:
         codes: the code after the edit.
         beyond: share of the data whose codes lie nearer to the middle than the edited one.
         warning: a sentence where the edit left the data; else nothing.
+        strengths: how far it went along each direction.
     """
 
     things: Any
@@ -36,12 +40,13 @@ class Edited:
     codes: Codes
     beyond: float
     warning: str
+    strengths: dict[str, float]
 
 
 def edit(
     space: Space,
     thing: Any,
-    strengths: Mapping[str, float],
+    strengths: Mapping[str, float | str],
     *,
     directions: Mapping[str, Direction] | None = None,
     keep_details: bool = True,
@@ -54,12 +59,13 @@ def edit(
     Args:
         space: a space.
         thing: an index into the space's data, a code, or a thing.
-        strengths: by the name of a direction, attribute or class: `{"smile": 2, "glasses": -1}`.
+        strengths: by the name of a direction, attribute or class: `{"smile": 2, "glasses": -1}`;
+            "yes" or "no" goes just so far that it is read to have a class, or not: `strength_to`.
         directions: by name; what is not among them is found from what is known of the data.
         keep_details: of a picture; False: as it is decoded.
 
     Raises:
-        SpecError: no strength, or a name that is neither given nor known.
+        SpecError: no strength, a word that is none, or a name that is neither given nor known.
         DataError: no such item.
         ShapeError: not one thing.
 
@@ -68,14 +74,64 @@ def edit(
     if not strengths:
         raise SpecError("An edit must name at least one direction, got none. Say 'smile=2'.")
     given, code = directions or {}, codes_of(space, thing)
-    shift = torch.zeros_like(code.flat[0])
-    for name, strength in strengths.items():
-        vector = given[name].vector if name in given else movement(space, name)
-        shift = shift + strength * vector
+    shift, far = torch.zeros_like(code.flat[0]), {}
+    for name, asked in strengths.items():
+        way = given[name] if name in given else unjudged(space, name)
+        if isinstance(asked, str):
+            far[name] = strength_to(space, code, way, name, asked)
+        else:
+            far[name] = float(asked)
+        shift = shift + far[name] * way.vector
     moved = code.like(code.flat + shift)
     before, x = along(space, thing, shift, (0.0, 1.0), keep_details=keep_details).split(1)
     beyond = beyond_data(space, moved)
-    return Edited(space.modality.decode(x), x, before, moved, beyond, _warning(beyond))
+    return Edited(space.modality.decode(x), x, before, moved, beyond, _warning(beyond), far)
+
+
+def strength_to(
+    space: Space, thing: Any, direction: Direction, name: str, word: str, *, reach: float = REACH
+) -> float:
+    """How far a thing goes along a direction to be read to have a class ("yes") or not ("no").
+
+    Its read-out is to come from the middle of the means of both sides to `reach` times the way to
+    the mean of the side that is wanted: 1 is the mean itself. What lies farther already stays.
+
+    Args:
+        space: a space.
+        thing: an index into the space's data, a code, or a thing.
+        direction: along which it goes.
+        name: the class or attribute of two values that tells the sides apart.
+        word: "yes" or "no".
+        reach: how far beyond the middle. What decodes badly flips later than it is read to flip.
+
+    Raises:
+        SpecError: another word, an unknown name, an attribute that has not two values, or a
+            direction that does not move its read-out.
+    """
+    if word not in WORDS:
+        raise SpecError(
+            f"A strength must be a number, 'yes' or 'no', got {word!r}. Say {name}=+2 or {name}=no."
+        )
+    values = known_numbers(space).numbers(name)
+    different = np.unique(values[np.isfinite(values)])
+    if len(different) != len(WORDS):
+        raise SpecError(
+            f"{name!r} must have two values to be asked for by {word!r}, got {len(different):,}. "
+            f"Give a strength, as {name}=+2."
+        )
+    read = space.codes.flat @ direction.readout
+    low, high = (float(read[torch.from_numpy(values == value)].mean()) for value in different)
+    pace = float(direction.readout @ direction.vector)
+    if not pace > 0:
+        raise SpecError(
+            f"The direction of {name!r} must move its own read-out, and moves it by {pace:g}. "
+            "Find it again with find_direction."
+        )
+    # A direction of those without the property is read the other way round.
+    side = WORDS[word] if high > low else -WORDS[word]
+    goal = (low + high) / 2 + side * reach * abs(high - low) / 2
+    left = goal - float(codes_of(space, thing).flat[0] @ direction.readout)
+    return side * max(side * left / pace, 0.0)
 
 
 def along(
