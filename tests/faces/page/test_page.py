@@ -12,35 +12,40 @@ import zscape
 
 pytestmark = pytest.mark.slow
 
+HALF = 0.005  # the page has codes as half floats
 PIXELS = """canvas => Array.from(
   canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data)"""
 
 
-@pytest.mark.xfail(strict=False, reason="one frame is seen going out, and another code is shown")
 def test_the_slider_shows_what_the_library_decodes(visit, served):
     page = visit()
     map_of(page)
     page.goto(f"{page.url.split('#')[0]}#/traverse?i=7")
-    page.reload()
     sent = []
     page.on("websocket", lambda s: s.on("framesent", lambda frame: sent.append(frame)))
     page.reload()
     slider = page.get_by_role("slider", name="z").first
+    unit = int(slider.get_attribute("aria-label")[1:])
     slider.focus()
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("Backspace")
-    page.wait_for_timeout(1500)
-    asked = [frame for frame in sent if len(frame) == 8 + 4 * 8]
-    code = np.frombuffer(asked[-1], "<f4", 8, 8).copy()
     space = zscape.open(served.home / "digits")
-    decoded = np.asarray(space.decode(code[None]))[0].reshape(8, 8)
-    for _ in range(100):  # a busy machine answers late
-        drawn = page.get_by_test_id("decoded").locator("canvas").evaluate(PIXELS)
-        shown = np.array(drawn, np.uint8).reshape(8, 8, 4)[..., 0]
-        if np.array_equal(shown, decoded):
-            break
+    codes = space.codes.flat.numpy()
+    expected = codes[7].copy()
+    expected[unit] = codes[:, unit].mean()
+    asked, shown, decoded = expected, None, space.decode(expected[None])
+    for _ in range(300):  # what goes out last waits for the model, which may still be loading
+        frames = [frame for frame in sent if len(frame) == 8 + 4 * 8]
+        if frames and page.get_by_test_id("decoded").locator("canvas").count():
+            asked = np.frombuffer(frames[-1], "<f4", 8, 8).copy()
+            decoded = np.asarray(space.decode(asked[None]))[0].reshape(8, 8)
+            drawn = page.get_by_test_id("decoded").locator("canvas").evaluate(PIXELS)
+            shown = np.array(drawn, np.uint8).reshape(8, 8, 4)[..., 0]
+            if np.allclose(asked, expected, atol=HALF) and np.array_equal(shown, decoded):
+                break
         page.wait_for_timeout(100)
-    assert np.array_equal(shown, decoded)
+    np.testing.assert_allclose(asked, expected, atol=HALF)
+    np.testing.assert_array_equal(shown, decoded)
 
 
 def test_the_hover_card_asks_nothing_and_follows_the_point(visit):
