@@ -12,7 +12,7 @@ export interface About {
   version: string;
   ready: boolean;
   capabilities: { umap: boolean; train: boolean };
-  worker: { state: "starting" | "ready" | "lost"; last_ms: number | null };
+  worker: { state: "idle" | "starting" | "ready" | "lost"; last_ms: number | null };
 }
 
 export interface Card {
@@ -171,6 +171,19 @@ export interface Anomalies {
   total: number;
   items: { id: number; value: number; p: number | null }[];
   next: string | null;
+}
+
+export interface Blame {
+  name: string;
+  nats: number;
+  came: string;
+  expected: string;
+}
+
+export interface Explanation {
+  words: string;
+  blames: Blame[];
+  units: Blame[];
 }
 
 export interface Comparison {
