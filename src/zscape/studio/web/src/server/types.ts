@@ -158,7 +158,7 @@ export interface Measured {
   name: string;
   value: number | null;
   unit: string;
-  kind: string;
+  kind: Figure["kind"];
   error: number | null;
 }
 
@@ -187,8 +187,8 @@ export interface Explanation {
 }
 
 export interface Comparison {
-  groups: { name: string; studies: string[]; seeds: number[]; figures: Figure[] }[];
-  differences: { group: string; figures: Figure[] }[];
+  groups: { name: string; studies: string[]; seeds: number[]; figures: Measured[] }[];
+  differences: { group: string; figures: Measured[] }[];
   settings: Record<string, unknown[]>;
   same_items: boolean;
 }
