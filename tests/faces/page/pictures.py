@@ -16,15 +16,17 @@ COLOURS = 255  # of a picture: what is on the page has few
 
 def explore(page):
     """The map with an item open, the uncertainty of its code, and its card."""
-    box = map_of(page)
     page.get_by_label("Legend: label").wait_for()
-    page.mouse.click(*find_item(page, box))
+    page.mouse.click(*find_item(page, map_of(page)))
     page.get_by_role("heading", name="Item").wait_for()
-    page.keyboard.press("u")
+    page.get_by_label("How sure the codes are").click()
+    find_item(page, map_of(page))
 
 
 def traverse(page):
     """The sliders, one of them pulled, with its filmstrip."""
+    page.mouse.click(*find_item(page, map_of(page)))
+    page.get_by_role("heading", name="Item").wait_for()
     view(page, "Traverse")
     slider = page.get_by_role("slider", name="z").first
     slider.focus()
@@ -36,7 +38,7 @@ def traverse(page):
 def anomalies(page):
     """The strange ones, in the dark."""
     view(page, "Anomalies")
-    page.get_by_text("nats beyond the usual").first.wait_for()
+    page.get_by_text("nats beyond the usual").first.wait_for(timeout=20 * WAIT)
 
 
 PICTURES = {
@@ -62,8 +64,10 @@ def main(studies, folder):
             for name, (show, scheme) in PICTURES.items():
                 context = browser.new_context(viewport=SIZE, color_scheme=scheme)
                 context.set_default_timeout(4 * WAIT)
+                context.add_init_script("localStorage.setItem('zscape-hint', 'seen')")
                 page = studio.open(context.new_page())
                 map_of(page)
+                page.get_by_text("model ready").wait_for()
                 show(page)
                 keep(page, folder / f"studio-{name}.png")
                 context.close()

@@ -154,6 +154,16 @@ export interface Health {
   } | null;
 }
 
+/** A figure of a group minus that of the first, with a 95 % interval where there is one. */
+export interface Difference {
+  figure: string;
+  value: number | null;
+  low: number | null;
+  high: number | null;
+  unit: string;
+  how: string;
+}
+
 export interface Measured {
   name: string;
   value: number | null;
@@ -188,7 +198,7 @@ export interface Explanation {
 
 export interface Comparison {
   groups: { name: string; studies: string[]; seeds: number[]; figures: Measured[] }[];
-  differences: { group: string; figures: Measured[] }[];
+  differences: { group: string; figures: Difference[] }[];
   settings: Record<string, unknown[]>;
   same_items: boolean;
 }
