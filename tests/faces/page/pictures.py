@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import sync_playwright
 from tests.faces.page.conftest import CHROMIUM, FLAGS
-from tests.faces.page.hands import find_item, map_of, view
+from tests.faces.page.hands import find_item, map_of, until, view
 from tests.faces.page.serving import WAIT, serve
 
 SIZE = {"width": 1280, "height": 800}
@@ -50,7 +50,8 @@ PICTURES = {
 
 def keep(page, path):
     """A screenshot in few colours, which is a fifth of the bytes."""
-    page.wait_for_timeout(3000)
+    until(page, "[...document.images].every(one => one.naturalWidth)", 60)
+    page.wait_for_timeout(8000)  # sheets of thumbnails
     page.screenshot(path=path)
     with Image.open(path) as picture:
         picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
