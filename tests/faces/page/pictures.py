@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import sync_playwright
 from tests.faces.page.conftest import CHROMIUM, FLAGS
-from tests.faces.page.hands import find_item, map_of, until, view
+from tests.faces.page.hands import LEFT, RIGHT, find_item, lasso, map_of, until, view
 from tests.faces.page.serving import WAIT, serve
 
 SIZE = {"width": 1280, "height": 800}
@@ -35,16 +35,22 @@ def traverse(page):
     page.locator(".strip canvas").nth(8).wait_for()
 
 
-def anomalies(page):
-    """The strange ones, in the dark."""
-    view(page, "Anomalies")
-    page.get_by_text("nats beyond the usual").first.wait_for(timeout=20 * WAIT)
+def directions(page):
+    """A direction between two lassos, with its evidence, in the dark."""
+    for corners, end in ((LEFT, "A"), (RIGHT, "B")):
+        lasso(page, map_of(page), corners)
+        page.get_by_title(f"Make this selection end {end}").click()
+    page.get_by_role("button", name="Direction A to B").click()
+    page.get_by_placeholder("its name").fill("left to right")
+    page.get_by_role("button", name="Find the direction").click()
+    page.get_by_test_id("direction").first.wait_for()
+    page.locator(".strip canvas").nth(6).wait_for()
 
 
 PICTURES = {
     "explore": (explore, "light"),
     "traverse": (traverse, "light"),
-    "anomalies": (anomalies, "dark"),
+    "directions": (directions, "dark"),
 }
 
 
