@@ -12,35 +12,45 @@ import zscape
 
 pytestmark = pytest.mark.slow
 
+SMALL = """() => [...document.querySelectorAll("button, select, input, summary")]
+  .filter(one => one.offsetParent && one.type !== "checkbox")
+  .map(one => [one.ariaLabel || one.textContent.trim(), one.getBoundingClientRect()])
+  .filter(([, { width, height }]) => width < 27.5 || height < 27.5)
+  .map(([name, { width, height }]) => `${name}: ${width} x ${height}`)"""
+HALF = 0.005  # the page has codes as half floats
 PIXELS = """canvas => Array.from(
   canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data)"""
 
 
-@pytest.mark.xfail(strict=False, reason="one frame is seen going out, and another code is shown")
 def test_the_slider_shows_what_the_library_decodes(visit, served):
     page = visit()
     map_of(page)
     page.goto(f"{page.url.split('#')[0]}#/traverse?i=7")
-    page.reload()
     sent = []
     page.on("websocket", lambda s: s.on("framesent", lambda frame: sent.append(frame)))
     page.reload()
     slider = page.get_by_role("slider", name="z").first
+    unit = int(slider.get_attribute("aria-label")[1:])
     slider.focus()
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("Backspace")
-    page.wait_for_timeout(1500)
-    asked = [frame for frame in sent if len(frame) == 8 + 4 * 8]
-    code = np.frombuffer(asked[-1], "<f4", 8, 8).copy()
     space = zscape.open(served.home / "digits")
-    decoded = np.asarray(space.decode(code[None]))[0].reshape(8, 8)
-    for _ in range(100):  # a busy machine answers late
-        drawn = page.get_by_test_id("decoded").locator("canvas").evaluate(PIXELS)
-        shown = np.array(drawn, np.uint8).reshape(8, 8, 4)[..., 0]
-        if np.array_equal(shown, decoded):
-            break
+    codes = space.codes.flat.numpy()
+    expected = codes[7].copy()
+    expected[unit] = codes[:, unit].mean()
+    asked, shown, decoded = expected, None, space.decode(expected[None])
+    for _ in range(300):  # what goes out last waits for the model, which may still be loading
+        frames = [frame for frame in sent if len(frame) == 8 + 4 * 8]
+        if frames and page.get_by_test_id("decoded").locator("canvas").count():
+            asked = np.frombuffer(frames[-1], "<f4", 8, 8).copy()
+            decoded = np.asarray(space.decode(asked[None]))[0].reshape(8, 8)
+            drawn = page.get_by_test_id("decoded").locator("canvas").evaluate(PIXELS)
+            shown = np.array(drawn, np.uint8).reshape(8, 8, 4)[..., 0]
+            if np.allclose(asked, expected, atol=HALF) and np.array_equal(shown, decoded):
+                break
         page.wait_for_timeout(100)
-    assert np.array_equal(shown, decoded)
+    np.testing.assert_allclose(asked, expected, atol=HALF)
+    np.testing.assert_array_equal(shown, decoded)
 
 
 def test_the_hover_card_asks_nothing_and_follows_the_point(visit):
@@ -62,6 +72,61 @@ def test_the_hover_card_asks_nothing_and_follows_the_point(visit):
         after = card.bounding_box()
         assert after["y"] + after["height"] <= y + 13
     assert not [url for url in asked if "/api/" in url]
+
+
+def test_uncertainty_and_a_table_of_the_map_on_demand(visit):
+    page = visit()
+    box = map_of(page)
+    drawn = "document.querySelector('canvas.over').dataset.ellipses"
+    page.mouse.click(*find_item(page, box))
+    page.get_by_role("heading", name="Item").wait_for()
+    until(page, f"{drawn} === '0'")
+    page.keyboard.press("u")
+    until(page, f"{drawn} === '1'")
+    page.keyboard.press("u")
+    until(page, f"{drawn} === '0'")
+    lasso(page, box, LEFT)
+    page.get_by_role("button", name="The selected items as a table").click()
+    table = page.get_by_role("region", name="The selected items, table")
+    assert table.get_by_role("row").count() == 1 + min(selected(page), 200)
+
+
+def test_a_threshold_is_judged_by_what_is_known(visit):
+    page = visit()
+    map_of(page)
+    view(page, "Anomalies")
+    page.get_by_label("Known to be strange").select_option(label="label 8", timeout=90_000)
+    said = page.get_by_test_id("judged")
+    page.get_by_role("slider", name="threshold").fill("0")
+    until(page, "document.querySelector('[data-testid=judged]').innerText.includes('recall 100')")
+    assert "of 174" in said.inner_text()  # all eights that there are
+    page.get_by_text("nats beyond the usual").first.wait_for(timeout=90_000)
+
+
+def test_a_narrow_page_has_the_inspector_as_a_drawer(visit):
+    page = visit()
+    page.set_viewport_size({"width": 820, "height": 900})
+    page.reload()
+    box = map_of(page)
+    assert box["width"] > 700
+    drawer = page.get_by_role("complementary", name="Inspector")
+    assert drawer.count() == 0
+    page.mouse.click(*find_item(page, box))
+    page.get_by_role("heading", name="Item").wait_for()
+    assert map_of(page)["width"] == box["width"]
+    page.get_by_role("button", name="close the item").click()
+    page.get_by_role("button", name="close the inspector").click()
+    assert drawer.count() == 0
+
+
+def test_every_target_is_large_enough(visit):
+    page = visit()
+    map_of(page)
+    page.get_by_label("Legend: label").wait_for()
+    for name in ("Explore", "Traverse", "Anomalies", "Health", "Train", "Compare", "Export"):
+        view(page, name)
+        page.wait_for_timeout(500)
+        assert page.evaluate(SMALL) == [], name
 
 
 def test_a_selection_is_added_to_taken_from_undone_and_cleared(visit):

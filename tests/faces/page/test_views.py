@@ -75,6 +75,9 @@ def test_other_views(visit, shots, scheme, name, word):
     map_of(page)
     view(page, name)
     page.get_by_text(word).first.wait_for(timeout=90_000)
+    if name == "Compare":
+        page.get_by_role("row", name="ELBO").wait_for()
+        page.get_by_role("columnheader", name="difference").wait_for()
     keep(page, shots, name.lower(), scheme)
 
 

@@ -179,6 +179,18 @@ async def item(s: StudyId, i: ItemId, request: Request, here: Here) -> Response:
     return await here.read(request, here.studies.trained(s), "item", {"index": i})
 
 
+@router.get("/{s}/scales")
+async def scales(
+    s: StudyId,
+    request: Request,
+    here: Here,
+    items: Annotated[str, Query(pattern=r"^\d{1,9}(,\d{1,9}){0,63}$")],
+) -> Response:
+    """How sure the codes of some items are."""
+    numbers = [int(part) for part in items.split(",")]
+    return await here.read(request, here.studies.trained(s), "scales", {"numbers": numbers})
+
+
 @router.get("/{s}/items/{i}/{what}.png")
 async def item_picture(
     s: StudyId,

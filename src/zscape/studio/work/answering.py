@@ -29,6 +29,7 @@ CALLS: Mapping[str, Callable[..., Made]] = {
     "sheet": items.sheet,
     "item": items.item,
     "item_picture": items.item_picture,
+    "scales": items.scales,
     "decode": verbs.decode,
     "encode_picture": verbs.encode_picture,
     "encode_rows": verbs.encode_rows,

@@ -86,6 +86,17 @@ def item(opened: Opened, index: int) -> Made:
     return told(about)
 
 
+def scales(opened: Opened, numbers: list[int]) -> Made:
+    """Standard deviations of the posteriors of items, `[n, D]`; NaN where one has none to tell."""
+    space = opened.space
+    found = np.full((len(numbers), opened.latent), np.nan, np.float32)
+    for row, number in enumerate(numbers):
+        scale = _posterior(space, _original(space, opened.item(number)))["scale"]
+        if scale is not None:
+            found[row] = scale
+    return packed({"items": numbers}, {"scale": found})
+
+
 def item_picture(opened: Opened, index: int, what: str) -> Made:
     """An item as a picture: the original, the reconstruction, or their difference."""
     space, number = opened.space, opened.item(index)

@@ -5,6 +5,7 @@ import { contour, densityAt, measureDensity } from "../src/map/density";
 import { buildGrid, inOrder, nearest, step, stride, within } from "../src/map/grid";
 import { countMarks, fillOutline, rectangle, selectUnder } from "../src/map/lasso";
 import { CHOSEN, DIM, HIDDEN, mix, PLAIN, splat } from "../src/map/splat";
+import { ellipseAt } from "../src/map/ellipse";
 import { scattered } from "./random";
 
 const SIZE = { width: 200, height: 100 };
@@ -269,3 +270,39 @@ function inside(outline: { x: number; y: number }[], at: { x: number; y: number 
   }
   return odd;
 }
+
+describe("a posterior on the plane", () => {
+  it("has the standard deviations of two units that are the axes", () => {
+    const one = ellipseAt(
+      { x: 1, y: 2 },
+      [
+        [0, 1, 0],
+        [0, 0, 1],
+      ],
+      [9, 0.5, 2],
+    );
+    expect(one).toMatchObject({ x: 1, y: 2 });
+    expect(one.long).toBeCloseTo(2);
+    expect(one.short).toBeCloseTo(0.5);
+    expect(Math.abs(one.angle)).toBeCloseTo(Math.PI / 2);
+  });
+
+  it("is what a crowd drawn from it covers, on an oblique plane of other scale", () => {
+    const axes: [number[], number[]] = [
+      [2 * 0.6, 2 * 0.8, 0],
+      [-0.8, 0.6, 0],
+    ];
+    const scale = [1, 3, 5];
+    const one = ellipseAt({ x: 0, y: 0 }, axes, scale);
+    // Variance along its longer axis: c' C c with C the covariance of the two coordinates.
+    const across = axes[0].map((v) => v / 4);
+    const c = [Math.cos(one.angle), Math.sin(one.angle)];
+    const along = scale.reduce(
+      (sum, s, d) => sum + (s * (c[0] * across[d] + c[1] * axes[1][d])) ** 2,
+      0,
+    );
+    expect(one.long ** 2).toBeCloseTo(along);
+    const determinant = one.long * one.short; // 1 * 3 over the scale of the first axis
+    expect(determinant).toBeCloseTo(1.5);
+  });
+});

@@ -24,6 +24,7 @@ export const KEYS: { where: string; keys: [string, string][] }[] = [
       ["Shift + drag", "lasso, whatever the tool"],
       ["Ctrl / Alt + lasso", "add to, take from the selection"],
       ["T", "pictures on the map"],
+      ["U", "how sure the codes are, as ellipses"],
       ["F", "fade or filter what is not selected"],
       ["0  +  −", "see everything, zoom"],
       ["Arrows", "pan"],

@@ -6,6 +6,7 @@ import { css } from "./colours";
 import { contour, type Density } from "./density";
 import type { Colouring } from "./look";
 import { placePictures } from "./declutter";
+import type { Ellipse } from "./ellipse";
 import type { Grid } from "./grid";
 import type { Sheets } from "./sheets";
 
@@ -31,6 +32,7 @@ export interface Layers {
 }
 
 const LEVELS = [0.08, 0.25, 0.5];
+const ROUND = 2 * Math.PI;
 const RING = 8;
 const MOST_RINGS = 2000;
 
@@ -129,7 +131,7 @@ export class Overlay {
     const at = this.#at(place.x, place.y);
     const context = this.#context;
     context.beginPath();
-    context.arc(at.x, at.y, radius, 0, 2 * Math.PI);
+    context.arc(at.x, at.y, radius, 0, ROUND);
     context.strokeStyle = colour;
     context.lineWidth = width;
     context.stroke();
@@ -149,7 +151,7 @@ export class Overlay {
     const at = this.#at(mark.x, mark.y);
     const context = this.#context;
     context.beginPath();
-    context.arc(at.x, at.y, 10, 0, 2 * Math.PI);
+    context.arc(at.x, at.y, 10, 0, ROUND);
     context.fillStyle = mark.name === "A" ? inks.a : inks.b;
     context.fill();
     context.lineWidth = 2;
@@ -162,6 +164,52 @@ export class Overlay {
     context.fillText(mark.name, at.x, at.y + 0.5);
   }
 
+  /** Posteriors: of a few one standard deviation and two, of many one, so that they stay apart. */
+  ellipses(ellipses: Ellipse[], colour: string): void {
+    const context = this.#context;
+    const few = ellipses.length <= 4;
+    context.strokeStyle = context.fillStyle = colour;
+    context.lineWidth = few ? 1.4 : 1;
+    for (const times of few ? [2, 1] : [1]) {
+      for (const one of ellipses) {
+        const at = this.#at(one.x, one.y);
+        const pixels = times * this.#camera.scale;
+        context.beginPath();
+        // The screen's y points down.
+        context.ellipse(at.x, at.y, one.long * pixels, one.short * pixels, -one.angle, 0, ROUND);
+        context.globalAlpha = few ? 0.06 : 0.015;
+        context.fill();
+        context.globalAlpha = few ? 1 / times ** 1.2 - 0.15 : 0.35;
+        context.stroke();
+      }
+    }
+    context.globalAlpha = 1;
+    this.#canvas.dataset.ellipses = String(ellipses.length);
+  }
+
+  /** Lines from where items lay to where they lie, with a dot at where they lay. */
+  drifts(drifts: [Place, Place][], inks: Inks): void {
+    const context = this.#context;
+    const strong = drifts.length < 20;
+    context.strokeStyle = inks.accent;
+    context.fillStyle = inks.accent;
+    context.lineWidth = strong ? 2 : 1;
+    context.globalAlpha = strong ? 0.9 : 0.4;
+    for (const [from, to] of drifts) {
+      const start = this.#at(from.x, from.y),
+        end = this.#at(to.x, to.y);
+      context.beginPath();
+      context.moveTo(start.x, start.y);
+      context.lineTo(end.x, end.y);
+      context.stroke();
+      context.beginPath();
+      context.arc(start.x, start.y, strong ? 3.5 : 2, 0, ROUND);
+      context.fill();
+    }
+    context.globalAlpha = 1;
+    this.#canvas.dataset.drifts = String(drifts.length);
+  }
+
   /** A cross hair where one stands. */
   cross(place: Place, inks: Inks): void {
     const at = this.#at(place.x, place.y);
@@ -171,7 +219,7 @@ export class Overlay {
       [inks.accent, 2],
     ] as const) {
       context.beginPath();
-      context.arc(at.x, at.y, 7, 0, 2 * Math.PI);
+      context.arc(at.x, at.y, 7, 0, ROUND);
       for (const [dx, dy] of [
         [1, 0],
         [-1, 0],

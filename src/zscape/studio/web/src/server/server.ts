@@ -49,6 +49,8 @@ export const server = {
   sheetUrl: (s: string, size: number, sheet: number, content: string) =>
     url(of(s, `thumbs/${size}/${sheet}.webp?v=${content.slice(0, 16)}`)),
   item: (s: string, i: number) => get<t.Item>(of(s, `items/${i}`)),
+  scales: (s: string, items: number[]) =>
+    getPacked<{ items: number[] }>(of(s, `scales?items=${items.join(",")}`)),
   itemUrl: (s: string, i: number, what: "original" | "reconstruction" | "error") =>
     url(of(s, `items/${i}/${what}.png`)),
 
@@ -91,6 +93,7 @@ export const server = {
   health: (s: string) => get<t.Health>(of(s, "health")),
   anomalies: (s: string, score: string, cursor: string, limit = 100) =>
     get<t.Anomalies>(of(s, `anomalies?${query({ score, cursor, limit: String(limit) })}`)),
+  explanation: (s: string, i: number) => get<t.Explanation>(of(s, `items/${i}/explanation`)),
   compare: (a: string, b: string) => get<t.Comparison>(`compare?${query({ a, b })}`),
 
   select: (s: string, marks: Bytes, name = "") =>

@@ -12,7 +12,7 @@ export interface About {
   version: string;
   ready: boolean;
   capabilities: { umap: boolean; train: boolean };
-  worker: { state: "starting" | "ready" | "lost"; last_ms: number | null };
+  worker: { state: "idle" | "starting" | "ready" | "lost"; last_ms: number | null };
 }
 
 export interface Card {
@@ -154,11 +154,21 @@ export interface Health {
   } | null;
 }
 
+/** A figure of a group minus that of the first, with a 95 % interval where there is one. */
+export interface Difference {
+  figure: string;
+  value: number | null;
+  low: number | null;
+  high: number | null;
+  unit: string;
+  how: string;
+}
+
 export interface Measured {
   name: string;
   value: number | null;
   unit: string;
-  kind: string;
+  kind: Figure["kind"];
   error: number | null;
 }
 
@@ -173,9 +183,22 @@ export interface Anomalies {
   next: string | null;
 }
 
+export interface Blame {
+  name: string;
+  nats: number;
+  came: string;
+  expected: string;
+}
+
+export interface Explanation {
+  words: string;
+  blames: Blame[];
+  units: Blame[];
+}
+
 export interface Comparison {
-  groups: { name: string; studies: string[]; seeds: number[]; figures: Figure[] }[];
-  differences: { group: string; figures: Figure[] }[];
+  groups: { name: string; studies: string[]; seeds: number[]; figures: Measured[] }[];
+  differences: { group: string; figures: Difference[] }[];
   settings: Record<string, unknown[]>;
   same_items: boolean;
 }

@@ -206,7 +206,7 @@ class Studio {
     } catch {
       return; // the banner says that the server is gone
     }
-    if (this.about.worker.state === "starting") setTimeout(() => void this.#readAbout(), AGAIN);
+    if (this.about.worker.state !== "ready") setTimeout(() => void this.#readAbout(), AGAIN);
   }
 
   #write(quietly: boolean): void {

@@ -1,0 +1,38 @@
+import { describe, expect, it } from "vitest";
+import { findStrange, kindsOf } from "../src/views/strange";
+
+describe("a threshold against what is known to be strange", () => {
+  const scores = [1, 2, 3, 4, 5, NaN, 6];
+  const groups = [0, 0, 1, 0, 1, 1, -1];
+
+  it("counts those that have a score and a group", () => {
+    const found = findStrange(scores, groups, 1, 2.5);
+    expect(found).toMatchObject({ hits: 2, above: 3, strange: 2, recall: 1 });
+    expect(found.precision).toBeCloseTo(2 / 3);
+    expect(found.base).toBeCloseTo(2 / 5);
+  });
+
+  it("says nothing of none", () => {
+    expect(findStrange(scores, groups, 1, 99).precision).toBeNull();
+    expect(findStrange(scores, groups, 7, 0).recall).toBeNull();
+    expect(findStrange([], [], 0, 0).base).toBeNull();
+  });
+
+  it("offers the groups of columns of groups, but for the part of the data", () => {
+    const column = { unit: "", group: "label" } as const;
+    const kinds = kindsOf([
+      { ...column, id: "label", name: "label", kind: "category", classes: ["0", "1"] },
+      { ...column, id: "a", name: "age", kind: "number", classes: null },
+      { ...column, id: "p", name: "part", kind: "category", classes: ["x", "y"], group: "part" },
+    ]);
+    expect(kinds).toEqual([
+      {
+        title: "label",
+        kinds: [
+          { column: "label", group: 0, name: "0" },
+          { column: "label", group: 1, name: "1" },
+        ],
+      },
+    ]);
+  });
+});
