@@ -64,6 +64,8 @@ def test_records_say_what_happened():
     assert last.share == 1.0
     assert last.parts["elbo"] == pytest.approx(-last.parts["distortion"] - last.parts["rate"])
     assert 0 <= last.parts["active"] <= 2
+    each = [last.parts[f"validation_rate_unit_{unit}"] for unit in range(2)]
+    assert sum(each) == pytest.approx(last.parts["validation_rate"], abs=1e-4)
     assert all(math.isfinite(record.loss) for record in records)
 
 

@@ -13,6 +13,7 @@ from zscape.objective.objective import Objective
 from zscape.study.training.batches import as_batch
 
 ACTIVE = 0.01  # nats above which a unit counts as used
+EACH = 64  # units at most whose rates are told one by one
 
 
 @torch.no_grad()
@@ -25,6 +26,8 @@ def measure(
     device: str = "cpu",
 ) -> dict[str, float]:
     """Validation figures, in nats per example, and how many units are active.
+
+    Of up to 64 units the rate of each is told as well, as `validation_rate_unit_0` and so on.
 
     `validation_loss` is the negative ELBO, one draw per example, or the objective where the rate
     is undefined. The noise is the same at every call, so that epochs can be compared.
@@ -43,7 +46,11 @@ def measure(
     model.train(training)
     figures = {f"validation_{name}": total / count for name, total in sums.items()}
     if units:
-        figures["active"] = float((torch.stack(units).sum(0) / count > ACTIVE).sum())
+        rates = torch.stack(units).sum(0) / count
+        figures["active"] = float((rates > ACTIVE).sum())
+        if len(rates) <= EACH:
+            told = enumerate(rates.tolist())
+            figures |= {f"validation_rate_unit_{unit}": rate for unit, rate in told}
     return figures
 
 

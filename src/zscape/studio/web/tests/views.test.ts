@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { unitRates } from "../src/charts/unitRates";
 import { findStrange, kindsOf } from "../src/views/strange";
 
 describe("a threshold against what is known to be strange", () => {
@@ -34,5 +35,30 @@ describe("a threshold against what is known to be strange", () => {
         ],
       },
     ]);
+  });
+});
+
+describe("rates of units over training", () => {
+  const told = (step: number, ...rates: number[]) => {
+    const parts = Object.fromEntries(rates.map((r, k) => [`validation_rate_unit_${k}`, r]));
+    return { step, epoch: 0, share: 0, loss: 0, parts, seconds: 0, note: "" };
+  };
+
+  it("puts the most informative at the end first, and passes over what was not measured", () => {
+    const found = unitRates([told(1, 0, 1), told(2), told(3, 2, 1), told(4, 3, 0.5)]);
+    expect(found.steps).toEqual([1, 3, 4]);
+    expect(found.rows).toEqual([
+      { unit: 0, rates: [0, 2, 3] },
+      { unit: 1, rates: [1, 1, 0.5] },
+    ]);
+  });
+
+  it("keeps the last of many times", () => {
+    const many = Array.from({ length: 25 }, (_, k) => told(k + 1, k));
+    expect(unitRates(many, 10).steps).toEqual([1, 4, 7, 10, 13, 16, 19, 22, 25]);
+  });
+
+  it("is empty where no unit is told", () => {
+    expect(unitRates([told(1)])).toEqual({ steps: [], rows: [] });
   });
 });
