@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d, pad
 
 from zscape.modalities.image import Image
 from zscape.space.space import Space, seeded
@@ -89,12 +88,17 @@ def soft(x: Tensor) -> Tensor:
 
 def blurred(x: Tensor) -> Tensor:
     """Pictures `[N, C, H, W]` blurred by about a pixel, as if the border went on."""
-    kernel = torch.tensor(BLUR) / sum(BLUR)
-    channels = x.shape[1]
-    edge = len(BLUR) // 2
-    across = kernel.view(1, 1, 1, -1).expand(channels, 1, 1, -1)
-    wide = pad(x, (edge, edge, edge, edge), mode="replicate")
-    return conv2d(conv2d(wide, across, groups=channels), across.mT, groups=channels)
+    down, across = (_blurring(side).to(x) for side in x.shape[2:])
+    # Products of matrices are some ten times as fast as convolutions of one channel.
+    return down @ (x @ across.mT)
+
+
+def _blurring(side: int) -> Tensor:
+    """What blurs a column of a picture, `[side, side]`."""
+    taps = torch.tensor(BLUR) / sum(BLUR)
+    offsets = torch.arange(len(BLUR)) - len(BLUR) // 2
+    places = (torch.arange(side)[:, None] + offsets).clamp(0, side - 1)
+    return torch.zeros(side, side).scatter_add(1, places, taps.expand(side, -1))
 
 
 def mean_distances(
