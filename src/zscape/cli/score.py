@@ -20,9 +20,15 @@ from zscape.errors import SpecError
 from zscape.modalities.found import printable
 from zscape.modalities.logs import Logs
 from zscape.modalities.modality import Pictures, Rows
-from zscape.space.beside import MEANINGS
-from zscape.space.calibration import require_threshold
-from zscape.space.explanations import WORTH_TELLING, Explanation, explanations
+from zscape.space.calibration import p_words, require_threshold
+from zscape.space.explanations import (
+    WORTH_TELLING,
+    Explanation,
+    Unseen,
+    explanations,
+    reason_of,
+    stored_of,
+)
 from zscape.space.pictures import captioned, grid, heat_tiles
 from zscape.space.scores import Scores, Scoring, scoring
 from zscape.space.space import Space, encode_stored
@@ -81,16 +87,20 @@ def score(
     spaces = [opened(folder, recipe).space() for folder in (study, *also)]
     space = spaces[0]
     if data == "-":
-        follow_input(space, threshold=share, parts=parts, idle=idle, json=json)
+        if also:
+            raise SpecError("--also must come with a file, got lines that come. Leave it out.")
+        follow_input(space, threshold=share, parts=parts, idle=idle, out=out, json=json)
         return
     raw = raw_like(space.modality, data) if data else None
-    stored = space.items if raw is None else space.modality.encode(raw.things)
     things = None if raw is None else raw.things
+    stored, unseen = (space.items, {}) if raw is None else stored_of(space, things)
     asked = {"parts": parts, "threshold": share, "seed": seed}
     scores = _done(scoring(spaces, things, **asked))  # type: ignore[arg-type]
     places = space.kept.tolist() if raw is None else range(len(scores))
     items = raw.names if raw is not None and raw.names else tuple(map(str, places))
-    why = _explained(space, stored, scores)
+    odd = () if raw is None else raw.texts.get("unseen line", ())
+    unseen = unseen or {n: [("line", line)] for n, line in enumerate(odd) if line}
+    why = _explained(space, stored, scores, unseen)
     if out is not None:
         write_file(out, _table(scores, items, why).encode())
     for note in scores.notes:
@@ -128,20 +138,23 @@ def _strangest(scores: Scores, number: int) -> list[int]:
     return found
 
 
-def _explained(space: Space, stored: Tensor, scores: Scores) -> dict[int, Explanation]:
+def _explained(
+    space: Space, stored: Tensor, scores: Scores, unseen: Unseen
+) -> dict[int, Explanation]:
     """Explanations of the things that are flagged or shown, by their places."""
     flagged = min(int(scores.flagged.sum()), MOST_REASONS)
     places = _strangest(scores, max(flagged, SHOWN))
-    return dict(zip(places, explanations(space, stored[places]), strict=True))
+    new = {k: unseen[n] for k, n in enumerate(places) if n in unseen}
+    return dict(zip(places, explanations(space, stored[places], new), strict=True))
 
 
 def _reason(scores: Scores, place: int, why: Why) -> str:
     """Why a thing is flagged, in words; nothing for those that are not."""
-    if not scores.flagged[place]:
-        return ""
-    meaning = MEANINGS[scores.leading[place]][1]
-    blamed = str(why[place]) if place in why else ""
-    return f"{meaning}: {blamed}" if blamed else meaning
+    return reason_of(scores.leading[place], why.get(place)) if scores.flagged[place] else ""
+
+
+def _p(scores: Scores, place: int) -> str:
+    return p_words(float(scores.p[place]), scores.normals)
 
 
 def _table(scores: Scores, items: tuple[str, ...], why: Why) -> str:
@@ -183,7 +196,7 @@ def _lines(scores: Scores, items: tuple[str, ...], why: Why, out: Path | None) -
     ]
     for n in _strangest(scores, min(count, SHOWN)):
         reason = printable(_reason(scores, n, why))
-        lines.append(f"  {printable(items[n])}  p {float(scores.p[n]):.2g}  {reason}")
+        lines.append(f"  {printable(items[n])}  p {_p(scores, n)}  {reason}")
     if count > SHOWN:
         lines.append(f"  and {count - SHOWN:,} more" + ("" if out else ", all of them with --out"))
     return (*lines, *([str(out)] if out else []))
@@ -224,7 +237,7 @@ def _blamed(places: list[int], scores: Scores, items: tuple[str, ...], why: Why)
     """A line for each cell that is blamed, the strangest things first."""
     cells = []
     for n in places:
-        head = (items[n], f"{float(scores.p[n]):.2g}", "yes" if scores.flagged[n] else "")
+        head = (items[n], _p(scores, n), "yes" if scores.flagged[n] else "")
         blames = [b for b in why[n].blames if b.nats >= WORTH_TELLING] or list(why[n].blames[:1])
         for blame in blames:
             cells.append((*head, blame.name, blame.came, blame.expected, f"{blame.nats:.1f}"))
