@@ -126,6 +126,7 @@ def test_a_reader_that_goes_away_ends_it(folder):
     [
         (["data", "{}/app.log", "--session", "("], "must be a regular expression"),
         (["data", "{}/app.log", "--session", "a", "--window", "3"], "in one way"),
+        (["data", "{}/app.log", "--window", "0"], "at least 1 line or more than 0 seconds, got 0"),
         (["data", "digits", "--session", "a"], "are for files of log lines"),
         (["score", "{}/study", "{}/none.log"], "There must be a file"),
         (["fill", "{}/study", "{}/new.log"], "must have been trained with holes"),

@@ -20,7 +20,7 @@ from zscape.modalities.columns import (
     require_constant,
 )
 from zscape.modalities.extras import pandas
-from zscape.modalities.found import Found, counted, listed
+from zscape.modalities.found import Found, counted, listed, number_words
 from zscape.modalities.modality import Modality, Rows
 
 
@@ -208,4 +208,5 @@ def _name(name: Any) -> str | int:
 
 
 def _cell_words(cell: Any) -> str:
-    return f"{cell:.4g}" if isinstance(cell, float) else str(cell)
+    is_number = isinstance(cell, int | float) and not isinstance(cell, bool)
+    return number_words(cell) if is_number else str(cell)
