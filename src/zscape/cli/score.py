@@ -2,8 +2,10 @@
 
 import csv
 import io
+import math
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,6 +37,7 @@ from zscape.space.space import Space, encode_stored
 from zscape.space.tables import table_picture
 from zscape.study.data import raw_like
 from zscape.study.following import IDLE
+from zscape.study.intake.sources import Raw
 from zscape.study.storage.folder import write_file
 
 MOST_REASONS = 1_000  # flagged things that are told why, the strangest first
@@ -87,19 +90,16 @@ def score(
     spaces = [opened(folder, recipe).space() for folder in (study, *also)]
     space = spaces[0]
     if data == "-":
-        if also:
-            raise SpecError("--also must come with a file, got lines that come. Leave it out.")
+        _require_one(also)
         follow_input(space, threshold=share, parts=parts, idle=idle, out=out, json=json)
         return
     raw = raw_like(space.modality, data) if data else None
     things = None if raw is None else raw.things
-    stored, unseen = (space.items, {}) if raw is None else stored_of(space, things)
+    stored, unseen = (space.items, {}) if raw is None else _stored(space, raw)
     asked = {"parts": parts, "threshold": share, "seed": seed}
     scores = _done(scoring(spaces, things, **asked))  # type: ignore[arg-type]
     places = space.kept.tolist() if raw is None else range(len(scores))
     items = raw.names if raw is not None and raw.names else tuple(map(str, places))
-    odd = () if raw is None else raw.texts.get("unseen line", ())
-    unseen = unseen or {n: [("line", line)] for n, line in enumerate(odd) if line}
     why = _explained(space, stored, scores, unseen)
     if out is not None:
         write_file(out, _table(scores, items, why).encode())
@@ -111,6 +111,18 @@ def score(
     shown = _picture(space, stored, scores, items, why)
     lines = _lines(scores, items, why, out)
     leave(Result(words, shown, record, lines=lines), study, out=None, json=json)
+
+
+def _require_one(also: tuple[Path, ...]) -> None:
+    if also:
+        raise SpecError("--also must come with a file, got it with lines that come. Leave it out.")
+
+
+def _stored(space: Space, raw: Raw) -> tuple[Tensor, Unseen]:
+    """Things as they are stored, and what of them training never saw: cells, or a line of a log."""
+    stored, unseen = stored_of(space, raw.things)
+    lines = raw.texts.get("unseen line", ())
+    return stored, unseen or {n: [("line", line)] for n, line in enumerate(lines) if line}
 
 
 def _share(words: str) -> float:
@@ -215,8 +227,11 @@ def _picture(
     shown = space.modality.show(x)
     if isinstance(shown, Rows):
         rows = _blamed(places, scores, items, why)
-        wide = LONGEST_REASON if isinstance(space.modality, Logs) else 0
-        return lambda width: table_picture(rows, longest=wide)
+        if not isinstance(space.modality, Logs):
+            return lambda width: table_picture(rows)
+        said = " ".join(cell for row in rows.cells for cell in row)
+        told = replace(rows, legend=space.modality.named(said))
+        return lambda width: table_picture(told, longest=LONGEST_REASON)
     made = space.decode_tensor(encode_stored(space.model, space.modality, stored[places]))
     after = space.modality.show(made)
     assert isinstance(after, Pictures)
@@ -240,7 +255,10 @@ def _blamed(places: list[int], scores: Scores, items: tuple[str, ...], why: Why)
         head = (items[n], _p(scores, n), "yes" if scores.flagged[n] else "")
         blames = [b for b in why[n].blames if b.nats >= WORTH_TELLING] or list(why[n].blames[:1])
         for blame in blames:
-            cells.append((*head, blame.name, blame.came, blame.expected, f"{blame.nats:.1f}"))
+            cell = (blame.name, blame.came, blame.expected, f"{blame.nats:.1f}")
+            if math.isinf(blame.nats):
+                cell = (blame.name, blame.came, "never seen", "")
+            cells.append((*head, *cell))
             head = ("", "", "")
         if not blames:
             cells.append((*head, "", "", "", ""))
