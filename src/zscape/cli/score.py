@@ -85,12 +85,10 @@ def score(
 ) -> None:
     """Say how strange things are and why; what is flagged is decided from normals alone."""
     share = _share(threshold)
-    if out is not None and out.suffix.lower() != ".csv":
-        raise SpecError(f"--out must end in .csv here, got {printable(out.name)!r}. Rename it.")
+    _require_used(data, also, out)
     spaces = [opened(folder, recipe).space() for folder in (study, *also)]
     space = spaces[0]
     if data == "-":
-        _require_one(also)
         follow_input(space, threshold=share, parts=parts, idle=idle, out=out, json=json)
         return
     raw = raw_like(space.modality, data) if data else None
@@ -113,8 +111,10 @@ def score(
     leave(Result(words, shown, record, lines=lines), study, out=None, json=json)
 
 
-def _require_one(also: tuple[Path, ...]) -> None:
-    if also:
+def _require_used(data: str, also: tuple[Path, ...], out: Path | None) -> None:
+    if out is not None and out.suffix.lower() != ".csv":
+        raise SpecError(f"--out must end in .csv here, got {printable(out.name)!r}. Rename it.")
+    if also and data == "-":
         raise SpecError("--also must come with a file, got it with lines that come. Leave it out.")
 
 
