@@ -1,3 +1,4 @@
+import csv
 import json
 import os
 import signal
@@ -57,6 +58,39 @@ def test_lines_on_standard_input_are_judged(folder, capsys, monkeypatch):
     assert {session["name"] for session in found} == {"job-1007", "job-1012", "job-1020"}
     assert all(session["flagged"] and session["reason"] for session in found)
     assert "3 of 30 sessions flagged at 0.01" in captured.err
+    assert "25 held-out normals are few for a threshold of 0.01" in captured.err
+    assert all(0 < session["p"] <= 0.01 for session in found)
+
+
+def test_a_stream_writes_the_table_and_says_what_a_file_says(folder, capsys, monkeypatch):
+    told = {}
+    for words in (["-"], [f"{folder}/new.log"]):
+        table = folder / "told.csv"
+        with (folder / "new.log").open() as lines:
+            monkeypatch.setattr("sys.stdin", lines)
+            assert main(["score", f"{folder}/study", *words, "--out", str(table)]) == 0
+        out = capsys.readouterr().out.splitlines()
+        rows = csv.DictReader(table.read_text().splitlines())
+        told[words[0]] = (
+            {row["item"]: (row["flagged"], row["reason"]) for row in rows},
+            {line.strip() for line in out if "  p " in line},
+        )
+    one, other = told.values()
+    assert one == other and len(one[0]) == 30 and len(one[1]) == 3
+    assert "Disk failure while writing job-1012" in one[0]["job-1012"][1]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [([], "What came must hold lines of sessions"), (["--idle", "0"], "idle must be")],
+)
+def test_a_pipe_of_something_else_is_no_silence(folder, capsys, monkeypatch, words, said):
+    (folder / "people.csv").write_text("name,age\nann,3\n")
+    with (folder / "people.csv").open() as lines:
+        monkeypatch.setattr("sys.stdin", lines)
+        assert main(["score", f"{folder}/study", "-", *words]) in (64, 65)
+    err = capsys.readouterr().err
+    assert said in err and "0 of 0" not in err
 
 
 def started(folder, *words: str) -> subprocess.Popen[str]:
@@ -92,6 +126,7 @@ def test_a_reader_that_goes_away_ends_it(folder):
     [
         (["data", "{}/app.log", "--session", "("], "must be a regular expression"),
         (["data", "{}/app.log", "--session", "a", "--window", "3"], "in one way"),
+        (["data", "{}/app.log", "--window", "0"], "at least 1 line or more than 0 seconds, got 0"),
         (["data", "digits", "--session", "a"], "are for files of log lines"),
         (["score", "{}/study", "{}/none.log"], "There must be a file"),
         (["fill", "{}/study", "{}/new.log"], "must have been trained with holes"),

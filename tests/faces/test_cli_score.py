@@ -50,6 +50,23 @@ def test_rows_get_scores_p_values_and_reasons(studies, run, tmp_path):
     assert (studies / "r" / "pictures" / "score-new-1percent.png").stat().st_size > 1000
 
 
+def test_an_unseen_category_is_flagged_and_the_rest_is_scored(studies, run):
+    rng = np.random.default_rng(1)
+    for name, cities in (("c-train", "abab" * 20), ("c-new", "abxab")):
+        lines = [f"{rng.normal()},{city}" for city in cities]
+        (studies / f"{name}.csv").write_text("\n".join(["size,city", *lines]) + "\n")
+    words = ("--latent", "2", "--network", "mlp:8", "--epochs", "2", "--out", studies / "c")
+    assert run("train", studies / "c-train.csv", *words)[0] == 0
+    table = studies / "c.csv"
+    code, out, _ = run("score", studies / "c", studies / "c-new.csv", "--out", table)
+    assert code == 0 and "2  p <1e-9  city: 'x' was never seen in training" in out
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    assert len(rows) == 5 and rows[2]["flagged"] == "true" and float(rows[2]["p"]) > 0
+    words = ("encode", studies / "c", studies / "c-new.csv", "--out", studies / "codes")
+    code, _, err = run(*words)
+    assert code == 65 and "training did not see" in err
+
+
 def test_json_holds_what_the_table_does(studies, run):
     words = ("score", studies / "r", studies / "new.csv", "--threshold", "0.05", "--json")
     code, out, _ = run(*words)

@@ -92,4 +92,8 @@ def test_bad_ways_are_refused():
         cut_of(session="(")
     with pytest.raises(SpecError, match="at least 1 line"):
         cut_of(window=-1)
+    with pytest.raises(SpecError, match="at least 1 line or more than 0 seconds, got 0"):
+        cut_of(window=0)
+    with pytest.raises(SpecError, match="more than 0 seconds, got 0"):
+        cut_of(seconds=0.0)
     assert cut_of() == Cut(window=20)

@@ -22,6 +22,14 @@ def test_planted_templates_are_found():
     assert len(drain) == len(TEMPLATES)
 
 
+def test_digits_in_a_word_are_a_gap_of_it():
+    drain = Drain()
+    for number in (15, 582):
+        drain.event_of(f"login user{number} from 10.0.0.{number}")
+    assert drain.templates == ("login user<*> from <*>",)
+    assert Drain(("login user0 from <*>",), learns=False).event_of("login user7 from 1") == 0
+
+
 def test_words_that_vary_become_gaps():
     drain = Drain()
     events = [drain.event_of(f"session of user {name} was closed") for name in ("ann", "bob")]
@@ -48,6 +56,7 @@ def test_lines_that_share_too_little_are_of_two_templates():
         ("GET https://example.org/a?b=1 done", "GET <*> done"),
         ("open proxy.example.com:5070 through it", "open <*> through it"),
         ("class org.apache.Thing started", "class org.apache.Thing started"),
+        ("login user15 of v2b", "login user<*> of v<*>b"),
         ("temp is -3.5, not +7", "temp is <*>, not <*>"),
     ],
 )

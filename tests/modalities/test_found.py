@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from zscape.modalities.found import counted, listed, percent, place, printable
+from zscape.modalities.found import counted, listed, number_words, percent, place, printable
 
 
 def test_words():
@@ -15,6 +15,21 @@ def test_words():
     assert percent(0, 0) == "0 %"
     assert place(999) == "row 1,000 (index 999)"
     assert listed(list("abcdefg"), most=3) == "a, b, c and 4 more"
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (45049.7, "45,050"),
+        (-1234567, "-1,234,567"),
+        (9999.5, "10,000"),
+        (1998.0, "1998"),
+        (0.012345, "0.01235"),
+        (1e300, "1e+300"),
+    ],
+)
+def test_numbers_are_told_as_people_read_them(value, words):
+    assert number_words(value) == words
 
 
 @pytest.mark.parametrize("name", [b"caf\xe9.png", b"a\nb", "\u202egpj.exe".encode(), b"\x1b[31m"])

@@ -88,6 +88,14 @@ def test_the_central_session_is_a_possible_one():
     assert ((order > 0).sum(-1) == whole.sum(-1).clamp(max=LONGEST)).all()
 
 
+def test_the_central_session_is_never_empty():
+    said = sessions(stirred=0.0)
+    context = torch.full((3, said.features[0]), -3.0)  # centres of all counts far below a half
+    mean = said(context).mean
+    assert (mean[:, : said.events].round().sum(1) == 1).all()
+    assert ((mean[:, said.events :] > 0).sum(1) == 1).all()
+
+
 def test_events_in_their_usual_order_are_learned():
     torch.manual_seed(0)
     said = sessions(stirred=0.1)

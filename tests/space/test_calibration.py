@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from zscape.errors import DataError, SpecError
-from zscape.space.calibration import combine, require_threshold, surprise
+from zscape.space.calibration import combine, p_of, p_words, require_threshold, surprise
 
 
 def drawn(*shape, seed=0):
@@ -74,3 +74,19 @@ def test_too_few_normals_and_impossible_thresholds_are_refused():
         require_threshold(1)
     with pytest.raises(SpecError, match="At least one score"):
         combine({})
+
+
+def test_p_is_never_0_and_says_where_it_is_extrapolated():
+    normals = torch.tensor([1.0] * 80)  # whose scores fall off at once
+    found = surprise(normals, torch.tensor([1.0, 1.5, 2000.0]))
+    assert (p_of(found) > 0).all() and found[2] > 800
+    assert [p_words(p, 80) for p in p_of(found).tolist()] == ["1", "<1e-9", "<1e-9"]
+    assert p_words(0.2, 80) == "0.2" and p_words(1 / 81, 80) == "0.012"
+    assert p_words(0.0031, 80) == "~0.0031" and p_words(0.0031, 800) == "0.0031"
+
+
+def test_flagged_is_p_at_most_the_threshold():
+    normals, others = drawn(40, 1), drawn(500, 1, seed=1) * 2
+    found = combine({"a": (normals[:, 0], others[:, 0])})
+    for threshold in (0.2, 0.01, 1e-4):
+        assert torch.equal(found.flagged(threshold), p_of(found.surprise) <= threshold)

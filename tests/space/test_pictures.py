@@ -9,7 +9,7 @@ from PIL import Image
 from zscape.modalities.modality import Pictures, Rows
 from zscape.space.pictures import blocks, captioned, fit_tiles, grid, pairs, picture, png
 from zscape.space.scatter import COLOURS, DARK, class_colour, is_ring, scatter
-from zscape.space.tables import rows_text, table_picture
+from zscape.space.tables import beside, headed, joined, rows_text, table_picture
 
 
 def tiles(count, high=4, wide=4):
@@ -109,6 +109,30 @@ def test_tables_become_pictures():
 
 def test_an_empty_table_is_a_header():
     assert table_picture(Rows(("a",), ())).shape[0] == 29
+
+
+def test_what_short_names_mean_stands_below_a_table():
+    rows = Rows(("events",), (("E1 E2",),), (("E1", "a line"), ("E2", "x" * 99)))
+    assert rows_text(rows).splitlines()[2:] == ["E1: a line", "E2: " + "x" * 71 + "…"]
+    assert (
+        table_picture(rows).shape[0]
+        > 2 * 28 + table_picture(Rows(("events",), (("E1",),))).shape[0]
+    )
+    both = joined([rows, Rows(("events",), (("E3",),), (("E3", "y"), ("E1", "a line")))])
+    assert [name for name, _ in both.legend] == ["E1", "E2", "E3"]
+    assert headed(both, "way", ["a", "b"]).cells == (("a", "E1 E2"), ("b", "E3"))
+    assert headed(both, "way", ["a", "b"]).legend == both.legend
+    assert beside(rows, rows).cells == (("as it is", "E1 E2"), ("as made", "E1 E2"))
+
+
+def test_points_of_one_place_are_spread_by_their_number():
+    many, few = np.tile([[0.0, 0.0]], (300, 1)), np.tile([[10.0, 4.0]], (75, 1))
+    ink = (scatter(np.concatenate([many, few]), size=600, legend=False) < 200).any(2)
+    left, right = ink[:, :300].sum(), ink[:, 300:].sum()
+    assert 2.5 < left / right < 5
+    apart = np.random.default_rng(0).normal(size=(300, 2))
+    once = scatter(apart, size=300)
+    assert np.array_equal(once, scatter(apart, size=300, legend=False))  # nothing to be said
 
 
 def test_scatter_colours_points_by_class():

@@ -190,6 +190,22 @@ def test_an_unseen_mixture_of_cells_is_named_in_the_persons_words():
     assert int(why.blames[0].expected) < 10
 
 
+def test_a_category_that_training_never_saw_is_the_reason():
+    some = table_space()
+    rows = some.modality.decode(some.modality.prepare(some.items[:20]))
+    plain, kinds = score(some, rows), rows["kind"].astype(object)
+    kinds.iloc[7] = "Atlantis"
+    found = score(some, rows.assign(kind=kinds))
+    assert found.flagged[7] and found.p.argmin() == 7 and found.p[7] > 0
+    assert dict(found.unseen) == {7: [("kind", "Atlantis")]}
+    others = torch.arange(20) != 7
+    torch.testing.assert_close(found.surprise[others], plain.surprise[others])
+    why = explain(some, rows.assign(kind=kinds).iloc[7:8])
+    assert str(why).startswith("kind: 'Atlantis' was never seen in training")
+    with pytest.raises(DataError, match="of a category that training did not see"):
+        some.encode(rows.assign(kind=kinds))
+
+
 def test_it_repeats_leaves_randomness_alone_and_tells_how_far_it_is(space):
     before = torch.get_rng_state()
     first = score(space, drawn(5, 7))

@@ -6,7 +6,7 @@ import torch
 from tests.logs.written import log_of, normal_jobs, strange_jobs
 
 import zscape as zs
-from zscape.errors import SpecError
+from zscape.errors import DataError, SpecError
 from zscape.space.sessions import DOUBT, LEAST_SCALE, nats_of, reasons, seen, seen_of
 from zscape.study.following import follow, judge_of
 
@@ -108,7 +108,7 @@ def test_counts_never_seen_are_told(space, strange):
         if "Retry" in t
     )
     lines = [line for line in strange if "job-1020" in line]
-    told = next(reasons(space, seen_of(space), space.modality.encode([lines])))
+    told = next(reasons(space, seen_of(space), space.modality.encode([lines]), {}))
     assert any(
         f"`{retry}`" in words and "4 times, never more than once" in words for words, _ in told
     )
@@ -124,6 +124,27 @@ def test_a_stream_says_what_a_file_says(space, strange):
         space.modality.encode([[line for line in strange if s.name in line] for s in whole])
     )
     torch.testing.assert_close(scores.surprise.tolist(), [n for n, _ in nats], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(scores.p.tolist(), [s.p for s in whole], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("threshold", [0.2, 0.001])
+def test_flagged_is_p_at_most_the_threshold(space, strange, threshold):
+    judged = list(follow(space, [strange], threshold=threshold))
+    assert [s.flagged for s in judged] == [0 < s.p <= threshold for s in judged]
+    assert any(s.flagged for s in judged)
+
+
+def test_lines_of_no_session_are_refused_at_the_end(space):
+    with pytest.raises(DataError, match=r"got 2 lines and none that matches 'job-\\d\+'"):
+        list(follow(space, [["a,b"], ["1,2"]]))
+    with pytest.raises(SpecError, match="idle must be at least 1 line, got -5"):
+        follow(space, [], idle=-5)
+
+
+def test_a_session_that_comes_back_says_so(space, strange):
+    assert not any(s.again for s in follow(space, [strange]))
+    found = [s.name for s in follow(space, [strange], idle=3) if s.again]
+    assert found and set(found) <= {s.name for s in follow(space, [strange])}
 
 
 def test_idle_sessions_are_judged_before_the_end(space, strange):

@@ -93,8 +93,8 @@ def data(
     size: Annotated[int | None, Parameter(help="height and width of the pictures.")] = None,
     strict: Annotated[bool, Parameter(help="refuse any unreadable picture.", negative="")] = False,
     session: Annotated[str, Parameter(help="of a log: the id of a session, as a pattern.")] = "",
-    window: Annotated[int, Parameter(help="of a log: lines of a session.")] = 0,
-    seconds: Annotated[float, Parameter(help="of a log: seconds of a session.")] = 0.0,
+    window: Annotated[int | None, Parameter(help="of a log: lines of a session.")] = None,
+    seconds: Annotated[float | None, Parameter(help="of a log: seconds of a session.")] = None,
     json: Json = False,
 ) -> None:
     """List the built-in data, or look at data and say what is found; nothing is trained."""

@@ -2,8 +2,10 @@
 
 import csv
 import io
+import math
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,15 +22,22 @@ from zscape.errors import SpecError
 from zscape.modalities.found import printable
 from zscape.modalities.logs import Logs
 from zscape.modalities.modality import Pictures, Rows
-from zscape.space.beside import MEANINGS
-from zscape.space.calibration import require_threshold
-from zscape.space.explanations import WORTH_TELLING, Explanation, explanations
+from zscape.space.calibration import p_words, require_threshold
+from zscape.space.explanations import (
+    WORTH_TELLING,
+    Explanation,
+    Unseen,
+    explanations,
+    reason_of,
+    stored_of,
+)
 from zscape.space.pictures import captioned, grid, heat_tiles
 from zscape.space.scores import Scores, Scoring, scoring
 from zscape.space.space import Space, encode_stored
 from zscape.space.tables import table_picture
 from zscape.study.data import raw_like
 from zscape.study.following import IDLE
+from zscape.study.intake.sources import Raw
 from zscape.study.storage.folder import write_file
 
 MOST_REASONS = 1_000  # flagged things that are told why, the strangest first
@@ -76,21 +85,20 @@ def score(
 ) -> None:
     """Say how strange things are and why; what is flagged is decided from normals alone."""
     share = _share(threshold)
-    if out is not None and out.suffix.lower() != ".csv":
-        raise SpecError(f"--out must end in .csv here, got {printable(out.name)!r}. Rename it.")
+    _require_used(data, also, out)
     spaces = [opened(folder, recipe).space() for folder in (study, *also)]
     space = spaces[0]
     if data == "-":
-        follow_input(space, threshold=share, parts=parts, idle=idle, json=json)
+        follow_input(space, threshold=share, parts=parts, idle=idle, out=out, json=json)
         return
     raw = raw_like(space.modality, data) if data else None
-    stored = space.items if raw is None else space.modality.encode(raw.things)
     things = None if raw is None else raw.things
+    stored, unseen = (space.items, {}) if raw is None else _stored(space, raw)
     asked = {"parts": parts, "threshold": share, "seed": seed}
     scores = _done(scoring(spaces, things, **asked))  # type: ignore[arg-type]
     places = space.kept.tolist() if raw is None else range(len(scores))
     items = raw.names if raw is not None and raw.names else tuple(map(str, places))
-    why = _explained(space, stored, scores)
+    why = _explained(space, stored, scores, unseen)
     if out is not None:
         write_file(out, _table(scores, items, why).encode())
     for note in scores.notes:
@@ -101,6 +109,20 @@ def score(
     shown = _picture(space, stored, scores, items, why)
     lines = _lines(scores, items, why, out)
     leave(Result(words, shown, record, lines=lines), study, out=None, json=json)
+
+
+def _require_used(data: str, also: tuple[Path, ...], out: Path | None) -> None:
+    if out is not None and out.suffix.lower() != ".csv":
+        raise SpecError(f"--out must end in .csv here, got {printable(out.name)!r}. Rename it.")
+    if also and data == "-":
+        raise SpecError("--also must come with a file, got it with lines that come. Leave it out.")
+
+
+def _stored(space: Space, raw: Raw) -> tuple[Tensor, Unseen]:
+    """Things as they are stored, and what of them training never saw: cells, or a line of a log."""
+    stored, unseen = stored_of(space, raw.things)
+    lines = raw.texts.get("unseen line", ())
+    return stored, unseen or {n: [("line", line)] for n, line in enumerate(lines) if line}
 
 
 def _share(words: str) -> float:
@@ -128,20 +150,23 @@ def _strangest(scores: Scores, number: int) -> list[int]:
     return found
 
 
-def _explained(space: Space, stored: Tensor, scores: Scores) -> dict[int, Explanation]:
+def _explained(
+    space: Space, stored: Tensor, scores: Scores, unseen: Unseen
+) -> dict[int, Explanation]:
     """Explanations of the things that are flagged or shown, by their places."""
     flagged = min(int(scores.flagged.sum()), MOST_REASONS)
     places = _strangest(scores, max(flagged, SHOWN))
-    return dict(zip(places, explanations(space, stored[places]), strict=True))
+    new = {k: unseen[n] for k, n in enumerate(places) if n in unseen}
+    return dict(zip(places, explanations(space, stored[places], new), strict=True))
 
 
 def _reason(scores: Scores, place: int, why: Why) -> str:
     """Why a thing is flagged, in words; nothing for those that are not."""
-    if not scores.flagged[place]:
-        return ""
-    meaning = MEANINGS[scores.leading[place]][1]
-    blamed = str(why[place]) if place in why else ""
-    return f"{meaning}: {blamed}" if blamed else meaning
+    return reason_of(scores.leading[place], why.get(place)) if scores.flagged[place] else ""
+
+
+def _p(scores: Scores, place: int) -> str:
+    return p_words(float(scores.p[place]), scores.normals)
 
 
 def _table(scores: Scores, items: tuple[str, ...], why: Why) -> str:
@@ -183,7 +208,7 @@ def _lines(scores: Scores, items: tuple[str, ...], why: Why, out: Path | None) -
     ]
     for n in _strangest(scores, min(count, SHOWN)):
         reason = printable(_reason(scores, n, why))
-        lines.append(f"  {printable(items[n])}  p {float(scores.p[n]):.2g}  {reason}")
+        lines.append(f"  {printable(items[n])}  p {_p(scores, n)}  {reason}")
     if count > SHOWN:
         lines.append(f"  and {count - SHOWN:,} more" + ("" if out else ", all of them with --out"))
     return (*lines, *([str(out)] if out else []))
@@ -202,8 +227,11 @@ def _picture(
     shown = space.modality.show(x)
     if isinstance(shown, Rows):
         rows = _blamed(places, scores, items, why)
-        wide = LONGEST_REASON if isinstance(space.modality, Logs) else 0
-        return lambda width: table_picture(rows, longest=wide)
+        if not isinstance(space.modality, Logs):
+            return lambda width: table_picture(rows)
+        said = " ".join(cell for row in rows.cells for cell in row)
+        told = replace(rows, legend=space.modality.named(said))
+        return lambda width: table_picture(told, longest=LONGEST_REASON)
     made = space.decode_tensor(encode_stored(space.model, space.modality, stored[places]))
     after = space.modality.show(made)
     assert isinstance(after, Pictures)
@@ -224,10 +252,13 @@ def _blamed(places: list[int], scores: Scores, items: tuple[str, ...], why: Why)
     """A line for each cell that is blamed, the strangest things first."""
     cells = []
     for n in places:
-        head = (items[n], f"{float(scores.p[n]):.2g}", "yes" if scores.flagged[n] else "")
+        head = (items[n], _p(scores, n), "yes" if scores.flagged[n] else "")
         blames = [b for b in why[n].blames if b.nats >= WORTH_TELLING] or list(why[n].blames[:1])
         for blame in blames:
-            cells.append((*head, blame.name, blame.came, blame.expected, f"{blame.nats:.1f}"))
+            cell = (blame.name, blame.came, blame.expected, f"{blame.nats:.1f}")
+            if math.isinf(blame.nats):
+                cell = (blame.name, blame.came, "never seen", "")
+            cells.append((*head, *cell))
             head = ("", "", "")
         if not blames:
             cells.append((*head, "", "", "", ""))

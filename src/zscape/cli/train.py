@@ -121,8 +121,8 @@ def _own_parameters() -> list[inspect.Parameter]:
         flag("size", int | None, None, help="height and width that pictures are brought to."),
         flag("strict", bool, False, help="refuse a folder with any unreadable picture."),
         flag("session", str, "", help="of a log: the id of a session, as 'blk_-?\\d+'."),
-        flag("window", int, 0, help="of a log: lines of a session; 20 where nothing is said."),
-        flag("seconds", float, 0.0, help="of a log: seconds of a session."),
+        flag("window", int | None, None, help="of a log: lines of a session; else 20."),
+        flag("seconds", float | None, None, help="of a log: seconds of a session."),
         flag("json", bool, False, help="one JSON object on stdout, nothing else."),
     ]
 
@@ -138,8 +138,8 @@ def _train(
     size: int | None = None,
     strict: bool = False,
     session: str = "",
-    window: int = 0,
-    seconds: float = 0.0,
+    window: int | None = None,
+    seconds: float | None = None,
     json: bool = False,
     **settings: Any,
 ) -> None:
@@ -149,7 +149,8 @@ def _train(
         raise SpecError(f"--checkpoint-seconds must be at least 0, got {checkpoint_seconds}.")
     group = join(devices)
     if resume is not None:
-        looked = bool(label or size or strict or session or window or seconds)
+        cut = session or window is not None or seconds is not None
+        looked = bool(label or size or strict or cut)
         study = _resumed(resume, data, recipe, settings, out=out, looked=looked, group=group)
     else:
         cuts: dict[str, Any] = {"session": session, "window": window, "seconds": seconds}

@@ -21,7 +21,7 @@ from zscape.space.paths import traverse
 from zscape.space.pictures import captioned, grid, pairs
 from zscape.space.scatter import MOST_CLASSES, class_colour, class_name, scatter
 from zscape.space.space import Space, encode_stored
-from zscape.space.tables import table_picture
+from zscape.space.tables import beside, headed, table_picture
 from zscape.space.units import measuring_items
 from zscape.study.items import item, stored_item, write_things
 from zscape.study.spec import find_recipe
@@ -140,7 +140,7 @@ def traverse_(
     if isinstance(shown, Rows):
         steps_of = [f"{offset:+.1f}" for offset in way.offsets]
         marks = [f"{caption} {step}" for caption in captions for step in steps_of]
-        leave(_table(name, _headed(shown, "unit", marks), record), study, out=out, json=json)
+        leave(_table(name, headed(shown, "unit", marks), record), study, out=out, json=json)
         return
     result = Result(
         name,
@@ -195,7 +195,7 @@ def _across(
     name = named("sample", "over", over, *(f"{k}-{v}" for k, v in asked.items()))
     shown, marks = space.modality.show(x), [f"{over} {value}" for value in values]
     if isinstance(shown, Rows):
-        return _table(name, _headed(shown, over, [v for v in values for _ in range(n)]), record)
+        return _table(name, headed(shown, over, [v for v in values for _ in range(n)]), record)
     lines = (f"from top to bottom: {', '.join(marks)}",)
     return Result(name, lambda width: _traversal(shown, marks, n, width), record, lines=lines)
 
@@ -212,7 +212,7 @@ def result_of(
     """Things as a grid, or as rows with a column of heads before them."""
     shown = space.modality.show(x)
     if isinstance(shown, Rows):
-        return _table(name, shown if heads is None else _headed(shown, *heads), record)
+        return _table(name, shown if heads is None else headed(shown, *heads), record)
     tiles = shown.tiles
     return Result(name, lambda width: grid(tiles, columns=columns, width=width), record)
 
@@ -228,15 +228,7 @@ def _beside(
         above, below = before.tiles, after.tiles
         return Result(name, lambda width: pairs(above, below, width=width), record)
     assert isinstance(before, Rows) and isinstance(after, Rows)
-    both = zip(before.cells, after.cells, strict=True)
-    rows = Rows(before.columns, tuple(cells for pair in both for cells in pair))
-    marks = ["as it is", "as made"] * len(before.cells)
-    return _table(name, _headed(rows, "", marks), record)
-
-
-def _headed(rows: Rows, head: str, marks: list[str]) -> Rows:
-    cells = ((mark, *row) for mark, row in zip(marks, rows.cells, strict=True))
-    return Rows((head, *rows.columns), tuple(cells))
+    return _table(name, beside(before, after), record)
 
 
 def _traversal(shown: Pictures, captions: list[str], steps: int, width: int) -> np.ndarray:

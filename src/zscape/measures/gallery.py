@@ -3,12 +3,13 @@
 import numpy as np
 
 from zscape.measures.showcase import drawn_items, unlike_pairs
-from zscape.modalities.modality import Pictures
+from zscape.modalities.modality import Pictures, Rows
 from zscape.space.maps import map_codes
 from zscape.space.paths import interpolate_codes, traverse
 from zscape.space.pictures import captioned, pairs, picture, png, stack
 from zscape.space.scatter import scatter
 from zscape.space.space import Space, encode_stored
+from zscape.space.tables import beside, headed, joined, table_picture
 
 SEED, SHOWN, COLUMNS, STEPS = 0, 24, 12, 9
 MOST_POINTS = 20_000
@@ -23,10 +24,8 @@ def gallery(space: Space) -> dict[str, bytes]:
         "traverse": _traversal(space),
         "map": _map(space),
     }
-    ways = [interpolate_codes(space, a, b, steps=STEPS) for a, b in unlike_pairs(space)]
-    if ways:
-        shown = [space.modality.show(space.decode_tensor(way)) for way in ways]
-        drawn["interpolate"] = stack([picture(way, columns=STEPS) for way in shown], gap=0)
+    if ends := unlike_pairs(space):
+        drawn["interpolate"] = _ways(space, ends)
     return {verb: png(array) for verb, array in drawn.items()}
 
 
@@ -37,7 +36,21 @@ def _reconstructions(space: Space) -> np.ndarray:
     after = space.modality.show(space.decode_tensor(codes))
     if isinstance(before, Pictures) and isinstance(after, Pictures):
         return pairs(before.tiles, after.tiles, columns=COLUMNS)
-    return stack([picture(before), picture(after)])
+    assert isinstance(before, Rows) and isinstance(after, Rows)
+    return table_picture(beside(before, after))
+
+
+def _ways(space: Space, ends: list[tuple[int, int]]) -> np.ndarray:
+    ways = [interpolate_codes(space, a, b, steps=STEPS) for a, b in ends]
+    shown = [space.modality.show(space.decode_tensor(way)) for way in ways]
+    tables = [way for way in shown if isinstance(way, Rows)]
+    if not tables:
+        return stack([picture(way, columns=STEPS) for way in shown], gap=0)
+    shares = [f"{share:.0%}" for share in np.linspace(0, 1, STEPS)[1:]]
+    marks = [mark for a, b in ends for mark in (f"#{a} to #{b}", *shares, "")]
+    gap = Rows(tables[0].columns, (("",) * len(tables[0].columns),))
+    rows = joined([part for way in tables for part in (way, gap)])
+    return table_picture(headed(rows, "way", marks))
 
 
 def _traversal(space: Space) -> np.ndarray:
@@ -46,7 +59,8 @@ def _traversal(space: Space) -> np.ndarray:
     if isinstance(shown, Pictures):
         captions = [f"unit {unit}" for unit in way.units]
         return captioned(shown.tiles, captions, columns=STEPS)
-    return picture(shown)
+    marks = [f"unit {unit} {offset:+.1f}" for unit in way.units for offset in way.offsets]
+    return table_picture(headed(shown, "moved", marks))
 
 
 def _map(space: Space) -> np.ndarray:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from zscape.errors import DataError, ShapeError
-from zscape.modalities.found import Found, counted, place, quote
+from zscape.modalities.found import Found, counted, number_words, place, quote
 from zscape.modalities.modality import Modality, Pictures, Rows
 
 LARGEST_FLOAT = float(np.finfo(np.float32).max)
@@ -115,7 +115,7 @@ class Array(Modality):
             return Pictures(self._tiles(x.detach().cpu().to(torch.float32).numpy()))
         flat = self.decode(x).reshape(len(x), -1)
         names = tuple(str(d) for d in range(flat.shape[1]))
-        return Rows(names, tuple(tuple(f"{float(v):.4g}" for v in row) for row in flat))
+        return Rows(names, tuple(tuple(number_words(float(v)) for v in row) for row in flat))
 
     def _moments(self) -> tuple[np.ndarray, np.ndarray]:
         return np.reshape(self.mean, self.event), np.reshape(self.scale, self.event)
@@ -256,7 +256,7 @@ def _kind(numbers: np.ndarray) -> tuple[str, str]:
         return "unit", "likelihood: continuous Bernoulli, because all numbers lie between 0 and 1"
     return "real", (
         "likelihood: Gaussian with a learned width per dimension, standardised, "
-        f"because the numbers are real (from {low:.4g} to {high:.4g})"
+        f"because the numbers are real (from {number_words(low)} to {number_words(high)})"
     )
 
 

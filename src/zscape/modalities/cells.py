@@ -11,7 +11,7 @@ import numpy as np
 from zscape.errors import DataError
 from zscape.modalities.columns import Column, numbers_of, quoted, refuse
 from zscape.modalities.extras import pandas
-from zscape.modalities.found import counted, place, printable, quote
+from zscape.modalities.found import counted, number_words, place, printable, quote
 
 LARGEST_COUNT = 1000
 SMALL_MEAN = 10
@@ -99,7 +99,9 @@ def _judge_numbers(name: str | int, cells: Any) -> tuple[Column, str]:
         column = Column(name, "count", dtype=dtype, whole=True)
         return column, f"{said}: counts (negative binomial), because {reason}{_missing(cells)}"
     column = Column(name, "numeric", dtype=dtype, mean=mean, scale=scale, whole=whole)
-    note = f"{said}: numeric (Gaussian), {low:.4g} to {high:.4g}{_missing(cells)}"
+    note = (
+        f"{said}: numeric (Gaussian), {number_words(low)} to {number_words(high)}{_missing(cells)}"
+    )
     if whole and len(numbers) > FEWEST_FOR_IDENTIFIER and bool((np.diff(numbers) == 1).all()):
         note = f"warning: {note}; it counts up by one like a row number, which means little"
     return column, note

@@ -73,21 +73,21 @@ class Session:
             self.odd = message_of(line)[:LONGEST_ODD]
 
 
-def cut_of(*, session: str = "", window: int = 0, seconds: float = 0.0) -> Cut:
+def cut_of(*, session: str = "", window: int | None = None, seconds: float | None = None) -> Cut:
     """How to cut, as it was asked for.
 
     Raises:
         SpecError: several ways, sizes that cannot be, or a pattern that is none.
     """
-    if sum(map(bool, (session, window, seconds))) > 1:
+    if bool(session) + (window is not None) + (seconds is not None) > 1:
         raise SpecError(
             "Lines are cut into sessions in one way, got several of session, window and seconds. "
             "Give one."
         )
-    if window < 0 or seconds < 0:
+    if not (window is None or window >= 1) or not (seconds is None or seconds > 0):
         raise SpecError(
-            f"A window must be at least 1 line or more than 0 seconds, got {window or seconds}. "
-            f"{USUAL_WINDOW} lines are usual."
+            "A window must be at least 1 line or more than 0 seconds, got "
+            f"{seconds if window is None else window}. {USUAL_WINDOW} lines are usual."
         )
     try:
         re.compile(session)
@@ -96,7 +96,7 @@ def cut_of(*, session: str = "", window: int = 0, seconds: float = 0.0) -> Cut:
             f"session must be a regular expression, got {quote(session)} ({error}). "
             r"'blk_-?\d+' finds the blocks of HDFS."
         ) from error
-    return Cut(session, window or (0 if session or seconds else USUAL_WINDOW), seconds)
+    return Cut(session, window or (0 if session or seconds else USUAL_WINDOW), seconds or 0.0)
 
 
 def message_of(line: str) -> str:

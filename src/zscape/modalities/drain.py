@@ -36,7 +36,8 @@ class Drain:
     A line is masked (numbers, addresses, paths, hexadecimal ids), cut into words and led by its
     number of words and its first two words to the templates like it; it joins the one with which
     it shares the most words, if that is a share of at least 0.7, whose other words become gaps,
-    or else begins one. Lines that are alike once their digits are masked are looked at once.
+    or else begins one. Lines that are alike once their digits are masked are looked at once. Digits
+    that are part of a word are gaps too, as in `user<*>`.
 
     Differs from the paper in its masks, in that gaps count as shared words, and in the share.
 
@@ -54,7 +55,7 @@ class Drain:
         self._leaves: dict[tuple[object, ...], list[int]] = {}
         self._known: dict[str, int] = {}
         for template in templates:
-            self._begin(template.split())
+            self._begin(template.replace("0", GAP).split())  # older studies wrote user0
 
     def __len__(self) -> int:
         """How many templates there are."""
@@ -74,7 +75,7 @@ class Drain:
         seen = _DIGITS.sub("0", line)
         event = self._known.get(seen)
         if event is None:
-            event = self._look(_MASKS.sub(GAP, seen).split())
+            event = self._look(_masked(seen).split())
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
             self._known[seen] = event
@@ -108,9 +109,14 @@ class Drain:
 
 def masked(line: str) -> str:
     """A line with `<*>` for its numbers, addresses, paths and ids, and single spaces."""
-    return " ".join(_MASKS.sub(GAP, _DIGITS.sub("0", line)).split())
+    return " ".join(_masked(_DIGITS.sub("0", line)).split())
+
+
+def _masked(seen: str) -> str:
+    """A line whose runs of digits are one 0 each, with gaps for these and all that varies."""
+    return _MASKS.sub(GAP, seen).replace("0", GAP)
 
 
 def _leaf(words: Sequence[str]) -> tuple[object, ...]:
-    first = (GAP if GAP in word or "0" in word else word for word in words[:DEPTH])
+    first = (GAP if GAP in word else word for word in words[:DEPTH])
     return (len(words), *first)

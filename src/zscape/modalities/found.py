@@ -25,6 +25,11 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
+def number_words(value: float) -> str:
+    """A number of data as people read it: four digits, and `45,050` where it has more."""
+    return f"{value:,.0f}" if 9999.5 <= abs(value) < 1e15 else f"{value:.4g}"
+
+
 def percent(part: float, whole: float) -> str:
     """A share in whole percent, such as `81 %`; `under 1 %` and `over 99 %` near the ends."""
     share = 100 * part / max(whole, 1)

@@ -175,7 +175,9 @@ class Logs(Modality):
         """Rows: how many lines a session has, and its events, repeats counted."""
         sessions = self.decode(x)
         cells = ((str(len(events)), _run(events)) for events in sessions)
-        return Rows(("lines", "events"), tuple(cells))
+        came = {str(event) for events in sessions for event in events}
+        legend = tuple((e, t) for e, t in self._meanings() if e in came)
+        return Rows(("lines", "events"), tuple(cells), legend)
 
     def miner(self) -> Drain:
         """Tells of lines which event they are; learns nothing."""
@@ -189,9 +191,16 @@ class Logs(Modality):
 
     def legend(self, words: str, *, most: int = 50) -> str:
         """The templates of the events that words name, shortened; "" where there are none."""
+        return ", ".join(f"{event} {quote(text, most)}" for event, text in self.named(words))
+
+    def named(self, words: str) -> tuple[tuple[str, str], ...]:
+        """The events that words name in backticks, each with its template, as they come."""
+        known = dict(self._meanings())
         named = dict.fromkeys(re.findall(r"`([^`]+)`", words))
-        known = {str(e): t for e, t in zip(self.events, self.templates, strict=False)}
-        return ", ".join(f"{e} {quote(known[e], most)}" for e in named if e in known)
+        return tuple((event, known[event]) for event in named if event in known)
+
+    def _meanings(self) -> list[tuple[str, str]]:
+        return [(str(e), t) for e, t in zip(self.events, self.templates, strict=False)]
 
     def _numbered(self, sessions: list[Sequence[Any]]) -> list[list[int]]:
         """Event numbers of names, and of lines by the templates; -1 where it is neither."""

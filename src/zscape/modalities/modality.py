@@ -20,10 +20,14 @@ class Pictures:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Things that show themselves as rows of text: `cells[n][c]` under `columns[c]`."""
+    """Things that show themselves as rows of text: `cells[n][c]` under `columns[c]`.
+
+    `legend` says what short names in the cells stand for: (name, meaning) of each.
+    """
 
     columns: tuple[str, ...]
     cells: tuple[tuple[str, ...], ...]
+    legend: tuple[tuple[str, str], ...] = ()
 
 
 class Modality(ABC):

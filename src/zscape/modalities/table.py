@@ -20,7 +20,7 @@ from zscape.modalities.columns import (
     require_constant,
 )
 from zscape.modalities.extras import pandas
-from zscape.modalities.found import Found, counted, listed
+from zscape.modalities.found import Found, counted, listed, number_words
 from zscape.modalities.modality import Modality, Rows
 
 
@@ -89,6 +89,28 @@ class Table(Modality):
                 require_constant(column, frame[column.name])
         cells = [encode_cells(c, frame[c.name]) for c in self.modelled]
         return torch.from_numpy(np.stack(cells, axis=1))
+
+    def without_unseen(self, things: Any) -> tuple[Any, dict[int, list[tuple[str, str]]]]:
+        """Rows whose cells of unseen categories are emptied, and by row what stood there.
+
+        Args:
+            things: as for `encode`.
+
+        Returns:
+            A DataFrame, and (column, what came) of each such cell by the number of its row.
+        """
+        frame = as_frame(things).copy(deep=False)
+        _require_unique(frame)
+        unseen: dict[int, list[tuple[str, str]]] = {}
+        for column in self.described:
+            if not column.classes or column.name not in frame.columns:
+                continue
+            cells, known = frame[column.name], set(column.classes)
+            new = ~cells.isna() & ~cells.map(lambda cell, known=known: cell in known).astype(bool)
+            for row in np.flatnonzero(new):
+                unseen.setdefault(int(row), []).append((str(column.name), str(cells.iloc[row])))
+            frame[column.name] = cells.mask(new)
+        return frame, unseen
 
     def prepare(self, stored: Tensor) -> Tensor:
         """The stored rows; they are float32 already."""
@@ -186,4 +208,5 @@ def _name(name: Any) -> str | int:
 
 
 def _cell_words(cell: Any) -> str:
-    return f"{cell:.4g}" if isinstance(cell, float) else str(cell)
+    is_number = isinstance(cell, int | float) and not isinstance(cell, bool)
+    return number_words(cell) if is_number else str(cell)

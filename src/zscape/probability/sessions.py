@@ -71,9 +71,13 @@ class Session(Distribution):
     def mean(self) -> Tensor:
         """A central session `[..., K + T]`: centres of counts, and the likeliest event each time.
 
-        The counts are not whole; the order is one of the counts as rounded.
+        The counts are not whole; the order is one of the counts as rounded. As no session is
+        empty, the most frequent event comes once where all counts would be rounded to 0.
         """
         counts = self.counts.mean
+        empty = (counts < 0.5).all(-1, keepdim=True)
+        most = one_hot(counts.argmax(-1), counts.shape[-1]).bool()
+        counts = torch.where(empty & most, 1.0, counts)
         return torch.cat([counts, self._unroll(counts, self.told, _likeliest)], -1)
 
     def sample(self, sample_shape: Shape = ()) -> Tensor:

@@ -36,10 +36,7 @@ MEANINGS = {
     ERROR: ("squared length", "its reconstruction looks different"),
     NEIGHBOURS: ("distance", "it is far from everything normal"),
     TAXICAB: ("distance", "it is far from everything normal, column by column"),
-    CODE_NEIGHBOURS: (
-        "distance",
-        "its code and what is left of it are far from others",
-    ),
+    CODE_NEIGHBOURS: ("distance", "nothing normal is near it as the model sees it"),
 }
 OF_OTHERS = tuple(MEANINGS)  # that are no sessions of a log
 MEANINGS |= OF_SESSIONS

@@ -16,6 +16,8 @@ from zscape.errors import DataError, SpecError
 TAIL = 0.1  # share of the normals whose excesses say how p falls beyond
 FEWEST_IN_TAIL = 10
 FEWEST_NORMALS = 5
+LEAST_P = 1e-300  # p is never 0
+LEAST_TOLD = 1e-9  # below it p says only that a thing is far
 
 Pair = tuple[Tensor, Tensor]
 
@@ -38,12 +40,12 @@ class Combined:
 
     def flagged(self, threshold: float) -> Tensor:
         """Which things are as strange as a share `threshold` of normals, bool `[N]`."""
-        return self.surprise >= -math.log(threshold)
+        return p_of(self.surprise) <= threshold
 
     def false_alarms(self, threshold: float) -> Tensor:
         """Which of the normals that have all scores would be flagged, bool `[M']`."""
         known = self.normal_surprise[~self.normal_surprise.isnan()]
-        return known >= -math.log(threshold)
+        return p_of(known) <= threshold
 
 
 def surprise(normals: Tensor, values: Tensor) -> Tensor:
@@ -108,6 +110,36 @@ def combine(parts: Mapping[str, Pair], *, weights: Mapping[str, float] | None = 
     own = weight * torch.stack([surprise(normals, normals) for normals, _ in parts.values()])
     whole, normal = (s.amax(0) if weights is None else s.sum(0) for s in (things, own))
     return Combined(each, things.argmax(0), surprise(normal, whole), surprise(normal, normal))
+
+
+def p_of(surprise: Tensor) -> Tensor:
+    """The p-values of surprises in nats; what has one of at most a threshold is flagged.
+
+    Below 1 / (normals + 1) it is extrapolated, see `surprise`; it is at least 1e-300.
+    """
+    return (-surprise).exp().clamp(min=LEAST_P)
+
+
+def p_words(p: float, normals: int) -> str:
+    """A p-value for people: `0.024`, `~0.0031` where that is extrapolated, `<1e-9` far beyond.
+
+    Args:
+        p: of a thing.
+        normals: how many calibrated it; none of them is as strange where p is extrapolated.
+    """
+    if p < LEAST_TOLD:
+        return "<1e-9"
+    return f"{p:.2g}" if p * (normals + 1) > 1 - 1e-9 else f"~{p:.2g}"
+
+
+def few_normals(normals: int, threshold: float) -> tuple[str, ...]:
+    """A sentence where so many normals are few for a threshold; else none."""
+    if normals * threshold >= 1:
+        return ()
+    return (
+        f"{normals:,} held-out normals are few for a threshold of {threshold:g}: it rests "
+        "on how their scores fall off",
+    )
 
 
 def require_threshold(threshold: float) -> float:

@@ -3,7 +3,8 @@
 How strange it is as a whole, `scores` says.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +14,15 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from zscape.errors import ShapeError
+from zscape.modalities.found import quote
 from zscape.modalities.image import Image
 from zscape.modalities.logs import Logs
 from zscape.modalities.modality import Rows
 from zscape.modalities.table import Table
 from zscape.probability.distributions import DiscretizedLogisticMixture, Multinomial
+from zscape.space.beside import MEANINGS
 from zscape.space.likeness import blurred
-from zscape.space.sessions import reasons, seen_of
+from zscape.space.sessions import Seen, reasons, seen_of
 from zscape.space.space import Space, in_chunks
 from zscape.space.units import measuring_items, rates_of
 
@@ -28,6 +31,8 @@ MOST_BLAMED = 3  # columns of a row
 WORTH_TELLING = 1.0  # nats
 ROUNDS = 3  # in which an expected cell settles
 TOGETHER = 8_192  # rows in one walk
+
+Unseen = Mapping[int, Sequence[tuple[str, str]]]  # by a place: columns, and what came new there
 
 ROWS_OF_PLACES, COLUMNS_OF_PLACES = ("upper", "middle", "lower"), ("left", "middle", "right")
 
@@ -38,7 +43,8 @@ class Blame:
 
     Attributes:
         name: of the column, place or unit.
-        nats: its share: by how much more it costs than it usually does.
+        nats: its share: by how much more it costs than it usually does; infinite where training
+            never saw what came.
         came: the cell; empty for places and units.
         expected: what the rest makes likely in its stead; likewise.
     """
@@ -49,6 +55,8 @@ class Blame:
     expected: str = ""
 
     def __str__(self) -> str:
+        if math.isinf(self.nats):
+            return f"{self.name}: {quote(self.came)} was never seen in training"
         told = f"{self.name} is {self.came or 'empty'}, about {self.expected} expected"
         return f"{told if self.expected else self.name} ({self.nats:.1f} nats)"
 
@@ -100,19 +108,52 @@ def explain(space: Space, thing: Any) -> Explanation:
     arXiv:1401.4082.
     """
     is_index = isinstance(thing, int | np.integer)
-    stored = space.item(int(thing)) if is_index else space.modality.encode(thing)
+    stored, unseen = (space.item(int(thing)), {}) if is_index else stored_of(space, thing)
     if len(stored) != 1:
         raise ShapeError(f"One thing is needed here, got {len(stored)}. Pass them one by one.")
-    return next(explanations(space, stored))
+    return next(explanations(space, stored, unseen))
 
 
-def explanations(space: Space, stored: Tensor) -> Iterator[Explanation]:
-    """The explanations of stored things `[N, *shape]`, one by one."""
+def stored_of(space: Space, things: Any) -> tuple[Tensor, Unseen]:
+    """Things as they are stored, and the cells that hold what training never saw; these are empty.
+
+    Raises:
+        ShapeError: things of another size than those it was trained on.
+        DataError: values that these things cannot have.
+    """
+    if not isinstance(space.modality, Table):
+        return space.modality.encode(things), {}
+    known, unseen = space.modality.without_unseen(things)
+    return space.modality.encode(known), unseen
+
+
+def reason_of(leading: str, why: Explanation | None) -> str:
+    """Why a thing is strange, in a sentence.
+
+    Args:
+        leading: the name of the score that is the most surprised by it.
+        why: who is to blame; None: that was not asked.
+    """
+    blamed, meaning = "" if why is None else str(why), MEANINGS[leading][1]
+    if why is not None and any(math.isinf(blame.nats) for blame in why.blames):
+        return blamed
+    return f"{meaning}: {blamed}" if blamed else meaning
+
+
+def explanations(
+    space: Space, stored: Tensor, unseen: Unseen | None = None
+) -> Iterator[Explanation]:
+    """The explanations of stored things `[N, *shape]`, one by one.
+
+    Args:
+        space: a space.
+        stored: things.
+        unseen: what of them training never saw, of a log the line.
+    """
+    unseen = unseen or {}
     if isinstance(space.modality, Logs):
-        for found in reasons(space, seen_of(space), stored):
-            blames = tuple(Blame(words, nats) for words, nats in found)
-            told = "; ".join(blame.name for blame in blames[:MOST_BLAMED])
-            yield Explanation(blames, (), None, space.modality.legend(told))
+        odd = {n: lines[0][1] for n, lines in unseen.items()}
+        yield from explain_sessions(space, seen_of(space), stored, odd)
         return
     normals = space.modality.prepare(measuring_items(space, MOST_USUAL)[0])
     x = space.modality.prepare(stored)
@@ -124,7 +165,19 @@ def explanations(space: Space, stored: Tensor) -> Iterator[Explanation]:
         return
     usual = _each_cell(space, normals)[0].mean(0)
     for n, row in enumerate(x):
-        yield Explanation(_columns(space, row[None], usual), units[n], None)
+        new = tuple(Blame(name, math.inf, came) for name, came in unseen.get(n, ()))
+        yield Explanation(new + _columns(space, row[None], usual), units[n], None)
+
+
+def explain_sessions(
+    space: Space, before: Seen, stored: Tensor, odd: Mapping[int, str]
+) -> Iterator[Explanation]:
+    """The explanations of stored sessions of a log; see `reasons` for what is asked."""
+    assert isinstance(space.modality, Logs)
+    for found in reasons(space, before, stored, odd):
+        blames = tuple(Blame(words, nats) for words, nats in found)
+        told = "; ".join(blame.name for blame in blames[:MOST_BLAMED])
+        yield Explanation(blames, (), None, space.modality.legend(told))
 
 
 def _sides(space: Space) -> tuple[int, int] | None:

@@ -25,6 +25,8 @@ COLOURS = (
 MOST_CLASSES = 2 * len(COLOURS)  # the second ten are drawn as rings, further ones in grey
 LONGEST_NAME = 24  # characters
 SHORTEST = 0.5  # of the width: how low a map may be
+WIDEST_PILE = 0.03  # of the width: the radius of the largest pile of points at one place
+MOST_COUNTED = 40  # piles that say how many lie there
 FINER = 3  # pixels drawn for each shown: Pillow draws no smooth edges
 
 
@@ -54,6 +56,8 @@ def scatter(
     """Points on a plane, coloured by class, uint8 `[H, W, 3]`; both axes have one scale.
 
     Each class carries its name where most of its points lie, so that colours are never needed.
+    Where most points share their place with others, those of a place are spread around it: the
+    area of such a pile is their number, which stands beside it.
 
     Args:
         points: `[N, 2]`.
@@ -64,11 +68,16 @@ def scatter(
         paper: LIGHT or DARK.
     """
     places, high = _places(points, size)
+    piles = _piles(places)
+    if piles is not None:
+        places = _spread(places, piles, WIDEST_PILE * size)
     canvas = Image.new("RGB", (size * FINER, high * FINER), paper.ground)
     _draw_points(ImageDraw.Draw(canvas), places * FINER, labels, paper)
     sheet = canvas.resize((size, high), Image.Resampling.BOX)
     pen = ImageDraw.Draw(sheet)
     pen.rectangle((0, 0, size - 1, high - 1), outline=paper.border)
+    if piles is not None and legend:
+        _count_piles(pen, places, piles, paper)
     if labels is None:
         return np.asarray(sheet).copy()
     _name_classes(pen, places, labels, names, paper)
@@ -111,6 +120,40 @@ def _places(points: np.ndarray, size: int) -> tuple[np.ndarray, int]:
     height = round(max(tall / reach * room + size - room, SHORTEST * size))
     from_middle = (points - (low + high) / 2) / reach * [1, -1] * room
     return from_middle + np.array([size / 2, height / 2]), height
+
+
+def _piles(places: np.ndarray) -> np.ndarray | None:
+    """The number of the place that each point lies at, `[N]`; None where most have their own."""
+    _, piles = np.unique(places.round(1), axis=0, return_inverse=True)
+    return None if 2 * (piles.max() + 1) > len(places) else piles.reshape(-1)
+
+
+def _spread(places: np.ndarray, piles: np.ndarray, radius: float) -> np.ndarray:
+    """Points around their places as the seeds of a sunflower, the largest pile of that radius.
+
+    Source: Vogel 1979, equations 1 and 2, doi:10.1016/0025-5564(79)90080-4.
+    """
+    counts = np.bincount(piles)
+    order = np.argsort(piles, kind="stable")
+    rank = np.empty(len(piles))
+    rank[order] = np.arange(len(piles)) - np.repeat(counts.cumsum() - counts, counts)
+    far = radius * np.sqrt(rank / max(counts.max() - 1, 1))
+    turn = rank * np.pi * (3 - 5**0.5)
+    return places + far[:, None] * np.stack([np.cos(turn), np.sin(turn)], axis=1)
+
+
+def _count_piles(
+    pen: ImageDraw.ImageDraw, places: np.ndarray, piles: np.ndarray, paper: Paper
+) -> None:
+    """How many points lie at each of the largest piles, above it; and what a pile is."""
+    font, counts = ImageFont.load_default(size=15), np.bincount(piles)
+    for pile in np.argsort(-counts, kind="stable")[:MOST_COUNTED].tolist():
+        x, y = places[piles == pile].mean(0)
+        top = places[piles == pile][:, 1].min() - 8
+        place = (x, top if top > 24 else 2 * y - top + 16)
+        pen.text(place, f"{counts[pile]:,}", fill=paper.ink, font=font, anchor="mb")
+    words = f"{len(places):,} points at {len(counts):,} places, spread around them; area is number"
+    pen.text((12, 10), words, fill=paper.faint, font=font)
 
 
 def _draw_points(

@@ -3,8 +3,9 @@
 What makes a thing strange, `explanations` says; how scores become p-values, `calibration`.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -30,7 +31,16 @@ from zscape.space.beside import (
     scores_beside,
     together,
 )
-from zscape.space.calibration import Pair, combine, require_threshold, surprise
+from zscape.space.calibration import (
+    LEAST_P,
+    Pair,
+    combine,
+    few_normals,
+    p_of,
+    require_threshold,
+    surprise,
+)
+from zscape.space.explanations import Unseen, stored_of
 from zscape.space.sessions import WHOLE
 from zscape.space.space import Space
 from zscape.space.walks import manner
@@ -62,8 +72,8 @@ class Part:
 
     @property
     def p(self) -> Tensor:
-        """The share of normals that score as high, `[N]`."""
-        return (-self.surprise).exp()
+        """The share of normals that score as high, `[N]`; extrapolated beyond them."""
+        return p_of(self.surprise)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -75,10 +85,12 @@ class Scores:
         surprise: -log p of the whole, in nats, `[N]`; higher is stranger.
         leading: the name of the score that is the most surprised by each thing.
         threshold: share of normals that may be flagged.
-        flagged: which things are as strange as that share of normals, bool `[N]`.
+        flagged: which things have p at most that, bool `[N]`.
         normals: how many normals calibrated the whole.
         false_alarms: how many of these would be flagged.
         notes: what was left out and why, and what limits the p-values; a sentence each.
+        unseen: by the place of a row its cells of a category that training never saw, as (column,
+            what came); its p is the least there is.
     """
 
     parts: Mapping[str, Part]
@@ -89,11 +101,12 @@ class Scores:
     normals: int
     false_alarms: int
     notes: tuple[str, ...]
+    unseen: Unseen
 
     @property
     def p(self) -> Tensor:
-        """The share of normals as strange, `[N]`."""
-        return (-self.surprise).exp()
+        """The share of normals as strange, `[N]`; extrapolated beyond them, and never 0."""
+        return p_of(self.surprise)
 
     def __len__(self) -> int:
         return len(self.surprise)
@@ -195,7 +208,7 @@ def scoring(
         raise SpecError(f"draws must be at least 1, got {draws}. {DRAWS} is usual.")
     spaces = _alike((space,) if isinstance(space, Space) else tuple(space))
     first, (names, whole, notes) = spaces[0], _chosen(spaces[0], parts)
-    stored = first.items if things is None else first.modality.encode(things)
+    stored, unseen = (first.items, {}) if things is None else stored_of(first, things)
     if not len(stored):
         raise DataError("Things to score must be at least one, got none. Pass some.")
     benches, values = beside(spaces, own=things is None), dict[str, list[Pair]]()
@@ -209,7 +222,7 @@ def scoring(
             yield Scoring(words, (number + share) / len(spaces))
     pairs = {name: together(values[name]) for name in names}
     notes += benches[0].notes
-    yield Scoring("done", 1.0, _concluded(first, pairs, whole, threshold, notes))
+    yield Scoring("done", 1.0, _concluded(first, pairs, whole, threshold, notes, unseen))
 
 
 def usual_parts(space: Space) -> tuple[str, ...]:
@@ -270,19 +283,18 @@ def _concluded(
     whole: tuple[str, ...],
     threshold: float,
     notes: tuple[str, ...],
+    unseen: Unseen,
 ) -> Scores:
     combined = combine({name: values[name] for name in whole}, weights=_weights(space))
+    surprises = combined.surprise.clone()
+    surprises[list(unseen)] = -math.log(LEAST_P)  # none of the normals can hold such a cell
+    combined = replace(combined, surprise=surprises)
     parts = {}
     for name, (normals, found) in values.items():
         alone = combined.surprises[name] if name in whole else surprise(normals, found)
         unit, kind = MEANINGS[name][0], kind_of(space, name)
         parts[name] = Part(name, found, unit, kind, alone, name in whole)
     alarms = combined.false_alarms(threshold)
-    if len(alarms) * threshold < 1:
-        notes += (
-            f"{len(alarms):,} held-out normals are few for a threshold of {threshold:g}: it rests "
-            "on how their scores fall off",
-        )
     return Scores(
         parts=parts,
         surprise=combined.surprise,
@@ -291,5 +303,6 @@ def _concluded(
         flagged=combined.flagged(threshold),
         normals=len(alarms),
         false_alarms=int(alarms.sum()),
-        notes=notes,
+        notes=notes + few_normals(len(alarms), threshold),
+        unseen=unseen,
     )

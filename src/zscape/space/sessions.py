@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from zscape.modalities.found import counted
+from zscape.modalities.found import counted, quote
 from zscape.modalities.logs import Logs
 from zscape.model.bound import has_rate, sum_rates
 from zscape.space.calibration import Pair
@@ -162,13 +162,21 @@ Reason = tuple[str, float]
 
 
 @torch.inference_mode()
-def reasons(space: Space, before: Seen, stored: Tensor) -> Iterator[list[Reason]]:
+def reasons(
+    space: Space, before: Seen, stored: Tensor, odd: Mapping[int, str]
+) -> Iterator[list[Reason]]:
     """What is strange about stored sessions `[N, K + T]`: in words and nats, the worst first.
 
     Events are called by their names; `Logs.legend` says what these are.
+
+    Args:
+        space: of sessions.
+        before: what normal ones were like.
+        stored: `[N, K + T]`.
+        odd: by the place of a session its first line that is like none in training.
     """
-    logs = _logs(space)
-    kinds = len(logs.events) + 1
+    logs, kinds = _logs(space), len(_logs(space).events) + 1
+    lines = iter([odd.get(n, "") for n in range(len(stored))])
     for part in stored.split(PART):
         x = space.modality.prepare(part)
         said = space.model.encode(x).likelihood
@@ -179,14 +187,14 @@ def reasons(space: Space, before: Seen, stored: Tensor) -> Iterator[list[Reason]
         follow = before.surprises(x[:, kinds:].long())
         for n, row in enumerate(x):
             counts, order = row[:kinds], row[kinds:].long()
-            found = _of_counts(logs, before, counts, near[n], costs[n, :kinds])
+            found = _of_counts(logs, before, counts, near[n], costs[n, :kinds], next(lines))
             found += _of_order(logs, order, likeliest[n], costs[n, kinds:])
             found += _of_steps(logs, before, order, follow[n])
             yield sorted(found, key=lambda reason: -reason[1])
 
 
 def _of_counts(
-    logs: Logs, before: Seen, counts: Tensor, near: Tensor, costs: Tensor
+    logs: Logs, before: Seen, counts: Tensor, near: Tensor, costs: Tensor, odd: str
 ) -> list[Reason]:
     """The events that came more or less often than in the most similar normal session."""
     most, found = before.counts.amax(0), []
@@ -195,6 +203,7 @@ def _of_counts(
         told = logs.called(event)
         if event == len(logs.events):
             words = f"{counted(came, 'line')} like none in training"
+            words += f", {'first ' if came > 1 else ''}{quote(odd)}" if odd else ""
         elif came > ever:
             words = f"{told} came {_times(came)}, never more than {_times(ever)} before"
         elif came:

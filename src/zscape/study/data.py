@@ -90,8 +90,8 @@ def look(
     size: int | None = None,
     strict: bool = False,
     session: str = "",
-    window: int = 0,
-    seconds: float = 0.0,
+    window: int | None = None,
+    seconds: float | None = None,
 ) -> Data:
     """Looks at data and says what was found; nothing is trained and nothing is written.
 
@@ -121,7 +121,7 @@ def look(
     if files := _shard_files(data):
         seen = _look_at_shards(files, size=size, strict=strict, labels=labels, label=label)
     else:
-        asked = any((session, window, seconds))
+        asked = bool(session) or window is not None or seconds is not None
         how = cut_of(session=session, window=window, seconds=seconds) if asked else None
         raw = _labelled(_open(data, size=size, strict=strict, label=label, how=how), label)
         _require_used(raw, size=size, label=label, how=how)

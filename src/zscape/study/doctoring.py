@@ -267,7 +267,9 @@ def _looked(study: Study, data: Any, label: str) -> Data:
     modality, named = study.modality, isinstance(data, str | Path)
     if named and isinstance(modality, Logs):
         how = modality.how
-        seen = look(data, session=how.pattern, window=how.window, seconds=how.seconds)
+        seen = look(
+            data, session=how.pattern, window=how.window or None, seconds=how.seconds or None
+        )
     else:
         seen = look(data, label=label)
     if named and isinstance(modality, Image) and seen.modality.shape != modality.shape:

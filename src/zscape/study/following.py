@@ -1,6 +1,5 @@
 """Judging sessions of a log while its lines come: bounded memory, and no look at the future."""
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,15 +8,16 @@ from torch import Tensor
 
 from zscape.errors import SpecError, unknown
 from zscape.modalities.cutting import Cutter, Session, message_of
-from zscape.modalities.found import quote
 from zscape.modalities.logs import Logs
-from zscape.space.beside import MEANINGS, beside, scores_beside
-from zscape.space.calibration import require_threshold, surprise
-from zscape.space.sessions import WHOLE, Seen, reasons, seen_of, session_scores
+from zscape.space.beside import beside, scores_beside
+from zscape.space.calibration import p_of, require_threshold, surprise
+from zscape.space.explanations import explain_sessions, reason_of
+from zscape.space.sessions import WHOLE, Seen, seen_of, session_scores
 from zscape.space.space import Space
+from zscape.study.intake.logs import no_session
 
 IDLE = 10_000  # lines that go by without a session before it is over
-REMEMBERED = 50_000  # different sessions, of which how strange they are is known
+REMEMBERED = 50_000  # different sessions, of which how strange they are is known; and names
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +29,10 @@ class Judged:
         first: the number of its first line.
         last: of its last one.
         events: how many it has.
-        p: the share of normals as strange; not below what so many normals can tell.
-        flagged: whether that is under the threshold.
+        p: the share of normals as strange; extrapolated beyond them, and never 0.
+        flagged: whether that is at most the threshold.
         reason: why, in words; empty where it is not flagged.
+        again: whether a session of that name was over before, so that this is the rest of it.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Judged:
     p: float
     flagged: bool
     reason: str
+    again: bool
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -53,6 +55,7 @@ class Judge:
         normals: each score that counts, of the normals, by name, `[M]`.
         whole: the sum of their surprises, `[M]`.
         known: the surprise of sessions that were judged, and which score is the most surprised.
+        notes: what limits the p-values, a sentence each.
     """
 
     space: Space
@@ -60,6 +63,12 @@ class Judge:
     normals: Mapping[str, Tensor]
     whole: Tensor
     known: dict[bytes, tuple[float, str]]
+    notes: tuple[str, ...]
+
+    @property
+    def count(self) -> int:
+        """How many normals calibrated it."""
+        return int(self.whole.isfinite().sum())
 
     def judge(self, stored: Tensor) -> list[tuple[float, str]]:
         """The surprise of stored sessions in nats, and the score that is the most surprised."""
@@ -105,11 +114,11 @@ def judge_of(space: Space, parts: Sequence[str] = ()) -> Judge:
     *_, (_, _, found) = scores_beside(space, space.items[:1], others, names, draws=1, seed=0)
     normals = {name: of_normals for name, (of_normals, _) in found.items()}
     whole = torch.stack([surprise(values, values) for values in normals.values()]).sum(0)
-    return Judge(space, seen_of(space), normals, whole, {})
+    return Judge(space, seen_of(space), normals, whole, {}, others.notes)
 
 
 def follow(
-    space: Space,
+    space: Space | Judge,
     chunks: Iterable[list[str]],
     *,
     threshold: float = 0.01,
@@ -119,53 +128,66 @@ def follow(
     """Judges the sessions of lines as soon as each is over; memory does not grow with the lines.
 
     Args:
-        space: of a log, whose lines are cut as those it was trained on.
+        space: of a log, whose lines are cut as those it was trained on; or the judge of one.
         chunks: lines, as many at a time as have come.
         threshold: share of normals that may be flagged.
-        parts: names of the scores that count; none: all four.
+        parts: names of the scores that count; none: all four, or those of the judge.
         idle: lines that go by without a session, cut by its id, before it is over.
 
     Raises:
-        SpecError: a space of other things, a score that there is not, or a threshold that is no
-            share.
+        SpecError: a space of other things, a score that there is not, a threshold that is no
+            share, or less than 1 idle line.
+        DataError: the lines are over, and none was of a session.
     """
     require_threshold(threshold)
-    judge = judge_of(space, parts)
-    logs = space.modality
+    if idle < 1:
+        raise SpecError(f"idle must be at least 1 line, got {idle}. {IDLE:,} is usual.")
+    judge = space if isinstance(space, Judge) else judge_of(space, parts)
+    return _followed(judge, chunks, threshold, idle)
+
+
+def _followed(
+    judge: Judge, chunks: Iterable[list[str]], threshold: float, idle: int
+) -> Iterator[Judged]:
+    logs = judge.space.modality
     assert isinstance(logs, Logs)
-    miner, cutter = logs.miner(), Cutter(logs.how, idle=idle)
+    miner, cutter, names = logs.miner(), Cutter(logs.how, idle=idle), dict[str, None]()
     for lines in chunks:
         over: list[Session] = []
         for line in lines:
             over += cutter.add(line, miner.event_of(message_of(line)))
-        yield from _judged(judge, logs, over, threshold)
-    yield from _judged(judge, logs, cutter.rest(), threshold)
+        yield from _judged(judge, over, threshold, names)
+    over = cutter.rest()
+    if not over and not names:
+        raise no_session("What came", cutter.read, logs.how)
+    yield from _judged(judge, over, threshold, names)
 
 
 def _judged(
-    judge: Judge, logs: Logs, sessions: list[Session], threshold: float
+    judge: Judge, sessions: list[Session], threshold: float, names: dict[str, None]
 ) -> Iterator[Judged]:
     if not sessions:
         return
+    logs = judge.space.modality
+    assert isinstance(logs, Logs)
     stored = logs.encode_numbers([session.events for session in sessions])
-    found = judge.judge(stored)
-    strange = [n for n, (nats, _) in enumerate(found) if nats >= -math.log(threshold)]
-    told = reasons(judge.space, judge.before, stored[strange]) if strange else iter(())
-    for n, (session, (nats, leading)) in enumerate(zip(sessions, found, strict=True)):
-        reason = ""
-        if n in strange:
-            said = [words for words, _ in next(told)[:2]]
-            if session.odd:
-                said.insert(0, f"{quote(session.odd)} is like no line in training")
-            reason = "; ".join(said) or MEANINGS[leading][1]
-            legend = logs.legend(reason)
-            reason += f" ({legend})" if legend else ""
+    nats, leading = zip(*judge.judge(stored), strict=True)
+    p = p_of(torch.tensor(nats, dtype=torch.float64))
+    strange = (p <= threshold).nonzero().flatten().tolist()
+    odd = {place: sessions[n].odd for place, n in enumerate(strange)}
+    told = explain_sessions(judge.space, judge.before, stored[strange], odd)
+    why = dict(zip(strange, told, strict=True)) if strange else {}
+    for n, session in enumerate(sessions):
         yield Judged(
             name=session.name,
             first=session.first,
             last=session.last,
             events=len(session.events),
-            p=max(math.exp(-nats), 1 / (1 + int(judge.whole.isfinite().sum()))),
-            flagged=bool(reason),
-            reason=reason,
+            p=float(p[n]),
+            flagged=n in why,
+            reason=reason_of(leading[n], why[n]) if n in why else "",
+            again=session.name in names,
         )
+        names[session.name] = None
+        if len(names) > REMEMBERED:
+            del names[next(iter(names))]

@@ -10,7 +10,7 @@ from typing import IO, cast
 
 from zscape.errors import DataError
 from zscape.modalities.cutting import Cut
-from zscape.modalities.found import printable
+from zscape.modalities.found import printable, quote
 from zscape.modalities.logs import OTHER, Logs, cut_lines, mine
 from zscape.study.intake.sources import Raw
 
@@ -29,7 +29,7 @@ def load_log(path: Path, how: Cut) -> Raw:
     mined = mine(_lines(path), _lines(path), how)
     shown = printable(path.name)
     if not len(mined):
-        of_these = f"that match {how.pattern!r}" if how.pattern else "at all"
+        of_these = f"that match {quote(how.pattern)}" if how.pattern else "at all"
         raise DataError(
             f"{shown} must hold lines of sessions, got {mined.lines:,} lines and none "
             f"{of_these}. Check the file and --session."
@@ -46,13 +46,20 @@ def load_log_like(path: Path, logs: Logs) -> Raw:
     read, sessions = cut_lines(_lines(path), logs.miner(), logs.how)
     shown = printable(path.name)
     if not sessions:
-        raise DataError(
-            f"{shown} must hold lines of sessions as the study does, got {read:,} lines and no "
-            "session. Check the file."
-        )
+        raise no_session(shown, read, logs.how)
     names = (*logs.events, OTHER)
     things = [[names[event] for event in session.events] for session in sessions]
-    return Raw(things, source=shown, names=tuple(session.name for session in sessions))
+    odd = {"unseen line": tuple(session.odd for session in sessions)}
+    return Raw(things, source=shown, names=tuple(s.name for s in sessions), texts=odd)
+
+
+def no_session(shown: str, read: int, how: Cut) -> DataError:
+    """The error for so many lines of which none is of a session."""
+    pattern = f" that matches {quote(how.pattern)}" if how.pattern else ""
+    return DataError(
+        f"{shown} must hold lines of sessions as the study does, got {read:,} lines and none"
+        f"{pattern}. Check what they are of."
+    )
 
 
 def lines_of(file: IO[str]) -> Iterator[str]:

@@ -304,7 +304,7 @@ def _require_sound(made: Modality) -> None:
         if {len(made.mean), len(made.scale)} - {0, prod(made.shape)}:
             raise ValueError(f"{len(made.mean)} means of {prod(made.shape)} numbers")
     if isinstance(made, Logs):
-        cut_of(session=made.session, window=made.window, seconds=made.seconds)
+        cut_of(session=made.session, window=made.window or None, seconds=made.seconds or None)
         if len(made.templates) not in (0, len(made.events)) or made.longest < 1:
             raise ValueError(f"{len(made.templates)} templates of {len(made.events)} events")
         if not all(_fits(event, str) or _fits(event, int) for event in made.events):
