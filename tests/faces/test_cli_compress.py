@@ -103,7 +103,7 @@ def test_mistakes_are_one_sentence(digits, files, run, tmp_path):
     code, _, err = run("compress", digits, "-o", tmp_path / "o.zz")
     assert code == 64 and "files to compress" in err
     code, _, err = run("compress", digits, tmp_path / "none.png", "-o", tmp_path / "o.zz")
-    assert code == 65 and "There must be a file" in err
+    assert code == 65 and "must be a file, and" in err
     code, _, err = run("decompress", digits, files[0], "-o", tmp_path)
     assert code == 65 and "archive of files" in err
     assert run("compress", digits, files[0], "-o", tmp_path / "o.zz")[0] == 0

@@ -17,6 +17,7 @@ from zscape.space.compression.bounds import bound_bits
 from zscape.space.compression.things import plain
 from zscape.space.space import Space
 from zscape.study.archiving import Packed, pack, unpack
+from zscape.study.intake.files import require_file
 from zscape.study.storage.folder import write_file
 
 
@@ -66,8 +67,7 @@ def decompress(
 ) -> None:
     """Give back the files of an archive, by the study that made it."""
     codec = Codec(opened(study, recipe).space())
-    if not archive.is_file():
-        raise SpecError(f"There must be an archive {str(archive)!r}, got none. Check the path.")
+    require_file(archive, "An archive")
     begun = time.perf_counter()
     files = unpack(codec, archive.read_bytes())
     seconds = time.perf_counter() - begun

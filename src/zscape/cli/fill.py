@@ -11,13 +11,13 @@ from torch import Tensor
 from zscape.cli.output import Result, leave, say
 from zscape.cli.verbs import Folder, Json, Own, Seed, named, opened
 from zscape.errors import SpecError
-from zscape.modalities.found import printable
 from zscape.modalities.image import Image
 from zscape.modalities.modality import Pictures
 from zscape.modalities.table import Table
 from zscape.space.filling import fill_rows, fill_tensor, hole, require_filling
 from zscape.space.pictures import grid
 from zscape.space.space import Space
+from zscape.study.intake.files import require_file
 from zscape.study.intake.tables import load_table
 from zscape.study.items import mask_file, stored_item
 from zscape.study.storage.folder import write_file
@@ -69,8 +69,7 @@ def _rows(study: Path, space: Space, item: str, mask: str, *, out: Path | None, 
     """Writes rows with their empty cells filled."""
     if mask:
         raise SpecError(f"--mask is for pictures, got {mask!r}. Empty cells are what is filled.")
-    if not Path(item).is_file():
-        raise SpecError(f"Rows to fill must be a file, got {printable(item)!r}. Give a .csv file.")
+    require_file(Path(item), "Rows to fill", hint="Give a .csv file.")
     frame = load_table(Path(item)).things
     path = out or Path(f"{Path(item).stem}-filled.csv")
     if path.suffix.lower() != ".csv":

@@ -22,6 +22,8 @@ from zscape.modalities.image import Image, is_grey
 from zscape.space.compression import Codec, compress, decompress
 from zscape.space.compression.container import Reading, block, packed, unpacked
 from zscape.study.intake.arrays import load_array
+from zscape.study.intake.files import require_file
+from zscape.study.intake.kinds import require_kind
 from zscape.study.intake.tables import kind_of, load_table
 
 MAGIC = b"zzf\x01"
@@ -61,7 +63,8 @@ def pack(codec: Codec, paths: Sequence[Path], *, chains: int) -> Packed:
         chains: as of `compress`.
 
     Raises:
-        DataError: a file that cannot be read, or two of one name.
+        DataError: a file that cannot be read or holds things of another kind than the study's, or
+            two of one name.
     """
     names = [path.name for path in paths]
     if len(set(names)) < len(names):
@@ -78,9 +81,12 @@ def pack(codec: Codec, paths: Sequence[Path], *, chains: int) -> Packed:
         told = [[name, mode] for name, (_, mode) in found.items()]
         groups.append([pixels for pixels, _ in found.values()])
         entries.append({"kind": "pictures", "files": told})
+    for name, (pixels, _) in found.items():
+        require_kind(codec.modality, pixels[None], name)
     for path in paths:
         things = None if path.name in found else _things(path, files[path.name])
         if things is not None:
+            require_kind(codec.modality, things, path.name)
             groups.append(things)
             kind = "table" if is_frame(things) else "array"
             entries.append({"kind": kind, "files": [[path.name, ""]]})
@@ -149,10 +155,7 @@ def _fewer(
 
 
 def _bytes(path: Path) -> bytes:
-    if not path.is_file():
-        raise DataError(
-            f"There must be a file {quote(str(path), most=200)}, got none. Check the path."
-        )
+    require_file(path, "What is compressed", hint="Name the files.")
     return path.read_bytes()
 
 
