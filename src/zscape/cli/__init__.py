@@ -44,7 +44,7 @@ COMMANDS = {
     "neighbours": "Show what lies nearest to things.",
     "clusters": "Find the clusters of the data: how many, which, and how surely.",
     "duplicates": "List what stands in the data more than once, exactly or nearly.",
-    "label-errors": "List the labels that are probably wrong, with what speaks against them.",
+    "label-errors": "List the labels that the codes contradict, with what speaks against them.",
     "mix": "Show the content of one thing in the style of another; of several a grid.",
     "predict": "Say of which class things are, from few labels, with calibrated probabilities.",
     "score": "Say how strange things are, which are flagged, and what is to blame.",
