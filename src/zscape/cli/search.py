@@ -259,9 +259,7 @@ def _evidence(found: Clusters, *, asked: bool) -> list[str]:
         f"stability {found.stability:.2f}{known} (adjusted Rand index: 1 the same, 0 chance)",
     ]
     if found.stability < STABLE:
-        lines.append(
-            "halves of the data are grouped differently: take the clusters for a view, not for kinds"
-        )
+        lines.append("halves of the data are grouped differently: these are a view, no kinds")
     return lines
 
 
