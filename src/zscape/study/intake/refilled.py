@@ -46,10 +46,11 @@ def _text(path: Path, frame: Any, filled: Any) -> bytes:
     text, encoding = read_text(path)
     separator = separator_of(text, tab=kind_of(path) == ".tsv")
     new = _spelled(frame, filled, separator)
-    cell = rf'("(?:[^"]|"")*"[^{separator}\r\n]*|[^{separator}\r\n]*)({separator}|\r\n|\n|\r|\Z)'
+    plain = rf"[^{separator}\r\n]*"
+    cell = re.compile(rf'("(?:[^"]|"")*"{plain}|{plain})({separator}|\r\n|\n|\r|\Z)')
     made, row, column, at = [], -1, None, 0
-    while at < len(text):
-        found = re.compile(cell).match(text, at)
+    while at < len(text) or column is not None:
+        found = cell.match(text, at)
         assert found is not None, "a cell may be empty, so that one is always found"
         written, end = found.groups()
         blank = column is None and not written and end != separator  # such lines are no rows
