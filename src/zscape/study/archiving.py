@@ -19,11 +19,12 @@ from zscape.errors import DataError, ZscapeError
 from zscape.modalities.extras import is_frame
 from zscape.modalities.found import quote
 from zscape.modalities.image import Image, is_grey
+from zscape.modalities.modality import Modality
 from zscape.space.compression import Codec, compress, decompress
 from zscape.space.compression.container import Reading, block, packed, unpacked
 from zscape.study.intake.arrays import load_array
 from zscape.study.intake.files import require_file
-from zscape.study.intake.kinds import require_kind
+from zscape.study.intake.kinds import require_kind, wrong_kind
 from zscape.study.intake.tables import kind_of, load_table
 
 MAGIC = b"zzf\x01"
@@ -73,16 +74,13 @@ def pack(codec: Codec, paths: Sequence[Path], *, chains: int) -> Packed:
             f"{quote(next(n for n in names if names.count(n) > 1))} twice. Rename one."
         )
     files = {path.name: _bytes(path) for path in paths}
-    grey = isinstance(codec.modality, Image) and codec.modality.channels == 1
-    pictures = {path.name: _pixels(path, grey=grey) for path in paths}
+    pictures = {path.name: _pixels(path, codec.modality) for path in paths}
     found = {name: pair for name, pair in pictures.items() if pair is not None}
     entries, parts, groups = [], [], []
     if found:
         told = [[name, mode] for name, (_, mode) in found.items()]
         groups.append([pixels for pixels, _ in found.values()])
         entries.append({"kind": "pictures", "files": told})
-    for name, (pixels, _) in found.items():
-        require_kind(codec.modality, pixels[None], name)
     for path in paths:
         things = None if path.name in found else _things(path, files[path.name])
         if things is not None:
@@ -159,10 +157,12 @@ def _bytes(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _pixels(path: Path, *, grey: bool) -> tuple[np.ndarray, str] | None:
+def _pixels(path: Path, modality: Modality) -> tuple[np.ndarray, str] | None:
     """The pixels of a picture file and the mode they are in; None where it is not only pixels."""
     if kind_of(path) not in FLAT:
         return None
+    if not isinstance(modality, Image):
+        raise wrong_kind(modality, path.name, "a picture")
     try:
         with Pillow.open(path) as picture:
             high, wide = picture.size
@@ -173,7 +173,7 @@ def _pixels(path: Path, *, grey: bool) -> tuple[np.ndarray, str] | None:
     except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError):
         return None
     # A grey picture may be stored in three equal channels.
-    if grey and mode == "RGB" and is_grey(np.moveaxis(pixels, -1, 0)[None]):
+    if modality.channels == 1 and mode == "RGB" and is_grey(np.moveaxis(pixels, -1, 0)[None]):
         pixels = pixels[..., 0]
     return np.ascontiguousarray(pixels), mode
 
