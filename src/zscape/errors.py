@@ -3,10 +3,10 @@
     ZscapeError
     ├── SpecError       an option, recipe or flag that cannot be          exit 64
     ├── ShapeError      a picture, row or code of the wrong shape         exit 65
-    ├── DataError       data that cannot be used as it is                 exit 65
+    ├── DataError       data or a package that is missing or unusable     exit 65
     ├── StudyError      a study folder that is missing, damaged or newer  exit 65
     ├── BusyError       a study that another process is training          exit 75
-    ├── StorageError    a disk that is full or cannot be written          exit 74
+    ├── StorageError    a disk or port that is full, taken or refuses     exit 74
     ├── DivergedError   a training run whose numbers left the finite      exit 70
     ├── MemoryLimitError  a run that does not fit into memory             exit 71
     └── GroupError      a run in several processes that lost one of them  exit 70
@@ -36,7 +36,7 @@ class ShapeError(ZscapeError):
 
 
 class DataError(ZscapeError):
-    """Data that cannot be used as it is."""
+    """Data that cannot be used as it is, or a package that is missing."""
 
     exit_code = 65
 
@@ -54,7 +54,7 @@ class BusyError(ZscapeError):
 
 
 class StorageError(ZscapeError):
-    """A disk that is full or cannot be written."""
+    """A disk that is full or cannot be written, or a port that is taken."""
 
     exit_code = 74
 

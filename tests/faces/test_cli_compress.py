@@ -82,6 +82,19 @@ def test_it_says_what_it_cost_and_compares(digits, files, run, tmp_path):
         assert words in out
 
 
+def test_files_go_beside_and_other_kinds_are_refused(digits, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    noise = np.random.default_rng(0).integers(0, 256, (30, 8, 8), dtype=np.uint8)
+    np.save("noise.npy", noise)
+    code, out, _ = run("compress", digits, "noise.npy", "-o", "noise.zz")
+    assert code == 0 and "the archive is no smaller than the files" in out
+    assert run("decompress", digits, "noise.zz")[0] == 0
+    assert np.array_equal(np.load("noise-files/noise.npy"), noise)
+    (tmp_path / "rows.csv").write_text("a,b\n1,2\n3,4\n")
+    code, _, err = run("compress", digits, "rows.csv", "-o", "rows.zz")
+    assert code == 65 and "This study is of pictures, 8x8, grey; rows.csv holds a table." in err
+
+
 def test_tables_come_back_cell_by_cell(run, tmp_path):
     drawn = np.random.default_rng(0).integers(0, 3, (1000, 5))
     frame = pd.DataFrame({"kind": drawn[:, 0], "flag": drawn[:, 1] > 0, "size": drawn[:, 2] / 4})
@@ -103,7 +116,7 @@ def test_mistakes_are_one_sentence(digits, files, run, tmp_path):
     code, _, err = run("compress", digits, "-o", tmp_path / "o.zz")
     assert code == 64 and "files to compress" in err
     code, _, err = run("compress", digits, tmp_path / "none.png", "-o", tmp_path / "o.zz")
-    assert code == 65 and "There must be a file" in err
+    assert code == 65 and "must be a file, and" in err
     code, _, err = run("decompress", digits, files[0], "-o", tmp_path)
     assert code == 65 and "archive of files" in err
     assert run("compress", digits, files[0], "-o", tmp_path / "o.zz")[0] == 0

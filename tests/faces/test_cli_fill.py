@@ -1,9 +1,11 @@
 """`zscape fill` by its words: a strip of a picture, a file of rows, and what it refuses."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from tests.contracts.space import digits
@@ -77,6 +79,29 @@ def test_rows_with_empty_cells(rows, run, tmp_path):
     filled, given = pd.read_csv(out), pd.read_csv(tmp_path / "rows.csv")
     assert filled.notna().all(axis=None)
     assert filled.where(given.notna(), np.nan).equals(given)
+
+
+def test_given_cells_stay_as_they_were_spelled(run, tmp_path):
+    rng = np.random.default_rng(0)
+    age, pay = rng.integers(20, 60, 120), rng.normal(30, 5, 120).round(2)
+    kind = rng.choice(["x", "y"], 120)
+    frame = pd.DataFrame({"age": age, "pay": pay, "kind": kind})
+    study = trained(frame, tmp_path / "study")
+    text = 'age,pay,kind\r\n047,1.50e1,"x"\r\n,,\r\n\r\n38,NA,y\r\n45,30.10,'
+    (tmp_path / "rows.csv").write_bytes(text.encode())
+    assert run("fill", study, tmp_path / "rows.csv", "--out", tmp_path / "f.csv")[0] == 0
+    one = r'age,pay,kind\r\n047,1.50e1,"x"\r\n\d+,\d+\.\d{1,2},[xy]\r\n\r\n38,\d+\.\d{1,2},y\r\n'
+    assert re.fullmatch(one + "45,30.10,[xy]", (tmp_path / "f.csv").read_bytes().decode())
+
+    rows = pd.DataFrame({"age": pd.array([40, None, 50], "Int64"), "pay": pay[:3], "kind": "x"})
+    rows.to_parquet(tmp_path / "rows.parquet")
+    code, _, err = run("fill", study, tmp_path / "rows.parquet", "--out", tmp_path / "f.csv")
+    assert code == 64 and "--out must end in .parquet" in err
+    out = tmp_path / "f.parquet"
+    assert run("fill", study, tmp_path / "rows.parquet", "--out", out)[0] == 0
+    filled, before = pq.read_table(out), pq.read_table(tmp_path / "rows.parquet")
+    assert filled.schema == before.schema and filled["age"].null_count == 0
+    assert filled["age"].to_pylist()[::2] == [40, 50] and filled["pay"] == before["pay"]
 
 
 @pytest.mark.parametrize(

@@ -61,10 +61,10 @@ def test_files_are_mixed_as_items_are(studies, run, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said", "wanted"),
     [
-        (("#1", "#2"), "What is style must be said", 64),
+        (("#1", "#2"), "What is taken of the style must be named", 64),
         (("#1", "#2", "--style", "colour"), "Unknown style 'colour'", 64),
         (("#1", "#999999", "--style", "units:1"), "#999999", 65),
-        (("#1,two.png", "#2", "--style", "units:1"), "no such file", 64),
+        (("#1,two.png", "#2", "--style", "units:1"), "is not there", 65),
     ],
 )
 def test_mistakes_are_one_sentence(words, said, wanted, studies, run):

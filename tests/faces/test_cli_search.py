@@ -53,7 +53,10 @@ def test_neighbours_are_told_and_drawn(study, run):
 def test_copies_are_told_and_drawn(study, run):
     code, out, err = run("duplicates", study)
     assert code == 0, err
-    assert out.startswith("2 groups of equal things, 2 of them too many") and min(drawn(out)) > 20
+    assert (
+        out.startswith("2 groups of equal things, of which 2 can be left out")
+        and min(drawn(out)) > 20
+    )
     assert json.loads(run("duplicates", study, "--json")[1])["exact"] == [[0, 120], [1, 121]]
 
 
@@ -68,7 +71,8 @@ def test_clusters_are_told_and_drawn(study, run):
 def test_label_errors_are_told(study, run):
     code, out, err = run("label-errors", study)
     assert code == 0, err
-    assert "of 122 labels are probably wrong" in out
+    assert "of 122 labels are contradicted by the codes, which tell " in out
+    assert "are wrong if the codes mix no classes, fewer if they do (estimate)" in out
     assert json.loads(run("label-errors", study, "--json")[1])["examined"] == 122
 
 

@@ -68,6 +68,16 @@ def test_plain_files_of_pictures_say_the_same_for_any_number(recipe, options, tm
                 torch.testing.assert_close(made, wanted, atol=1e-5, rtol=1e-5)
 
 
+def test_plain_files_of_sessions_say_the_same_for_any_number(tmp_path):
+    sessions = [["a", "b", *["c"] * (n % 3), "d"] for n in range(40)]
+    space = spaced("vae", sessions, latent=2, network="mlp:8")
+    _, decoder = halves(space)
+    module = loaded(plain_files(decoder, about="", shapes=""), tmp_path, "decoder")
+    for rows in (1, 3):
+        codes = space.codes.flat[:rows]
+        torch.testing.assert_close(module.decode(codes), space.decode_tensor(codes))
+
+
 def test_plain_files_of_rows_take_missing_cells(tmp_path):
     space = spaced("vae", ROWS, latent=3)
     x = space.modality.prepare(space.items[:5])

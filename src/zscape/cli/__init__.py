@@ -17,9 +17,10 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from zscape import __version__
-from zscape.errors import GroupError, ZscapeError
+from zscape.errors import GroupError, SpecError, ZscapeError
 
 BUSY = 1.5  # load per core; a training run of our own, just ended, stays below it
+LARGEST_SEED = 2**32 - 1  # that all libraries take
 USAGE, INTERNAL, MEMORY, DISK, BROKEN_PIPE = 64, 70, 71, 74, 141
 
 COMMANDS = {
@@ -43,7 +44,7 @@ COMMANDS = {
     "neighbours": "Show what lies nearest to things.",
     "clusters": "Find the clusters of the data: how many, which, and how surely.",
     "duplicates": "List what stands in the data more than once, exactly or nearly.",
-    "label-errors": "List the labels that are probably wrong, with what speaks against them.",
+    "label-errors": "List the labels that the codes contradict, with what speaks against them.",
     "mix": "Show the content of one thing in the style of another; of several a grid.",
     "predict": "Say of which class things are, from few labels, with calibrated probabilities.",
     "score": "Say how strange things are, which are flagged, and what is to blame.",
@@ -141,7 +142,19 @@ def _run(words: list[str]) -> None:
     elif words[0] == "--version":
         print(__version__)
     else:
-        _app(words)(words)
+        command, given, _ = _app(words).parse_args(words)
+        _require_seed(given.arguments.get("seed", 0))
+        command(*given.args, **given.kwargs)
+
+
+def _require_seed(seed: int) -> None:
+    """Of every command: a seed that all libraries take.
+
+    Raises:
+        SpecError: another.
+    """
+    if not 0 <= seed <= LARGEST_SEED:
+        raise SpecError(f"--seed must be between 0 and {LARGEST_SEED}, got {seed}. 0 is usual.")
 
 
 def _choose_threads() -> None:
@@ -210,9 +223,24 @@ def _told(error: BaseException, words: list[str]) -> tuple[str, int]:
     if isinstance(error, OSError):
         return f"The system says: {_line(error)}. Check the path and the disk.", DISK
     if type(error).__module__.startswith("cyclopts"):
-        return f"{_line(error)} {_hint(words)}", USAGE
+        return f"{_mistyped(error, words)} {_hint(words)}", USAGE
     kind = type(error).__name__
     return f"internal error: {kind}: {_line(error)}. Run it again with --debug.", INTERNAL
+
+
+def _mistyped(error: BaseException, words: list[str]) -> str:
+    """What cyclopts says; in our words where an argument is missing, which it calls incomplete."""
+    from cyclopts import MissingArgumentError
+
+    if type(error) is not MissingArgumentError or error.argument is None:
+        return _line(error)
+    flag = error.keyword
+    if flag is None:
+        return f"{' or '.join(error.argument.names)} must be given, got none."
+    after = words[words.index(flag) + 1 :][:1] if flag in words else []
+    got = f"{after[0]!r}, which reads as a flag" if after else "none"
+    meant = f" If it is meant, write {flag}={after[0]}." if after else ""
+    return f"{flag} must have a value, got {got}.{meant}"
 
 
 def _hint(words: list[str]) -> str:

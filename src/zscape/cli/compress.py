@@ -17,6 +17,7 @@ from zscape.space.compression.bounds import bound_bits
 from zscape.space.compression.things import plain
 from zscape.space.space import Space
 from zscape.study.archiving import Packed, pack, unpack
+from zscape.study.intake.files import require_file
 from zscape.study.storage.folder import write_file
 
 
@@ -58,19 +59,19 @@ def decompress(
     /,
     *,
     out: Annotated[
-        Path,
-        Parameter(name=["-o", "--out"], help="the folder of the files; none: the current one."),
-    ] = Path(),
+        Path | None,
+        Parameter(name=["-o", "--out"], help="the folder of the files; none: ARCHIVE-files."),
+    ] = None,
     json: Json = False,
     recipe: Own = "",
 ) -> None:
     """Give back the files of an archive, by the study that made it."""
     codec = Codec(opened(study, recipe).space())
-    if not archive.is_file():
-        raise SpecError(f"There must be an archive {str(archive)!r}, got none. Check the path.")
+    require_file(archive, "An archive")
     begun = time.perf_counter()
     files = unpack(codec, archive.read_bytes())
     seconds = time.perf_counter() - begun
+    out = out or Path(f"{archive.stem}-files")
     there = [name for name in files if (out / name).exists()]
     if there:
         raise SpecError(
@@ -113,6 +114,8 @@ def _bound(space: Space, codec: Codec, things: Any) -> float | None:
 def _lines(space: Space, made: Packed, record: dict[str, Any]) -> list[str]:
     raw = record["raw"]
     lines = [f"{raw:,} bytes of files became {record['bytes']:,}: 1 / {raw / record['bytes']:.1f}"]
+    if record["bytes"] >= raw:
+        lines.append("the archive is no smaller than the files: it is not worth having")
     if not made.things:
         return [*lines, "the study makes none of them shorter than LZMA; kept byte by byte"]
     picture, table = isinstance(space.modality, Image), isinstance(space.modality, Table)
@@ -124,5 +127,7 @@ def _lines(space: Space, made: Packed, record: dict[str, Any]) -> list[str]:
     ]
     if record["gap_percent"] is not None:
         lines.append(f"{record['gap_percent']:+.2f} % beside the study's own ELBO (estimate)")
+    if made.model >= record["xz"]:
+        lines.append("xz makes them no larger: the study knows little of such things")
     speed = made.plain / 1e6 / max(record["seconds"], 1e-9)
     return [*lines, f"{record['seconds']:.1f} s, {speed:.2f} MB/s, checked by decoding"]

@@ -11,13 +11,14 @@ from torch import Tensor
 from zscape.cli.output import Result, leave, say
 from zscape.cli.verbs import Folder, Json, Own, Seed, named, opened
 from zscape.errors import SpecError
-from zscape.modalities.found import printable
 from zscape.modalities.image import Image
 from zscape.modalities.modality import Pictures
 from zscape.modalities.table import Table
 from zscape.space.filling import fill_rows, fill_tensor, hole, require_filling
 from zscape.space.pictures import grid
 from zscape.space.space import Space
+from zscape.study.intake.files import require_file
+from zscape.study.intake.refilled import refilled, suffix_of
 from zscape.study.intake.tables import load_table
 from zscape.study.items import mask_file, stored_item
 from zscape.study.storage.folder import write_file
@@ -36,7 +37,7 @@ def fill(
     ] = "",
     n: Annotated[int, Parameter(name=["-n", "--number"], help="how many completions.")] = 6,
     seed: Seed = 0,
-    out: Annotated[Path | None, Parameter(help="a .png file; of rows a .csv.")] = None,
+    out: Annotated[Path | None, Parameter(help="a .png file; of rows one of their kind.")] = None,
     json: Json = False,
     recipe: Own = "",
 ) -> None:
@@ -69,14 +70,14 @@ def _rows(study: Path, space: Space, item: str, mask: str, *, out: Path | None, 
     """Writes rows with their empty cells filled."""
     if mask:
         raise SpecError(f"--mask is for pictures, got {mask!r}. Empty cells are what is filled.")
-    if not Path(item).is_file():
-        raise SpecError(f"Rows to fill must be a file, got {printable(item)!r}. Give a .csv file.")
+    require_file(Path(item), "Rows to fill", hint="Give a .csv file.")
     frame = load_table(Path(item)).things
-    path = out or Path(f"{Path(item).stem}-filled.csv")
-    if path.suffix.lower() != ".csv":
-        raise SpecError(f"--out must end in .csv for rows, got {path.name!r}. Rename it.")
+    suffix = suffix_of(Path(item))
+    path = out or Path(f"{Path(item).stem}-filled{suffix}")
+    if path.suffix.lower() != suffix:
+        raise SpecError(f"--out must end in {suffix} for these rows, got {path.name!r}. Rename it.")
     filled = fill_rows(space, frame)
-    write_file(path, filled.to_csv(index=False).encode())
+    write_file(path, refilled(Path(item), frame, filled))
     count = int(frame.isna().to_numpy().sum() - filled.isna().to_numpy().sum())
     if json:
         say({"verb": "fill", "study": str(study), "file": str(path), "filled": count})

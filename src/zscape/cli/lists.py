@@ -13,7 +13,7 @@ from zscape.modalities.found import printable
 from zscape.recipes import RECIPES
 from zscape.space.conditions import askable
 from zscape.study.data import look
-from zscape.study.figures import figures, report_page
+from zscape.study.figures import figures, measured_on, report_page
 from zscape.study.intake.sources import BUILT_IN
 from zscape.study.spec import options, summary
 from zscape.study.study import REPORT
@@ -54,7 +54,7 @@ def show(study: Folder, /, *, json: Json = False, recipe: Own = "") -> None:
     told = [f"{name} = {value!r}" for name, value in changed.items()]
     _list("options that differ from the defaults", told or ["none"])
     latent = space.codes.flat.shape[1]
-    _list("figures, over held-out examples", figure_lines(measured, latent))
+    _list(f"figures, over {measured_on(space)}", figure_lines(measured, latent))
     _list("files", [f"{size:>12,} bytes  {name}" for name, size in files.items()])
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from zscape.cli.output import say, tell
 from zscape.cli.verbs import Folder, Json, Own, opened
@@ -36,11 +38,12 @@ def predict(
 ) -> None:
     """Say of which class things are, with calibrated probabilities, from a study's labels."""
     trained = opened(study, recipe)
-    try:
-        predictor = predictor_of(trained)
-    except StorageError:
-        tell("The study cannot be written, so its predictor is made and not kept.")
-        predictor = predictor_of(trained, keep=False)
+    with _watched("its predictor: from the study, or learned from its labels in minutes"):
+        try:
+            predictor = predictor_of(trained)
+        except StorageError:
+            tell("The study cannot be written, so its predictor is made and not kept.")
+            predictor = predictor_of(trained, keep=False)
     raw, found = predicted(predictor, data, label=label)
     figures = (*predictor.figures, *judged(predictor.space, found, raw))
     items = raw.names or tuple(str(n) for n in range(len(found.probabilities)))
@@ -59,6 +62,15 @@ def predict(
         sys.stdout.write(_table(found, items))
     else:
         print(out)
+
+
+def _watched(words: str) -> Progress:
+    """Words and the seconds that pass, while a `with` lasts, on a terminal."""
+    columns = SpinnerColumn(), TextColumn(words), TimeElapsedColumn()
+    console = Console(stderr=True)
+    watched = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    watched.add_task(words, total=None)
+    return watched
 
 
 def _table(found: Prediction, items: tuple[str, ...]) -> str:

@@ -120,20 +120,21 @@ def duplicates(
     space = opened(study, recipe).space()
     found = duplicates_of(space, within=within)
     pairs = [(group[:2], f"{len(group)} equal") for group in found.exact]
-    pairs += [((pair.first, pair.second), f"{pair.codes:.2f} apart") for pair in found.near]
+    pairs += [((p.first, p.second), f"{p.codes:.2f} of the usual distance") for p in found.near]
     again = sum(len(group) - 1 for group in found.exact)
     lines = [
-        f"{counted(len(found.exact), 'group')} of equal things, {again:,} of them too many; "
-        f"{counted(len(found.near), 'pair')} nearly the same",
+        f"{counted(len(found.exact), 'group')} of equal things, of which {again:,} can be left "
+        f"out; {counted(len(found.near), 'pair')} nearly the same",
         f"{found.compared:,} of {len(space.codes):,} were kept and compared as things",
     ]
     both = " and ".join
     lines += [f"{both(_named(space, at) for at in two)}: {word}" for two, word in pairs[:TOLD]]
+    lines += _more(len(pairs))
     listed = [(at, word) for two, word in pairs[:LISTED] for at in two]
     finds = _Finds(
         name="duplicates",
         places=[at for at, _ in listed],
-        words=[f"{_named(space, at)}\n{word}" for at, word in listed],
+        words=["\n".join((_named(space, at), *word.split(" the "))) for at, word in listed],
         lines=lines,
         record={"verb": "duplicates", **asdict(found)},
     )
@@ -151,14 +152,15 @@ def label_errors(
     json: Json = False,
     recipe: Own = "",
 ) -> None:
-    """List the labels that are probably wrong, what the codes say instead, and how surely."""
+    """List the labels that the codes contradict, what they say instead, and how surely."""
     space = opened(study, recipe).space()
     found = label_errors_of(space, attribute)
     way = {"neighbours": "from their neighbours", "linear": "linearly"}[found.predictor]
     lines = [
-        f"{len(found.suspects):,} of {found.examined:,} labels are probably wrong; about "
-        f"{found.share:.1%} of all are (estimate)",
-        f"{found.accuracy:.1%} of the labels are guessed {way} (estimate)",
+        f"{len(found.suspects):,} of {found.examined:,} labels are contradicted by the codes, "
+        f"which tell {found.accuracy:.1%} of all labels {way} (estimate)",
+        f"about {found.share:.1%} of all are wrong if the codes mix no classes, fewer if they do "
+        "(estimate): look at them",
     ]
     for one in found.suspects[:TOLD]:
         lines.append(
@@ -166,6 +168,7 @@ def label_errors(
             f"{one.probability:.2f} and {one.probability_suggested:.2f}, of 10 neighbours "
             f"{one.neighbours} and {one.neighbours_suggested}"
         )
+    lines += _more(len(found.suspects))
     shown = found.suspects[:LISTED]
     finds = _Finds(
         name=named("label-errors", attribute),
@@ -175,6 +178,11 @@ def label_errors(
         record={"verb": "label-errors", "attribute": attribute, **asdict(found)},
     )
     _leave(space, finds, study, columns=8, out=out, json=json)
+
+
+def _more(number: int) -> list[str]:
+    """The line that says how many finds were not printed."""
+    return [f"and {number - TOLD:,} more (--json lists all)"] if number > TOLD else []
 
 
 def _leave(
@@ -251,7 +259,7 @@ def _evidence(found: Clusters, *, asked: bool) -> list[str]:
         f"stability {found.stability:.2f}{known} (adjusted Rand index: 1 the same, 0 chance)",
     ]
     if found.stability < STABLE:
-        lines.append("two halves of the data group it otherwise: a way of looking, no kinds")
+        lines.append("halves of the data are grouped differently: these are a view, no kinds")
     return lines
 
 

@@ -26,7 +26,7 @@ from zscape.objective.steering import tell_beta
 from zscape.space.space import Space
 from zscape.study.data import Data, look
 from zscape.study.display import displayed
-from zscape.study.figures import figures
+from zscape.study.figures import figures, measured_on
 from zscape.study.run import CHECKPOINT_SECONDS, foresee, prepare, train
 from zscape.study.run import resume as go_on
 from zscape.study.spec import find_recipe, summary
@@ -279,7 +279,7 @@ def _say_end(study: Study, *, json: bool) -> None:
             }
         )
         return
-    print(f"\nThe study is in {study.path}. Over its held-out examples:")
+    print(f"\nThe study is in {study.path}. Over its {measured_on(space)}:")
     for line in figure_lines(measured, space.codes.flat.shape[1]):
         print(f"  {line}")
     if chosen := tell_beta([record["parts"] for record in log]):

@@ -14,6 +14,7 @@ from zscape.modalities.extras import pandas
 from zscape.modalities.found import counted, number_words, place, printable, quote
 
 LARGEST_COUNT = 1000
+MOST_DECIMALS = 6  # of numbers that a person wrote
 SMALL_MEAN = 10
 FEWEST_FOR_IDENTIFIER = 10
 MOST_CLASSES = 500
@@ -98,7 +99,15 @@ def _judge_numbers(name: str | int, cells: Any) -> tuple[Column, str]:
         reason = f"whole numbers from {low:g} to {high:g}, {mean:.3g} on average"
         column = Column(name, "count", dtype=dtype, whole=True)
         return column, f"{said}: counts (negative binomial), because {reason}{_missing(cells)}"
-    column = Column(name, "numeric", dtype=dtype, mean=mean, scale=scale, whole=whole)
+    column = Column(
+        name,
+        "numeric",
+        dtype=dtype,
+        mean=mean,
+        scale=scale,
+        whole=whole,
+        decimals=_decimals(numbers, dtype),
+    )
     note = (
         f"{said}: numeric (Gaussian), {number_words(low)} to {number_words(high)}{_missing(cells)}"
     )
@@ -167,6 +176,13 @@ def _are_counts(numbers: np.ndarray, low: float, high: float, mean: float, scale
         return False
     skew = float((((numbers - mean) / scale) ** 3).mean())
     return skew > 1 or (low == 0 and mean < SMALL_MEAN)
+
+
+def _decimals(numbers: np.ndarray, dtype: str) -> int:
+    """The fewest decimals by which all numbers can be written; -1: more than are meant."""
+    exact = numbers.astype(np.float32) if dtype.lower() == "float32" else numbers
+    tried = range(MOST_DECIMALS + 1)
+    return next((n for n in tried if (np.round(numbers, n).astype(exact.dtype) == exact).all()), -1)
 
 
 def _constant(name: str | int, cells: Any, value: Any) -> tuple[Column, str]:

@@ -32,6 +32,8 @@ class Column:
         mean: of the cells, if numeric.
         scale: standard deviation of the cells, if numeric.
         whole: whether all numbers were whole, so that they come back rounded.
+        decimals: the most that a cell has, if numeric, to which they come back rounded; -1: too
+            many to be meant.
         classes: the categories in order; or the one value of a constant column.
         ordered: whether pandas holds the categories as ordered.
     """
@@ -42,6 +44,7 @@ class Column:
     mean: float = 0.0
     scale: float = 1.0
     whole: bool = False
+    decimals: int = -1
     classes: tuple[Any, ...] = ()
     ordered: bool = False
 
@@ -172,6 +175,7 @@ def _cells(column: Column, values: np.ndarray) -> Any:
     numbers = values.astype(np.float64)
     if column.kind == "numeric":
         numbers = numbers * column.scale + column.mean
+        numbers = np.round(numbers, column.decimals) if column.decimals > 0 else numbers
     elif column.kind == "count":
         numbers = np.maximum(numbers, 0)
     else:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from zscape.errors import DataError, ShapeError
+from zscape.modalities.extras import is_frame
 from zscape.modalities.found import Found, counted, percent, place
 from zscape.modalities.modality import Modality, Pictures
 
@@ -287,6 +288,11 @@ def _is_sequence(things: Any) -> bool:
 
 
 def _picture_array(thing: Any) -> np.ndarray:
+    if is_frame(thing):
+        raise DataError(
+            "Pictures must come as an array, a Pillow picture or a list of these, got a DataFrame. "
+            "Open a study of a table for rows."
+        )
     if isinstance(thing, Tensor):
         return np.asarray(thing.detach().cpu().numpy())
     pictures = np.asarray(thing)

@@ -142,7 +142,8 @@ class Session(Distribution):
         """An order `[..., T]` of so many events, each chosen from its logits."""
         lead = counts.shape[:-1]
         left, told = counts.reshape(-1, counts.shape[-1]).round(), told.reshape(-1, told.shape[-1])
-        before = torch.zeros(len(left), 1, self.conditional.past, dtype=torch.long)
+        # The first length and not len(), which would fix the number of rows of an export.
+        before = torch.zeros(left.shape[0], 1, self.conditional.past, dtype=torch.long)
         before, order = before.to(left.device), []
         for _ in range(self.conditional.longest):
             event = choose(self._logits(before, left[:, None], told)[:, 0])

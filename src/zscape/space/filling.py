@@ -70,7 +70,8 @@ def fill_rows(space: Space, rows: Any) -> Any:
     """Rows whose empty cells are filled with what is likely there, all others as they are.
 
     The centre of the code that follows from what is known of a row, and the likelihood's centre:
-    means of numbers, the most likely of classes.
+    means of numbers, rounded to the decimals of their column in training; the most likely of
+    classes.
 
     Args:
         space: of a table's study that `fill_vae` trained.

@@ -45,7 +45,8 @@ class LabelErrors:
 
     Attributes:
         suspects: the surest first.
-        share: of all known labels that are wrong, an estimate; it counts more than the suspects.
+        share: of all known labels that are wrong, an estimate that is too high where codes mix
+            classes; it counts more than the suspects.
         predictor: "neighbours" or "linear", whichever guessed more labels.
         accuracy: share of the labels that it guessed, each unseen.
         examined: how many labels are known.
@@ -69,6 +70,8 @@ def label_errors(space: Space, attribute: str = "") -> LabelErrors:
     by their nearness, or a logistic regression over 5 folds, whichever guesses more of them. An
     example is suspected where the guess for another class is at least as sure as it usually is of
     examples that carry that label. An error that is the rule in a class cannot be found.
+    That an example is contradicted by a sure guess shows a wrong label only where sure guesses are
+    right: of codes that mix classes, right labels are suspected too, and `share` counts them.
 
     Args:
         space: a space with labels.

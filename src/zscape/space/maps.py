@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zscape.errors import DataError, ShapeError, SpecError, unknown
+from zscape.errors import DataError, ShapeError, unknown
 from zscape.model.codes import Codes
 from zscape.space.space import Space
 
@@ -52,8 +52,8 @@ def map_codes(
         seed: of UMAP's layout.
 
     Raises:
-        SpecError: an unknown method, or UMAP without its package.
-        DataError: too few codes for UMAP.
+        SpecError: an unknown method.
+        DataError: UMAP without its package, or too few codes for it.
 
     Source: Pearson 1901, doi:10.1080/14786440109462720; McInnes et al. 2018, arXiv:1802.03426.
     """
@@ -143,7 +143,7 @@ def _umap_package() -> Any:
     try:
         import umap
     except ImportError as error:
-        raise SpecError(
+        raise DataError(
             "method 'umap' must have the package umap-learn, which is not installed. "
             "Install it with: pip install 'zscape[maps]', or take method 'pca'."
         ) from error

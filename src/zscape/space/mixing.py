@@ -186,7 +186,8 @@ def _usual(space: Space) -> list[str]:
     if _told(space):
         return names
     raise SpecError(
-        f"What is style must be said of a study of one level, got nothing. {_choices(space)}"
+        "What is taken of the style must be named, as this study has one level and none called "
+        f"style; got nothing. {_choices(space)}"
     )
 
 

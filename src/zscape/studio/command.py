@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from zscape.errors import SpecError
+from zscape.errors import DataError
 
 Studies = Annotated[
     tuple[Path, ...],
@@ -46,7 +46,7 @@ def studio(
     try:
         from zscape.studio.server import Asked, serve
     except ImportError as error:
-        raise SpecError(
+        raise DataError(
             f"The studio needs its packages, and {error.name!r} is not installed. Install them "
             "with: pip install 'zscape[studio]'"
         ) from error

@@ -34,6 +34,7 @@ from zscape.studio.studies import Studies
 from zscape.studio.studio import Studio, make_studio
 
 PORT, FURTHER = 8765, 20  # the usual port, and how many after it are tried
+LARGEST_PORT = 65535
 STATIC = Path(__file__).parent / "static"
 MESSAGE_BYTES, PING = 2**20, 20.0  # of a WebSocket
 SHUTDOWN = 5  # s for what is under way when it ends
@@ -99,7 +100,8 @@ def serve(roots: Sequence[Path], asked: Asked) -> None:
         asked: how.
 
     Raises:
-        SpecError: no such folder, or others reach it without a token and a name.
+        SpecError: no such port, or others reach it without a token and a name.
+        StudyError: no such folder.
         StorageError: the port is taken.
     """
     _require_guarded(asked)
@@ -239,6 +241,10 @@ def _is_loopback(host: str) -> bool:
 
 def _sockets(asked: Asked) -> list[socket.socket]:
     """Sockets that listen, the first at the address that was asked for."""
+    if not 0 <= asked.port <= LARGEST_PORT:
+        raise SpecError(
+            f"--port must be between 0 and {LARGEST_PORT}, got {asked.port}. 0 takes the usual one."
+        )
     host = "127.0.0.1" if asked.host == "localhost" else asked.host.strip("[]")
     ports = [asked.port] if asked.port else [*range(PORT, PORT + FURTHER), 0]
     reason = ""

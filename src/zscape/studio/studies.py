@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from zscape.errors import SpecError
+from zscape.errors import StudyError
 from zscape.studio.refusals import Refusal, not_found
 
 # Told again here, since the library's own words come with torch; a test holds them equal.
@@ -54,13 +54,13 @@ class Studies:
         roots: studies, or folders of studies.
 
     Raises:
-        SpecError: no such folder.
+        StudyError: no such folder.
     """
 
     def __init__(self, roots: Sequence[Path]) -> None:
         for root in roots:
             if not root.is_dir():
-                raise SpecError(
+                raise StudyError(
                     f"A study must be a folder, and {str(root)!r} is none. Give the folder that "
                     "'zscape train --out' made, or one that holds such folders."
                 )

@@ -19,9 +19,12 @@ from zscape.errors import DataError, ZscapeError
 from zscape.modalities.extras import is_frame
 from zscape.modalities.found import quote
 from zscape.modalities.image import Image, is_grey
+from zscape.modalities.modality import Modality
 from zscape.space.compression import Codec, compress, decompress
 from zscape.space.compression.container import Reading, block, packed, unpacked
 from zscape.study.intake.arrays import load_array
+from zscape.study.intake.files import require_file
+from zscape.study.intake.kinds import require_kind, wrong_kind
 from zscape.study.intake.tables import kind_of, load_table
 
 MAGIC = b"zzf\x01"
@@ -61,7 +64,8 @@ def pack(codec: Codec, paths: Sequence[Path], *, chains: int) -> Packed:
         chains: as of `compress`.
 
     Raises:
-        DataError: a file that cannot be read, or two of one name.
+        DataError: a file that cannot be read or holds things of another kind than the study's, or
+            two of one name.
     """
     names = [path.name for path in paths]
     if len(set(names)) < len(names):
@@ -70,8 +74,7 @@ def pack(codec: Codec, paths: Sequence[Path], *, chains: int) -> Packed:
             f"{quote(next(n for n in names if names.count(n) > 1))} twice. Rename one."
         )
     files = {path.name: _bytes(path) for path in paths}
-    grey = isinstance(codec.modality, Image) and codec.modality.channels == 1
-    pictures = {path.name: _pixels(path, grey=grey) for path in paths}
+    pictures = {path.name: _pixels(path, codec.modality) for path in paths}
     found = {name: pair for name, pair in pictures.items() if pair is not None}
     entries, parts, groups = [], [], []
     if found:
@@ -81,6 +84,7 @@ def pack(codec: Codec, paths: Sequence[Path], *, chains: int) -> Packed:
     for path in paths:
         things = None if path.name in found else _things(path, files[path.name])
         if things is not None:
+            require_kind(codec.modality, things, path.name)
             groups.append(things)
             kind = "table" if is_frame(things) else "array"
             entries.append({"kind": kind, "files": [[path.name, ""]]})
@@ -149,17 +153,16 @@ def _fewer(
 
 
 def _bytes(path: Path) -> bytes:
-    if not path.is_file():
-        raise DataError(
-            f"There must be a file {quote(str(path), most=200)}, got none. Check the path."
-        )
+    require_file(path, "What is compressed", hint="Name the files.")
     return path.read_bytes()
 
 
-def _pixels(path: Path, *, grey: bool) -> tuple[np.ndarray, str] | None:
+def _pixels(path: Path, modality: Modality) -> tuple[np.ndarray, str] | None:
     """The pixels of a picture file and the mode they are in; None where it is not only pixels."""
     if kind_of(path) not in FLAT:
         return None
+    if not isinstance(modality, Image):
+        raise wrong_kind(modality, path.name, "a picture")
     try:
         with Pillow.open(path) as picture:
             high, wide = picture.size
@@ -170,7 +173,7 @@ def _pixels(path: Path, *, grey: bool) -> tuple[np.ndarray, str] | None:
     except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError):
         return None
     # A grey picture may be stored in three equal channels.
-    if grey and mode == "RGB" and is_grey(np.moveaxis(pixels, -1, 0)[None]):
+    if modality.channels == 1 and mode == "RGB" and is_grey(np.moveaxis(pixels, -1, 0)[None]):
         pixels = pixels[..., 0]
     return np.ascontiguousarray(pixels), mode
 

@@ -24,9 +24,10 @@ from zscape.modalities.logs import Logs, Mined, find_logs
 from zscape.modalities.modality import Modality
 from zscape.modalities.table import find_table
 from zscape.study.intake.arrays import load_array
+from zscape.study.intake.kinds import require_kind
 from zscape.study.intake.logs import LOG_SUFFIXES, load_log, load_log_like
 from zscape.study.intake.picture_shards import survey_pictures
-from zscape.study.intake.pictures import SUFFIXES, as_name, load_folder
+from zscape.study.intake.pictures import SUFFIXES, as_name, load_folder, load_picture
 from zscape.study.intake.row_shards import survey_rows
 from zscape.study.intake.shards import Shards, shard_files
 from zscape.study.intake.sources import (
@@ -216,11 +217,11 @@ def things_like(modality: Modality, data: Any, *, label: str = "") -> tuple[Any,
 
     Args:
         modality: what the things must be; pictures from a folder are brought to its size.
-        data: as for `look`.
+        data: as for `look`, or a single picture file.
         label: the column of a table that holds the class.
 
     Raises:
-        DataError: data that cannot be read.
+        DataError: data that cannot be read, or of another kind.
         SpecError: the name of built-in data that does not exist.
     """
     raw = raw_like(modality, data, label=label)
@@ -235,18 +236,23 @@ def raw_like(modality: Modality, data: Any, *, label: str = "") -> Raw:
 
     Args:
         modality: what the things must be; pictures from a folder are brought to its size.
-        data: as for `look`.
+        data: as for `look`, or a single picture file.
         label: the column of a table that holds the class.
 
     Raises:
-        DataError: data that cannot be read.
+        DataError: data that cannot be read, or of another kind.
         SpecError: the name of built-in data that does not exist.
     """
-    if isinstance(modality, Logs) and isinstance(data, str | os.PathLike) and Path(data).is_file():
-        return load_log_like(Path(data), modality)
+    path = Path(data) if isinstance(data, str | os.PathLike) and Path(data).is_file() else None
+    if path and kind_of(path) in SUFFIXES:
+        return load_picture(path, modality)
+    if path and isinstance(modality, Logs):
+        return load_log_like(path, modality)
     sides = modality.shape[1:]
     size = sides[0] if len(sides) == 2 and sides[0] == sides[1] and _is_folder(data) else None
-    return _labelled(_open(data, size=size, strict=False, label=label), label)
+    raw = _labelled(_open(data, size=size, strict=False, label=label), label)
+    require_kind(modality, raw.things, raw.source)
+    return raw
 
 
 def _origin(data: Any, **options: Any) -> dict[str, Any]:

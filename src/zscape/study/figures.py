@@ -6,6 +6,7 @@ from zscape.measures.likelihood import active_units, elbo
 from zscape.measures.page import sheets
 from zscape.measures.priors import prior_part
 from zscape.measures.report import report
+from zscape.model.filling import Filling
 from zscape.space.slot import slot_from, slot_words
 from zscape.space.space import Space
 from zscape.space.units import measuring_items
@@ -19,6 +20,13 @@ def figures(space: Space) -> tuple[Figure, ...]:
     x = space.modality.prepare(stored)
     by_rate, by_variance = active_units(space.model, x)
     return (*elbo(space.model, x), by_variance if by_rate.value is None else by_rate)
+
+
+def measured_on(space: Space) -> str:
+    """What the figures are of, in words."""
+    if isinstance(space.model.start, Filling):
+        return "held-out examples with every cell hidden (epochs tell of the cells in holes alone)"
+    return "held-out examples"
 
 
 def report_page(study: Study, space: Space) -> str:

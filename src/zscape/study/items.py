@@ -1,7 +1,6 @@
 """Single things named in words, from the data of a study or from a file; and things as files."""
 
 import io
-import os
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,9 @@ from zscape.modalities.modality import Rows
 from zscape.space.pictures import picture, png
 from zscape.space.space import Space
 from zscape.study.intake.arrays import load_array
+from zscape.study.intake.files import require_file
 from zscape.study.intake.logs import load_log_like
-from zscape.study.intake.pictures import SUFFIXES
-from zscape.study.intake.reader import Reader
+from zscape.study.intake.pictures import SUFFIXES, load_picture
 from zscape.study.intake.tables import TABLE_SUFFIXES, kind_of, load_table
 from zscape.study.storage.folder import write_file
 
@@ -30,17 +29,15 @@ def item(space: Space, name: str) -> Any:
     Pictures are brought to the size of the study's; of several rows or arrays the first is taken.
 
     Raises:
-        SpecError: neither an index nor a file.
-        DataError: no such index, or a file that cannot be read or holds something else.
+        SpecError: '#' and no index.
+        DataError: no such index, or a file that is not there, cannot be read or holds something
+            else.
     """
     if name.startswith("#"):
         return space.index(_number(name))
     path = Path(name)
-    if not path.is_file():
-        raise SpecError(
-            f"An item must be '#' and an index, such as '#12' (in quotes), or a file; got "
-            f"{printable(name)!r}, and there is no such file. '#0' is the first of the data."
-        )
+    what = "An item must be '#' and an index, such as '#12' (in quotes), or a file: that"
+    require_file(path, what, hint="'#0' is the first of the data.")
     kind = kind_of(path)
     if isinstance(space.modality, Logs):
         return load_log_like(path, space.modality).things[:1]
@@ -56,7 +53,7 @@ def stored_item(space: Space, name: str) -> Tensor:
     """The same thing as it is stored, `[1, *shape]`.
 
     Raises:
-        SpecError: neither an index nor a file.
+        SpecError: '#' and no index.
         DataError: as `item`, or an index whose example the study did not keep.
         ShapeError: a thing of another size than those of the study.
     """
@@ -100,19 +97,14 @@ def _number(name: str) -> int:
 
 
 def _picture(space: Space, path: Path, kind: str) -> np.ndarray:
-    shown = printable(path.name)
     if not isinstance(space.modality, Image) or kind not in SUFFIXES:
         wanted = "a picture" if isinstance(space.modality, Image) else ".csv, .npy or another table"
         raise DataError(
-            f"An item of this study must be {wanted}, got {shown!r}. Give a file of that kind."
+            f"An item of this study must be {wanted}, got {printable(path.name)!r}. "
+            "Give a file of that kind."
         )
-    high, wide, grey = space.modality.height, space.modality.width, space.modality.channels == 1
-    with Reader() as reader:
-        reply = reader.read(os.path.abspath(path), height=high, width=wide, grey=grey)
-    if reply.reason:
-        raise DataError(f"{shown} must be a picture, but {reply.reason}. Mend or replace it.")
-    shape = (high, wide) if grey else (high, wide, 3)
-    return np.frombuffer(reply.pixels, dtype=np.uint8).reshape(shape)
+    pixels: np.ndarray = load_picture(path, space.modality).things[0]
+    return pixels
 
 
 def _as_png(space: Space, x: Tensor) -> bytes:

@@ -11,6 +11,7 @@ from zscape.measures.sections import Report
 from zscape.modalities.found import printable
 from zscape.study.data import things_like
 from zscape.study.figures import report_page
+from zscape.study.intake.files import require_file
 from zscape.study.intake.tables import TABLE_SUFFIXES, kind_of, load_table
 from zscape.study.study import MEASURES, REPORT, Study
 
@@ -63,11 +64,8 @@ def keep(study: Study, report: Report) -> None:
 
 
 def _table(path: Path) -> Any:
-    if not path.exists():
-        raise SpecError(
-            f"--factors must be a file, got none at {printable(str(path))!r}. Check it."
-        )
-    if not path.is_file() or kind_of(path) not in TABLE_SUFFIXES:
+    require_file(path, "--factors")
+    if kind_of(path) not in TABLE_SUFFIXES:
         raise SpecError(
             f"--factors must be a file of the kinds {', '.join(TABLE_SUFFIXES)}, got "
             f"{printable(str(path))!r}. A column is a factor, a row is a thing."

@@ -12,7 +12,10 @@ import numpy as np
 
 from zscape.errors import DataError
 from zscape.modalities.found import counted, quote
+from zscape.modalities.image import Image
+from zscape.modalities.modality import Modality
 from zscape.study.intake.beside import beside
+from zscape.study.intake.kinds import wrong_kind
 from zscape.study.intake.policy import require_few_bad, skipped_words
 from zscape.study.intake.reader import Reader
 from zscape.study.intake.sizes import target_size
@@ -76,6 +79,25 @@ def load_folder(
         skipped=found.skipped,
         pictures=True,
     )
+
+
+def load_picture(path: Path, modality: Modality) -> Raw:
+    """Reads a single picture file for a study of pictures, brought to their size.
+
+    Raises:
+        DataError: a file that cannot be read, or a study of other things.
+    """
+    shown = as_name(path.name)
+    if not isinstance(modality, Image):
+        raise wrong_kind(modality, shown, "a picture")
+    high, wide, grey = modality.height, modality.width, modality.channels == 1
+    with Reader() as reader:
+        reply = reader.read(os.path.abspath(path), height=high, width=wide, grey=grey)
+    if reply.reason:
+        raise DataError(f"{shown} must be a picture, but {reply.reason}. Mend or replace it.")
+    shape = (1, high, wide) if grey else (1, high, wide, 3)
+    pixels = np.frombuffer(reply.pixels, dtype=np.uint8).reshape(shape)
+    return Raw(pixels, source=shown, names=(shown,), pictures=True)
 
 
 def scan_folder(folder: Path, *, size: int | None = None) -> Scan:

@@ -40,7 +40,7 @@ def load_table(path: Path) -> Raw:
     suffix = kind_of(path)
     if suffix == ".parquet":
         return Raw(_parquet(path, shown), source=shown)
-    text = _text(_bytes(path, shown), shown)
+    text, _ = read_text(path)
     if suffix in (".jsonl", ".ndjson"):
         return Raw(_json_lines(text, shown), source=shown)
     frame, notes = _separated(text, shown, tab=suffix == ".tsv")
@@ -51,6 +51,32 @@ def kind_of(path: Path) -> str:
     """The suffix that says what a file holds, without .gz."""
     name = path.name.lower().removesuffix(".gz")
     return Path(name).suffix
+
+
+def read_text(path: Path) -> tuple[str, str]:
+    """The text of a file of rows, unpacked, and its encoding.
+
+    Raises:
+        DataError: a damaged file, or bytes that are not text.
+    """
+    shown = printable(path.name)
+    return _text(_bytes(path, shown), shown)
+
+
+def separator_of(text: str, *, tab: bool) -> str:
+    """What parts the cells: a tab, or a comma, or a semicolon where the names have no comma."""
+    head = text.split("\n", 1)[0]
+    return "\t" if tab else ";" if ";" in head and "," not in head else ","
+
+
+def read_batches(path: Path) -> list[Any]:
+    """The record batches of a Parquet file.
+
+    Raises:
+        DataError: a damaged file, or one that does not fit memory.
+    """
+    with decoder([path], most_cells=MOST_CELLS, most_bytes=most_bytes()) as file:
+        return list(file.contents())
 
 
 def _bytes(path: Path, shown: str) -> bytes:
@@ -74,7 +100,7 @@ def _bytes(path: Path, shown: str) -> bytes:
         ) from error
 
 
-def _text(content: bytes, shown: str) -> str:
+def _text(content: bytes, shown: str) -> tuple[str, str]:
     encoding = next((name for mark, name in MARKS if content.startswith(mark)), "utf-8")
     try:
         text = content.decode(encoding)
@@ -90,12 +116,11 @@ def _text(content: bytes, shown: str) -> str:
         raise DataError(
             f"{shown} must be text, got a NUL character in line {line:,}. Save it again as UTF-8."
         )
-    return text
+    return text, encoding
 
 
 def _separated(text: str, shown: str, *, tab: bool) -> tuple[Any, tuple[str, ...]]:
-    head = text.split("\n", 1)[0]
-    separator = "\t" if tab else ";" if ";" in head and "," not in head else ","
+    separator = separator_of(text, tab=tab)
     names = _require_even(text, separator, shown)
     require_different(names, shown)
     pd = pandas()
@@ -177,8 +202,7 @@ def _json_lines(text: str, shown: str) -> Any:
 
 
 def _parquet(path: Path, shown: str) -> Any:
-    with decoder([path], most_cells=MOST_CELLS, most_bytes=most_bytes()) as file:
-        batches = list(file.contents())
+    batches = read_batches(path)
     require_different(batches[0].schema.names, shown)
     pa = optional("pyarrow", "data")
     try:
