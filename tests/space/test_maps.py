@@ -69,7 +69,7 @@ def test_a_missing_umap_says_what_to_install(monkeypatch):
         return real(name, *arguments, **keywords)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(SpecError, match=r"pip install 'zscape\[maps\]'"):
+    with pytest.raises(DataError, match=r"pip install 'zscape\[maps\]'"):
         map_codes(digits_space(), method="umap")
 
 

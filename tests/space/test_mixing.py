@@ -116,7 +116,7 @@ def test_a_class_that_is_lent_must_be_known():
 @pytest.mark.parametrize(
     ("make", "taken", "said"),
     [
-        (digits_space, "", "must be said of a study of one level, got nothing. Name units as"),
+        (digits_space, "", "must be named, as this study has one level and none called style"),
         (digits_space, "units:6", "from 0 to 5, as units:0,2-3, got 'units:6'"),
         (digits_space, "units:2-1", "got 'units:2-1'"),
         (digits_space, "units:", "got 'units:'"),

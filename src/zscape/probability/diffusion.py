@@ -18,6 +18,7 @@ from zscape.probability.priors import FullMixture
 EXACT = 3  # units up to which the divergence is computed, and above which it is estimated
 MOST_NOISE, LEAST_NOISE = 1.0, 0.02  # standard deviations, where those of the codes are about 1
 DENSITY_STEPS = 16  # at least, as a density shows the error of a step sooner than draws do
+SILENT = 1e-4  # difference of a context from that of nothing, up to which it says nothing
 BEND = 3.0  # how much longer the steps are at much noise than at little
 
 
@@ -84,7 +85,7 @@ class Diffusion(Conditional):
         context = context[..., : self.features if self.guidance else 0]
         context = at_least_float32(context)
         if context.shape[-1]:
-            context = context - self.nothing
+            context = self._said(context)
         mixture, features = self.source.forward(context), context.shape[-1]
         led, guided = mixture.logits, features > 0 and self.guidance != 1
         # The source is fitted by itself, not through the flow, whose density needs gradients of z.
@@ -127,13 +128,19 @@ class Diffusion(Conditional):
                 noisy = mean + width * torch.randn_like(mean)
                 expected = mean + (spread / width).square() * (noisy - mean)
                 kept = torch.rand(len(mean), 1, device=mean.device) >= self.dropout
-                context = (context[:, : self.features] - self.nothing) * kept
+                context = self._said(context[:, : self.features]) * kept
                 clean, chance = denoiser(noisy, noise, self.source.forward(context).logits)
                 rest = (expected - clean) / _scale(noise)
             found = self._network(noisy, time, noise, chance, context)
             return (found - rest).square().mean(1)
 
         return loss
+
+    def _said(self, context: Tensor) -> Tensor:
+        """What a context `[..., features]` says beyond `nothing`, exactly 0 where it is that."""
+        said = context - self.nothing
+        # Sums are rounded otherwise in batches of another size.
+        return said * (said.abs() > SILENT).any(-1, keepdim=True)
 
     def _clean(
         self, denoiser: "_Denoiser", z: Tensor, time: Tensor, context: Tensor, logits: Tensor

@@ -130,13 +130,19 @@ def refitting(
         task = _task(space, ids, 0, whole=False, **fitted)
         yield from fit_diffusion(task, replace(slot, kind="diffusion"))
         return
+    yield from _usual(task, slot)
+
+
+def _usual(task: Task, slot: Slot) -> Iterator[Attempt]:
+    """The mixtures, the flow, and the diffusion from the best mixture."""
     mixtures = []
     for attempt in fit_mixtures(task, slot):
         mixtures.append(attempt)
         yield attempt
-    if not names and task.z.shape[1] > 1:
+    if not slot.classes and task.z.shape[1] > 1:
         yield from fit_flow(task, replace(slot, kind="flow"))
-    sources = [m for m in mixtures if names or components or m.slot.components <= max(SOURCES)]
+    free = slot.classes or task.components
+    sources = [m for m in mixtures if free or m.slot.components <= max(SOURCES)]
     yield from fit_diffusion(task, replace(slot, kind="diffusion"), best(sources))
 
 
@@ -267,22 +273,15 @@ def _task(
     with seeded(STREAM + seed):
         code_shape(space.model)
     fitting, picking, _ = parts(space, seed=seed)
-    draws, sees = min(max(MOST_DRAWS // len(fitting), 1), 8), features_of(space.model) > 0
-    # What is withheld differs from draw to draw, and with it where a walk starts.
-    passes, at_once = (draws, 1) if sees else (1, draws)
-    found = [
-        _inferred(space, fitting, at_once, seed + n, withheld=sees, whole=whole)
-        for n in range(passes)
-    ]
-    apart = _inferred(space, picking[:MOST_PICKING], 1, seed + passes)
+    found = _drawn(space, fitting, whole=whole, seed=seed)
+    apart = _inferred(space, picking[:MOST_PICKING], 1, seed + len(found))
     z = torch.cat([each.codes.flatten(0, 1) for each in found])
     shift, scale = z.mean(0), z.std(0).clamp(min=1e-4)
     known = _one_hot(ids, classes)
     _require_enough(known[space.kept[fitting]])
 
-    def beside(places: Tensor, found: Sequence[_Inferred]) -> Tensor:
-        """What the prior sees beside each draw."""
-        if sees:
+    def seen(places: Tensor, found: Sequence[_Inferred]) -> Tensor:
+        if features_of(space.model):
             return torch.cat([one.starts for one in found])
         return known[space.kept[places]].repeat(len(found[0].codes), 1)
 
@@ -290,17 +289,27 @@ def _task(
         space=space,
         places=fitting,
         z=((z - shift) / scale).flatten(1),
-        known=beside(fitting, found),
+        known=seen(fitting, found),
         picking=((apart.codes[0] - shift) / scale).flatten(1),
         posteriors=torch.cat([_posteriors(each, shift, scale) for each in found]),
         picking_posteriors=_posteriors(apart, shift, scale),
-        picking_known=beside(picking[:MOST_PICKING], [apart]),
+        picking_known=seen(picking[:MOST_PICKING], [apart]),
         shift=shift,
         scale=scale,
         components=components,
         updates=updates,
         seed=seed,
     )
+
+
+def _drawn(space: Space, fitting: Tensor, *, whole: bool, seed: int) -> list[_Inferred]:
+    """The draws that are fitted, several of each item."""
+    draws = min(max(MOST_DRAWS // len(fitting), 1), 8)
+    if not features_of(space.model):
+        return [_inferred(space, fitting, draws, seed)]
+    # What is withheld differs from draw to draw, and with it where a walk starts.
+    seeds = range(seed, seed + draws)
+    return [_inferred(space, fitting, 1, own, withheld=True, whole=whole) for own in seeds]
 
 
 def _require_enough(known: Tensor) -> None:
