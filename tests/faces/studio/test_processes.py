@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -119,6 +120,15 @@ def test_a_studio_from_start_to_end(started, opened):
     assert "stopped by Ctrl-C" in process.stderr.read()
     assert not [pid for pid, _ in workers if Path(f"/proc/{pid}").exists()]
     assert not token.exists()
+
+
+def test_a_worker_whose_studio_is_gone_says_nothing():
+    ours, its = socket.socketpair()
+    ours.close()
+    words = [sys.executable, "-P", "-m", "zscape.studio.work", "reader", str(its.fileno())]
+    with its:
+        done = subprocess.run(words, pass_fds=[its.fileno()], capture_output=True, timeout=240)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
 def _over(job):

@@ -16,7 +16,8 @@ def main() -> None:
     """Serves one role until the studio is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the studio's, which then ends us
     role, descriptor = sys.argv[1], int(sys.argv[2])
-    with socket.socket(fileno=descriptor) as connection:
+    # The studio may go at any moment, and whoever it leaves has nobody to tell anything.
+    with socket.socket(fileno=descriptor) as connection, contextlib.suppress(ConnectionError):
         if role == "job":
             from zscape.studio.work.jobs import work
 
