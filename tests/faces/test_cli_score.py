@@ -107,7 +107,7 @@ def test_the_studys_own_things(studies, run):
         (["new.csv", "--threshold", "often"], "--threshold must be a share, as 1% or 0.01"),
         (["new.csv", "--threshold", "200%"], "between 0 and 1, got 2"),
         (["empty.csv"], "must be at least one, got none"),
-        (["new.npy"], "Rows must"),
+        (["new.npy"], "of a table with the columns width, height, weight; new.npy holds"),
         (["nowhere.csv"], "got none"),
         (["new.csv", "--out", "x.txt"], "--out must end in .csv"),
         (["new.csv", "--parts", "error"], "Unknown score 'error'"),

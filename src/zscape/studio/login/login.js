@@ -23,11 +23,17 @@ form.addEventListener('submit', (event) => {
   logIn(document.getElementById('token').value)
 })
 
-const code = location.hash.slice(1)
-history.replaceState(null, '', 'login')
-if (code) {
-  logIn(code)
-} else {
-  words.textContent = "Open the link that 'zscape studio' printed last, or type the token."
-  form.hidden = false
+// A further link that is opened in this tab changes nothing but what stands after the '#'.
+function readLink() {
+  const code = location.hash.slice(1)
+  history.replaceState(null, '', 'login')
+  if (code) {
+    logIn(code)
+  } else {
+    words.textContent = "Open the link that 'zscape studio' printed last, or type the token."
+    form.hidden = false
+  }
 }
+
+addEventListener('hashchange', readLink)
+readLink()

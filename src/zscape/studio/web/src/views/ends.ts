@@ -1,7 +1,8 @@
 /** Where the two ends lie on a map, and what can be made of a selection. */
 
-import type { Mark } from "../map/overlay";
+import { count } from "../components/words";
 import { marked } from "../map/lasso";
+import type { Mark } from "../map/overlay";
 import type { Bytes } from "../map/arrays";
 import type { Projection } from "../server/types";
 import type { Plane, Space } from "../state/space.svelte";
@@ -52,4 +53,14 @@ export function middleOf(space: Space, marks: Bytes): { code: number[]; item: nu
     if (far < least) [least, item] = [far, i];
   }
   return { code, item };
+}
+
+/** Makes the mean of the selection an end. */
+export async function selectionAsEnd(space: Space, which: "a" | "b"): Promise<void> {
+  const middle = studio.marks && middleOf(space, studio.marks);
+  if (!middle) return;
+  const number = marked(studio.marks!).length;
+  const words = `the mean of ${count(number)} selected items`;
+  const selection = { id: await studio.stored, count: number };
+  studio.setEnd(which, { place: { code: middle.code }, words, selection });
 }
