@@ -57,7 +57,7 @@ def test_other_data_is_measured_and_the_page_stays(study, capsys, tmp_path):
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["--factors", "nowhere.csv"], 64, "--factors must be a file"),
+        (["--factors", "nowhere.csv"], 65, "--factors must be a file"),
         (["--label", "kind"], 64, "--label names a column of DATA"),
         (["--draws", "0"], 64, "draws must be at least 1"),
         (["nowhere.npy"], 65, "got none"),

@@ -97,7 +97,7 @@ def test_mistakes(studies, run, tmp_path):
     code, _, err = run("predict", studies / "r", "nothing.csv")
     assert code == 65 and "got none. Check the path." in err
     code, _, err = run("predict", studies / "r", studies / "pictures")
-    assert code == 65 and "Rows must come as a DataFrame" in err
+    assert code == 65 and "of a table with the columns u, v, w; pictures holds pictures" in err
     code, _, err = run("predict", studies / "r")
     assert code == 64
     assert main(["train", "digits", "--out", str(tmp_path / "n"), "--epochs", "1"]) == 0
