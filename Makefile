@@ -21,11 +21,11 @@ check: .venv/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-## fast     the tests that are not slow (about a minute on two cores)
+## fast     the tests that are not slow (about 3 minutes on two cores)
 fast: .venv/dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 -m "not slow"
 
-## test     all tests (about 5 minutes on two cores)
+## test     all tests (about 10 minutes on two cores)
 test: .venv/dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2
 

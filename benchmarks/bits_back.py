@@ -58,9 +58,7 @@ def binary(settings: Settings) -> Iterator[Figure]:
     space, said = ink_space(settings)
     things = _bits(binarized_digits()["test"])[: 500 if settings.quick else None]
     codec = Codec(space)
-    content, packing = _timed(lambda: compress(codec, things, chains=CHAINS))
-    back, unpacking = _timed(lambda: decompress(codec, content))
-    assert np.array_equal(back, things), "an archive gives back what it was given"
+    content, packing, unpacking = _packed(codec, things)
     bound = bound_bits(space, codec, things)
     assert bound is not None
     protocol = (
@@ -86,9 +84,7 @@ def speed(settings: Settings) -> Iterator[Figure]:
     digits = {name: _bits(each) for name, each in binarized_digits().items()}
     space = zs.fit(digits["train"][:rows], recipe="vae", seed=settings.seed, **FLAT)
     codec, things = Codec(space), digits["test"][:rows]
-    content, packing = _timed(lambda: compress(codec, things, chains=CHAINS))
-    back, unpacking = _timed(lambda: decompress(codec, content))
-    assert np.array_equal(back, things), "an archive gives back what it was given"
+    content, packing, unpacking = _packed(codec, things)
     speeds = [things.nbytes / 1e6 / seconds for seconds in (packing, unpacking)]
     protocol = (
         f"8-bit pixels of {len(things):,} static binarized MNIST test pictures over CPU seconds, "
@@ -104,9 +100,7 @@ def grey(settings: Settings) -> Iterator[Figure]:
     space, said = grey_space(settings)
     things = mnist("test")[0][: 500 if settings.quick else None]
     codec = Codec(space)
-    content, packing = _timed(lambda: compress(codec, things, chains=CHAINS))
-    back, unpacking = _timed(lambda: decompress(codec, content))
-    assert np.array_equal(back, things), "an archive gives back what it was given"
+    content, packing, unpacking = _packed(codec, things)
     bound = bound_bits(space, codec, things)
     assert bound is not None
     protocol = (
@@ -127,7 +121,7 @@ def table(settings: Settings) -> Iterator[Figure]:
     space = zs.fit(frame[:cut], recipe="vae", seed=settings.seed, **TABLE)
     things = frame[cut:].reset_index(drop=True)
     codec = Codec(space)
-    content, _ = _timed(lambda: compress(codec, things, chains=CHAINS))
+    content = compress(codec, things, chains=CHAINS)
     assert plain(decompress(codec, content)) == plain(things)
     ids = np.stack([np.unique(things[name], return_inverse=True)[1] for name in things], 1)
     ids = ids.astype(np.uint8)
@@ -245,6 +239,14 @@ def _space(model: Model, stored: Tensor, image: Image) -> Space:
     items = stored[:1024]
     codes = Codes({"z1": torch.zeros(len(items), 1)})
     return Space(model.eval(), image, codes, items, torch.arange(len(items)))
+
+
+def _packed(codec: Codec, things: np.ndarray) -> tuple[bytes, float, float]:
+    """An archive that gives back what it was given, CPU seconds to pack it and to unpack it."""
+    content, packing = _timed(lambda: compress(codec, things, chains=CHAINS))
+    back, unpacking = _timed(lambda: decompress(codec, content))
+    assert np.array_equal(back, things), "an archive gives back what it was given"
+    return content, packing, unpacking
 
 
 def _timed(call: Callable[[], Any]) -> tuple[Any, float]:

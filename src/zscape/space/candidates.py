@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zscape.model.start import Told
 from zscape.networks import Encoder
 from zscape.probability import priors
 from zscape.probability.conditional import Conditional
@@ -17,7 +16,7 @@ from zscape.probability.distributions import FullGaussianMixture
 from zscape.probability.expectation import ROUNDS, fit_mixture
 from zscape.probability.fitting import Loss, minimise
 from zscape.probability.tokens import Tokens
-from zscape.space.slot import Slot, build_prior
+from zscape.space.slot import Slot, build_prior, features_of
 from zscape.space.space import CHUNK, Space, seeded
 
 STREAM = 0x9E1F  # its draws are not those of anybody else's small seed
@@ -270,7 +269,7 @@ def _minimised(
     points: tuple[Tensor, Tensor],
     picking: Tensor,
 ) -> Iterator[Attempt]:
-    usual = UPDATES[slot.kind] * (TOLD if isinstance(task.space.model.start, Told) else 1)
+    usual = UPDATES[slot.kind] * (TOLD if features_of(task.space.model) else 1)
     steps = task.updates or usual
     records = minimise(
         fitted,

@@ -89,7 +89,7 @@ def soft(x: Tensor) -> Tensor:
 def blurred(x: Tensor) -> Tensor:
     """Pictures `[N, C, H, W]` blurred by about a pixel, as if the border went on."""
     down, across = (_blurring(side).to(x) for side in x.shape[2:])
-    # Products of matrices are some ten times as fast as convolutions of one channel.
+    # Products of matrices are several times as fast as convolutions of one channel.
     return down @ (x @ across.mT)
 
 

@@ -1,6 +1,7 @@
 /** How crowded the plane is: tells a place among the data from one off them, and draws contours. */
 
 import type { Floats, Place, Places } from "./arrays";
+import { bounds } from "./grid";
 
 const SIDE = 96;
 const ROUNDS = 3; // of box blur: near a Gaussian
@@ -15,16 +16,7 @@ export interface Density {
 }
 
 export function measureDensity(places: Places): Density {
-  let left = Infinity,
-    right = -Infinity,
-    low = Infinity,
-    high = -Infinity;
-  for (let i = 0; i < places.length; i += 2) {
-    left = Math.min(left, places[i]);
-    right = Math.max(right, places[i]);
-    low = Math.min(low, places[i + 1]);
-    high = Math.max(high, places[i + 1]);
-  }
+  const { left, right, low, high } = bounds(places);
   const width = Math.max(right - left, 1e-9) * 1.2,
     height = Math.max(high - low, 1e-9) * 1.2;
   const box = { left: left - width / 12, low: low - height / 12, width, height };

@@ -159,7 +159,8 @@ function clamp(value: number, most: number): number {
   return value < 0 ? 0 : value > most ? most : value;
 }
 
-function bounds(places: Places): { left: number; right: number; low: number; high: number } {
+/** The box of all points `[2 N]`; the unit square where there are none. */
+export function bounds(places: Places): { left: number; right: number; low: number; high: number } {
   if (places.length === 0) return { left: 0, right: 1, low: 0, high: 1 };
   let left = Infinity,
     right = -Infinity,
