@@ -182,7 +182,7 @@ def _cells(column: Column, values: np.ndarray) -> Any:
         numbers = np.where(missing, np.nan, numbers >= 0.5)
     if column.whole:
         numbers = np.rint(numbers)
-    return _number_series(column, numbers, missing)
+    return _number_series(column, numbers + 0.0, missing)  # a little below 0 is 0, and not -0
 
 
 def _number_series(column: Column, numbers: np.ndarray, missing: np.ndarray) -> Any:

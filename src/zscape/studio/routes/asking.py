@@ -22,6 +22,7 @@ from zscape.studio.routes.bodies import (
     Neighbours,
     NewSelection,
     Note,
+    Places,
     Redraw,
     Rows,
     Sample,
@@ -78,6 +79,14 @@ async def neighbours(s: StudyId, body: Neighbours, login: Asker, here: Here) -> 
     known = here.studies.trained(s)
     asked = {"place": body.record(), "k": body.k}
     return _response(await here.ask(here.reader, login, known, "neighbours", asked))
+
+
+@router.post("/telling")
+async def telling(s: StudyId, body: Places, login: Asker, here: Here) -> Response:
+    """The few cells of things that tell most of them."""
+    known = here.studies.trained(s)
+    asked = {"places": [place.record() for place in body.places]}
+    return _response(await here.ask(here.reader, login, known, "telling", asked))
 
 
 @router.post("/path")

@@ -122,6 +122,12 @@ class Neighbours(Place):
     k: Annotated[int, Field(ge=1, le=200)] = 12
 
 
+class Places(Body):
+    """Items and codes."""
+
+    places: Annotated[list[Place], Field(min_length=1, max_length=64)]
+
+
 class Way(Body):
     """A path."""
 

@@ -10,7 +10,7 @@ import torch
 
 from zscape.recipes import RECIPES
 from zscape.studio.wire import FRAME, frame
-from zscape.studio.work import columns, directions, items, judging, looking, notes, verbs
+from zscape.studio.work import cells, columns, directions, items, judging, looking, notes, verbs
 from zscape.studio.work.made import Made, told
 from zscape.studio.work.shelf import Opened, Shelf
 from zscape.studio.work.troubles import trouble
@@ -24,6 +24,7 @@ CALLS: Mapping[str, Callable[..., Made]] = {
     "codes": looking.codes,
     "columns": columns.columns,
     "column": columns.column,
+    "telling": cells.telling,
     "kept": items.kept,
     "sheets": items.sheets,
     "sheet": items.sheet,

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from zscape.space.space import Space
+from zscape.studio.work.cells import cell_values, cells_of
 from zscape.studio.work.made import Made, Missing, packed, told
 from zscape.studio.work.shelf import Opened
 
@@ -17,21 +18,21 @@ class Column:
     Attributes:
         id: how it is asked for.
         name: for people.
-        values: `[N]`, int32 of a category (-1 unknown), float32 of a number (NaN unknown).
         classes: of a category.
         unit: of a number.
         group: where it comes from.
+        place: of an attribute or of a column of the data, which it is.
     """
 
     id: str
     name: str
-    values: np.ndarray
     classes: tuple[str, ...] | None = None
     unit: str = ""
     group: str = "attribute"
+    place: int = 0
 
     def record(self) -> dict[str, Any]:
-        """All but its values."""
+        """As a page is told of it."""
         return {
             "id": self.id,
             "name": self.name,
@@ -49,31 +50,48 @@ def columns(opened: Opened) -> Made:
 
 def column(opened: Opened, wanted: str) -> Made:
     """The values of one column."""
-    return values_of(known_columns(opened.space), wanted)
-
-
-def values_of(columns: list[Column], wanted: str) -> Made:
-    """The values of one of these columns."""
-    found = next((column for column in columns if column.id == wanted), None)
+    space = opened.space
+    found = next((column for column in known_columns(space) if column.id == wanted), None)
     if found is None:
         raise Missing("not_found", "A column must be one of the study's. Ask for /columns.")
-    return packed(found.record(), {"values": found.values})
+    return packed(found.record(), {"values": values_of(space, found)})
 
 
 def known_columns(space: Space) -> list[Column]:
-    """Label, attributes, and which part of the data an item is of."""
+    """Label, attributes, the data's own columns, and which part of the data an item is of."""
     found = []
     if space.labels is not None:
         names = space.label_names or _numbered(space.labels)
-        values = space.labels.astype(np.int32)
-        found.append(Column("label", "label", values, names, group="label"))
-    for number, (name, values) in enumerate(space.attributes.items()):
-        found.append(Column(f"attribute-{number}", name, np.asarray(values, np.float32)))
+        found.append(Column("label", "label", names, group="label"))
+    for place, name in enumerate(space.attributes):
+        found.append(Column(f"attribute-{place}", name, place=place))
+    for place, cells in enumerate(cells_of(space)):
+        found.append(
+            Column(f"column-{place}", cells.name, cells.classes, group="column", place=place)
+        )
     if space.held_out is not None:
-        parts = np.full(len(space.codes), -1, np.int32)
-        parts[space.kept.numpy()] = space.held_out.numpy().astype(np.int32)
-        found.append(Column("part", "part", parts, ("trained", "held out"), group="part"))
+        found.append(Column("part", "part", ("trained", "held out"), group="part"))
     return found
+
+
+def values_of(space: Space, column: Column) -> np.ndarray:
+    """`[N]`: int32 of a category, -1 where unknown; float32 of a number, NaN where unknown.
+
+    The data's own columns are unknown of items that were not kept.
+    """
+    if column.group == "label":
+        assert space.labels is not None
+        return space.labels.astype(np.int32)
+    if column.group == "attribute":
+        return np.asarray(space.attributes[column.name], np.float32)
+    if column.group == "part":
+        assert space.held_out is not None
+        known = space.held_out.numpy().astype(np.float32)
+    else:
+        known = cell_values(space.modality, space.items, column.place)
+    values = np.full(len(space.codes), np.nan, np.float32)
+    values[space.kept.numpy()] = known
+    return values if column.classes is None else np.nan_to_num(values, nan=-1).astype(np.int32)
 
 
 def _numbered(labels: np.ndarray) -> tuple[str, ...]:

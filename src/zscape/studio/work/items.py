@@ -69,7 +69,7 @@ def item(opened: Opened, index: int) -> Made:
         "id": number,
         "kept": x is not None,
         "held_out": _held_out(space, place),
-        "label": _label(space, number),
+        "label": label_of(space, number),
         "attributes": {n: _number(v[number]) for n, v in space.attributes.items()},
         "z": space.codes.flat[number].tolist(),
         **_posterior(space, x),
@@ -146,7 +146,8 @@ def _held_out(space: Space, place: int | None) -> bool | None:
     return None if place is None or space.held_out is None else bool(space.held_out[place])
 
 
-def _label(space: Space, number: int) -> str | None:
+def label_of(space: Space, number: int) -> str | None:
+    """The name of an item's class; None where it is unknown."""
     if space.labels is None or space.labels[number] < 0:
         return None
     label = int(space.labels[number])

@@ -24,7 +24,7 @@ from zscape.space.refitting import refitting
 from zscape.space.space import seeded
 from zscape.studio.wire import frame
 from zscape.studio.work.answering import read_frame
-from zscape.studio.work.columns import known_columns
+from zscape.studio.work.columns import known_columns, values_of
 from zscape.studio.work.made import Made, finite, tiles
 from zscape.studio.work.shelf import Shelf
 from zscape.studio.work.troubles import trouble
@@ -196,12 +196,13 @@ def _strip(frames: np.ndarray) -> bytes:
 def _csv(opened: Any, items: list[int] | None) -> bytes:
     space, text = opened.space, io.StringIO()
     columns, flat = known_columns(space), space.codes.flat.numpy()
+    values = [values_of(space, column) for column in columns]
     rows = range(len(flat)) if items is None else [opened.item(index) for index in items]
     writer = csv.writer(text)
     units = [f"z{unit}" for unit in range(opened.latent)]
     writer.writerow(["item", *(column.name for column in columns), *units])
     for row in rows:
-        cells = [_cell(column.values[row], column.classes) for column in columns]
+        cells = [_cell(v[row], column.classes) for v, column in zip(values, columns, strict=True)]
         writer.writerow([row, *cells, *(f"{number:.6g}" for number in flat[row])])
     return text.getvalue().encode()
 

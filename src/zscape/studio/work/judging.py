@@ -10,10 +10,11 @@ from torch import Tensor
 
 from zscape.errors import unknown
 from zscape.measures.figure import record_of
+from zscape.space.calibration import p_words
 from zscape.space.explanations import explain
 from zscape.space.scores import Part, Scores, score
-from zscape.studio.work.columns import Column, values_of
-from zscape.studio.work.made import Made, told
+from zscape.studio.work.columns import Column
+from zscape.studio.work.made import Made, Missing, packed, told
 from zscape.studio.work.shelf import Opened
 from zscape.study.comparison import compare
 from zscape.study.doctoring import diagnose_study
@@ -68,7 +69,12 @@ def anomalies(opened: Opened, name: str, limit: int, start: int) -> Made:
             "histogram": _histogram(values.numpy()),
             "total": len(order),
             "items": [
-                {"id": int(kept[i]), "value": float(values[i]), "p": float(p[i])}
+                {
+                    "id": int(kept[i]),
+                    "value": float(values[i]),
+                    "p": float(p[i]),
+                    "p_words": p_words(float(p[i]), scores.normals),
+                }
                 for i in chosen.tolist()
             ],
             "next": start + limit if more else None,
@@ -95,12 +101,11 @@ def score_column(opened: Opened, wanted: str) -> Made:
     scores = _scores(opened)
     found = {COLUMN: (COMBINED, "nats", scores.surprise)}
     found |= {f"{COLUMN}-{p.name}": (p.name, p.unit, p.values) for p in scores.parts.values()}
-    columns = [
-        Column(key, name, _spread(opened, values), None, unit, "score")
-        for key, (name, unit, values) in found.items()
-        if key == wanted
-    ]
-    return values_of(columns, wanted)
+    if wanted not in found:
+        raise Missing("not_found", "A score must be one of the study's. Ask for /anomalies.")
+    name, unit, values = found[wanted]
+    column = Column(wanted, name, unit=unit, group="score")
+    return packed(column.record(), {"values": _spread(opened, values)})
 
 
 def _scores(opened: Opened) -> Scores:

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { between, fit, pan, toPlane, toScreen, zoom } from "../src/map/camera";
-import { placePictures } from "../src/map/declutter";
+import { colourGroups, colourNumbers } from "../src/map/look";
+import { placeNames, placePictures } from "../src/map/declutter";
 import { contour, densityAt, measureDensity } from "../src/map/density";
 import { buildGrid, inOrder, nearest, step, stride, within } from "../src/map/grid";
 import { countMarks, fillOutline, rectangle, selectUnder } from "../src/map/lasso";
@@ -304,5 +305,23 @@ describe("a posterior on the plane", () => {
     expect(one.long ** 2).toBeCloseTo(along);
     const determinant = one.long * one.short; // 1 * 3 over the scale of the first axis
     expect(determinant).toBeCloseTo(1.5);
+  });
+});
+
+describe("names on the map", () => {
+  it("give way to those before them, and stay away where there is no room", () => {
+    const box = { x: 100, y: 100, width: 80 };
+    const moved = placeNames([box, box, box, box, box, box, { ...box, x: 180 }]);
+    expect(new Set(moved.slice(0, 5)).size).toBe(5); // five lines, none over another
+    expect(moved[0]).toBe(0);
+    expect(moved[5]).toBeNull();
+    expect(moved[6]).toBe(0); // beside them
+  });
+});
+
+describe("what has no value", () => {
+  it("is counted, of groups and of numbers", () => {
+    expect(colourGroups("a", ["x", "y"], Int32Array.from([0, -1, 1, -1])).unknown).toBe(2);
+    expect(colourNumbers("a", "", [1, NaN, 3]).unknown).toBe(1);
   });
 });

@@ -10,6 +10,11 @@ export function number(value: number | null | undefined, figures = 3): string {
   return String(Number(value.toPrecision(figures))).replace("-", "−");
 }
 
+/** Words of at most so many letters. */
+export function cut(words: string, most: number): string {
+  return words.length > most ? `${words.slice(0, most - 1).trimEnd()}…` : words;
+}
+
 export function count(value: number): string {
   return value.toLocaleString("en");
 }

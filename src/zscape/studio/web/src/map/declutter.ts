@@ -49,6 +49,27 @@ export function placePictures(
   return placed;
 }
 
+const LINE = 18; // pixels between two lines of names
+const STEPS = [0, -1, 1, -2, 2]; // lines by which a name may give way
+
+/** How far down each name moves so that it covers none before it, or null where it finds no room.
+ *
+ * @param boxes the middle of each name and how wide it is, in pixels. */
+export function placeNames(boxes: { x: number; y: number; width: number }[]): (number | null)[] {
+  const placed: typeof boxes = [];
+  return boxes.map((box) => {
+    const free = STEPS.map((step) => step * LINE).find((down) =>
+      placed.every(
+        ({ x, y, width }) =>
+          Math.abs(box.y + down - y) >= LINE - 1 || Math.abs(box.x - x) >= (box.width + width) / 2,
+      ),
+    );
+    if (free === undefined) return null;
+    placed.push({ ...box, y: box.y + free });
+    return free;
+  });
+}
+
 /** The share of the points in view that would show a picture: how readable the map is by them. */
 export function shareShown(inView: number, placed: number): number {
   return inView === 0 ? 0 : placed / inView;

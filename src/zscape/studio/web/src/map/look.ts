@@ -18,6 +18,8 @@ export interface Grouped {
   name: string;
   /** Of each group its name, how many, and its slot of the palette. */
   groups: { name: string; count: number; slot: number }[];
+  /** How many items are of no group. */
+  unknown: number;
   /** The group of each item, -1 where it is unknown. */
   values: Int32Array<ArrayBuffer>;
   slots: Bytes;
@@ -33,6 +35,8 @@ export interface Numbered {
   low: number;
   high: number;
   beyond: boolean;
+  /** How many items have no number. */
+  unknown: number;
   values: ArrayLike<number>;
   slots: Bytes;
   palette: Words;
@@ -57,7 +61,8 @@ export function colourGroups(
   const slots = new Uint8Array(values.length);
   for (let i = 0; i < values.length; i++) slots[i] = values[i] < 0 ? NONE : slotFor[values[i]];
   const groups = classes.map((group, k) => ({ name: group, count: counts[k], slot: slotFor[k] }));
-  return { kind: "groups", name, groups, values, slots, palette: groupPalette() };
+  const unknown = values.length - counts.reduce((sum, each) => sum + each, 0);
+  return { kind: "groups", name, groups, unknown, values, slots, palette: groupPalette() };
 }
 
 /** Numbers on a ramp from their first to their ninety-ninth hundredth; those about zero on the
@@ -73,6 +78,7 @@ export function colourNumbers(
   const low = aboutZero ? -even : first,
     high = aboutZero ? even : last;
   const ramp = aboutZero ? "diverging" : "sequential";
+  const slots = slotsOf(values, low, high);
   return {
     kind: "numbers",
     name,
@@ -81,8 +87,9 @@ export function colourNumbers(
     low,
     high,
     beyond: least < low || most > high,
+    unknown: slots.reduce((sum, slot) => sum + (slot === NONE ? 1 : 0), 0),
     values,
-    slots: slotsOf(values, low, high),
+    slots,
     palette: rampPalette(ramp),
   };
 }

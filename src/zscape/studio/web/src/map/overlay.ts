@@ -5,7 +5,7 @@ import { toScreen, type Camera, type Size } from "./camera";
 import { css } from "./colours";
 import { contour, type Density } from "./density";
 import type { Colouring } from "./look";
-import { placePictures } from "./declutter";
+import { placeNames, placePictures } from "./declutter";
 import type { Ellipse } from "./ellipse";
 import type { Grid } from "./grid";
 import type { Sheets } from "./sheets";
@@ -35,6 +35,8 @@ const LEVELS = [0.08, 0.25, 0.5];
 const ROUND = 2 * Math.PI;
 const RING = 8;
 const MOST_RINGS = 2000;
+const LONGEST = 24; // letters of a name on the map
+const GAP = 6; // pixels between two names
 
 export class Overlay {
   #canvas: HTMLCanvasElement;
@@ -107,16 +109,22 @@ export class Overlay {
     return drawn;
   }
 
-  /** The name of each group at the middle of its points. */
+  /** The name of each group near the middle of its points, where it covers no other. */
   names(middles: { name: string; x: number; y: number; colour: string }[], inks: Inks): void {
     const context = this.#context;
     context.font = '600 13px system-ui, "Liberation Sans", sans-serif';
     context.textAlign = "center";
     context.textBaseline = "middle";
     context.lineJoin = "round";
-    for (const { name, x, y } of middles) {
-      const at = this.#at(x, y);
-      const text = name.length > 24 ? `${name.slice(0, 23)}…` : name;
+    const boxes = middles.map(({ name, x, y }) => {
+      const text = name.length > LONGEST ? `${name.slice(0, LONGEST - 1)}…` : name;
+      return { ...this.#at(x, y), text, width: context.measureText(text).width + GAP };
+    });
+    const moved = placeNames(boxes);
+    for (const [k, { text, x, y }] of boxes.entries()) {
+      const down = moved[k];
+      if (down === null) continue;
+      const at = { x, y: y + down };
       context.lineWidth = 5;
       context.strokeStyle = inks.ground;
       context.globalAlpha = 0.85;
@@ -273,7 +281,8 @@ export class Overlay {
   }
 }
 
-/** The middle of each shown group: the median of its points, from at most 2,000 of them. */
+/** The middle of each shown group, the largest first: the median of its points, from at most 2,000
+ * of them. */
 export function middlesOf(
   grid: Grid,
   colouring: Colouring | null,
@@ -285,8 +294,11 @@ export function middlesOf(
   for (let i = 0; i < values.length; i++) {
     if (values[i] >= 0 && members[values[i]].length < 2000) members[values[i]].push(i);
   }
-  return colouring.groups.flatMap((group, k) => {
+  const order = colouring.groups.map((_, k) => k);
+  order.sort((a, b) => colouring.groups[b].count - colouring.groups[a].count);
+  return order.flatMap((k) => {
     if (hidden.has(k) || members[k].length === 0) return [];
+    const group = colouring.groups[k];
     const middle = (offset: number) => {
       const sorted = members[k].map((i) => grid.places[2 * i + offset]).sort((a, b) => a - b);
       return sorted[sorted.length >> 1];

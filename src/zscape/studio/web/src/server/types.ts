@@ -42,6 +42,7 @@ export interface Condition {
 
 export interface Details {
   shows: "pictures" | "rows";
+  kind: string;
   picture: { height: number; width: number; channels: number } | null;
   columns: string[] | null;
   latent: number;
@@ -75,7 +76,7 @@ export interface Column {
   kind: "category" | "number";
   unit: string;
   classes: string[] | null;
-  group: "label" | "attribute" | "part" | "score";
+  group: "label" | "attribute" | "column" | "part" | "score";
 }
 
 export interface Thumbs {
@@ -179,7 +180,7 @@ export interface Anomalies {
   threshold: number | null;
   histogram: { low: number; high: number; counts: number[] };
   total: number;
-  items: { id: number; value: number; p: number | null }[];
+  items: { id: number; value: number; p: number; p_words: string }[];
   next: string | null;
 }
 

@@ -2,6 +2,7 @@
 
 import type { Bytes, Floats, Places } from "../map/arrays";
 import { measureDensity, type Density } from "../map/density";
+import { MOST_GROUPS } from "../map/colours";
 import { buildGrid, type Grid } from "../map/grid";
 import { colourGroups, colourNumbers, type Colouring } from "../map/look";
 import { Sheets } from "../map/sheets";
@@ -55,10 +56,15 @@ export class Space {
     return made;
   }
 
-  /** What to colour by when nothing was asked: the label, else a score, else the first unit. */
+  /** What to colour by when nothing was asked: the label, an attribute, the first column of few
+   * groups, else the first unit. */
   get usualColour(): string {
     const of = (group: string) => this.columns.find((column) => column.group === group)?.id;
-    return of("label") ?? of("attribute") ?? (this.units.length ? `z${this.units[0].unit}` : "");
+    const grouped = this.columns.find(
+      ({ group, classes }) => group === "column" && classes && classes.length <= MOST_GROUPS,
+    )?.id;
+    const unit = this.units.length ? `z${this.units[0].unit}` : "";
+    return of("label") ?? of("attribute") ?? grouped ?? unit;
   }
 
   /** Column ids change with the study; what was read of them is forgotten. */
