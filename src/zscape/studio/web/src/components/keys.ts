@@ -26,6 +26,7 @@ export const KEYS: { where: string; keys: [string, string][] }[] = [
       ["T", "pictures on the map"],
       ["U", "how sure the codes are, as ellipses"],
       ["F", "fade or filter what is not selected"],
+      ["S", "save the selection as CSV"],
       ["0  +  −", "see everything, zoom"],
       ["Arrows", "pan"],
       ["Shift + arrow", "to the nearest item that way"],

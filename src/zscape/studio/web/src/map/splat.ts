@@ -3,6 +3,7 @@
 
 import type { Bytes, Places, Words } from "./arrays";
 import type { Camera, Size } from "./camera";
+import { shapeOf, type Shape } from "./marks";
 
 /** How a point is drawn, in the order of drawing. */
 export const HIDDEN = 0,
@@ -29,9 +30,7 @@ interface Stamp {
   reach: number;
 }
 
-type Shape = "disc" | "square" | "diamond" | "triangle";
-const SHAPES: Shape[] = ["disc", "square", "diamond", "triangle"];
-const SHAPED = 3.5; // pixels: from this radius on, shape tells groups apart beside colour
+const SHAPED = 3.5; // pixels
 const OPACITY = 200; // of 256, so that crowds show
 const DIM_OPACITY = 90;
 
@@ -39,6 +38,11 @@ const DIM_OPACITY = 90;
 export function radiusFor(count: number, zoomed: number, ratio = 1): number {
   const crowd = count <= 2_000 ? 3.4 : count <= 20_000 ? 2.5 : count <= 120_000 ? 1.7 : 0.8;
   return Math.min(crowd * Math.pow(Math.max(zoomed, 0.7), 0.35), 7) * ratio;
+}
+
+/** Whether points of a radius are large enough that shape tells groups apart beside colour. */
+export function isShaped(radius: number): boolean {
+  return radius >= SHAPED;
 }
 
 /** Fills `pixels` [height * width] with the ground and draws every point in view: dim ones first,
@@ -55,15 +59,15 @@ export function splat(
 ): void {
   pixels.fill(ground);
   const sheet = sheetOf(pixels, size);
-  const stamps = SHAPES.map((shape) =>
-    makeStamp(radius >= SHAPED ? shape : "disc", radius, size.width),
+  const stamps = [0, 1, 2, 3].map((slot) =>
+    makeStamp(isShaped(radius) ? shapeOf(slot) : "disc", radius, size.width),
   );
   const chosen = makeStamp("disc", radius + 1, size.width);
   const has = statesIn(look.states);
   if (has[DIM]) drawState(sheet, places, camera, look, DIM, stamps, DIM_OPACITY);
   if (has[PLAIN]) drawState(sheet, places, camera, look, PLAIN, stamps, OPACITY);
   if (has[CHOSEN]) {
-    const marks = radius >= SHAPED ? stamps : [chosen, chosen, chosen, chosen];
+    const marks = isShaped(radius) ? stamps : [chosen, chosen, chosen, chosen];
     drawState(sheet, places, camera, look, CHOSEN, marks, 256);
   }
 }
