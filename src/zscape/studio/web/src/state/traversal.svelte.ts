@@ -122,6 +122,7 @@ let now: Traversal | null = null;
 
 /** The traversal of a space: the same one until another study is opened. */
 export function traversalOf(space: Space): Traversal {
-  if (now?.space !== space) now = new Traversal(space);
-  return now;
+  // In a root of its own, since what it derives lives on when the view that asked first is gone.
+  if (now?.space !== space) $effect.root(() => void (now = new Traversal(space)));
+  return now!;
 }
