@@ -38,10 +38,12 @@ class Cells:
     Attributes:
         name: for people.
         classes: of a category, whose values are places among them; None: of a number.
+        template: of the lines of an event; else empty.
     """
 
     name: str
     classes: tuple[str, ...] | None = None
+    template: str = ""
 
     def words(self, value: float) -> str:
         """One cell as people read it; empty where it is missing."""
@@ -59,7 +61,7 @@ def cells_of(space: Space) -> list[Cells]:
         found = [Cells(str(c.name), _classes(c)) for c in modality.modelled]
     elif isinstance(modality, Logs):
         named = zip(modality.events, modality.templates or [""] * len(modality.events), strict=True)
-        found = [Cells(EVENTS), *(Cells(f"{event} {text}".strip()) for event, text in named)]
+        found = [Cells(EVENTS), *(Cells(str(event), template=text) for event, text in named)]
     else:
         found = [Cells(str(d)) for d in range(int(np.prod(modality.shape)))]
     return found[:MOST_COLUMNS]
@@ -187,7 +189,7 @@ def _often(column: Cells, value: float) -> dict[str, str]:
     often = number_words(float(value))
     if column.name != EVENTS:
         often = {"0": "never", "1": "once"}.get(often, f"{often} times")
-    return _cell(column.name, often)
+    return _cell(column.name, f"{often}: {column.template}" if column.template else often)
 
 
 def _cell(name: str, words: str) -> dict[str, str]:

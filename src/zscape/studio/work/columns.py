@@ -66,9 +66,8 @@ def known_columns(space: Space) -> list[Column]:
     for place, name in enumerate(space.attributes):
         found.append(Column(f"attribute-{place}", name, place=place))
     for place, cells in enumerate(cells_of(space)):
-        found.append(
-            Column(f"column-{place}", cells.name, cells.classes, group="column", place=place)
-        )
+        name = f"{cells.name} {cells.template}".strip()
+        found.append(Column(f"column-{place}", name, cells.classes, group="column", place=place))
     if space.held_out is not None:
         found.append(Column("part", "part", ("trained", "held out"), group="part"))
     return found

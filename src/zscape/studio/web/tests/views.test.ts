@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { unitRates } from "../src/charts/unitRates";
+import { cellNumber, cellText, cut, namesOf } from "../src/components/words";
+import { pathOf, shapeOf } from "../src/map/marks";
 import { findStrange, kindsOf } from "../src/views/strange";
 
 describe("a threshold against what is known to be strange", () => {
@@ -45,7 +47,7 @@ describe("rates of units over training", () => {
   };
 
   it("puts the most informative at the end first, and passes over what was not measured", () => {
-    const found = unitRates([told(1, 0, 1), told(2), told(3, 2, 1), told(4, 3, 0.5)]);
+    const found = unitRates([told(1, 0, 1), told(2), told(3, 2, 1), told(4, 3, 0.5)], []);
     expect(found.steps).toEqual([1, 3, 4]);
     expect(found.rows).toEqual([
       { unit: 0, rates: [0, 2, 3] },
@@ -53,12 +55,44 @@ describe("rates of units over training", () => {
     ]);
   });
 
+  it("keeps the order of other charts, and puts what they lack behind", () => {
+    const { rows } = unitRates([told(1, 4, 3, 2, 1)], [3, 1]);
+    expect(rows.map((row) => row.unit)).toEqual([3, 1, 0, 2]);
+  });
+
   it("keeps the last of many times", () => {
     const many = Array.from({ length: 25 }, (_, k) => told(k + 1, k));
-    expect(unitRates(many, 10).steps).toEqual([1, 4, 7, 10, 13, 16, 19, 22, 25]);
+    expect(unitRates(many, [], 10).steps).toEqual([1, 4, 7, 10, 13, 16, 19, 22, 25]);
   });
 
   it("is empty where no unit is told", () => {
-    expect(unitRates([told(1)])).toEqual({ steps: [], rows: [] });
+    expect(unitRates([told(1)], [])).toEqual({ steps: [], rows: [] });
+  });
+});
+
+describe("words", () => {
+  it("of cells tell numbers, however they are written, from words and from nothing", () => {
+    expect(cellNumber("45,050")).toBe(45050);
+    expect([cellNumber(""), cellNumber(null), cellNumber("a")].every(Number.isNaN)).toBe(true);
+    expect([cellText(""), cellText(null), cellText("a")]).toEqual(["–", "–", "a"]);
+  });
+
+  it("are cut with a sign that they are", () => {
+    expect(cut("a long name", 6)).toBe("a lon…");
+    expect(cut("short", 6)).toBe("short");
+  });
+
+  it("call things what their kind calls them", () => {
+    expect(namesOf("table").many).toBe("rows");
+    expect(namesOf("logs").one).toBe("session");
+    expect(namesOf("image").one).toBe("item");
+  });
+});
+
+describe("shapes", () => {
+  it("go round with the slots of the palette, each with its own outline", () => {
+    const four = [0, 1, 2, 3].map((slot) => pathOf(shapeOf(slot)));
+    expect(new Set(four).size).toBe(4);
+    expect([4, 5, 6, 7].map((slot) => pathOf(shapeOf(slot)))).toEqual(four);
   });
 });

@@ -15,12 +15,35 @@ export function cut(words: string, most: number): string {
   return words.length > most ? `${words.slice(0, most - 1).trimEnd()}…` : words;
 }
 
+/** What things of each kind are called, one and many. */
+const NAMES: Record<string, { one: string; many: string }> = {
+  table: { one: "row", many: "rows" },
+  logs: { one: "session", many: "sessions" },
+};
+const ITEM = { one: "item", many: "items" };
+
+/** What the things of a study of that kind are called. */
+export function namesOf(kind: string): { one: string; many: string } {
+  return NAMES[kind] ?? ITEM;
+}
+
+/** With a capital, where it begins a sentence. */
+export function capital(words: string): string {
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
 export function count(value: number): string {
   return value.toLocaleString("en");
 }
 
+/** The number of a cell, which may come as the data write it ("45,050"); NaN where it is none. */
+export function cellNumber(cell: Cell | undefined): number {
+  if (cell === null || cell === undefined || cell === "") return NaN;
+  return Number(String(cell).replaceAll(",", ""));
+}
+
 export function cellText(cell: Cell | undefined): string {
-  if (cell === null || cell === undefined) return "–";
+  if (cell === null || cell === undefined || cell === "") return "–";
   return typeof cell === "number" ? number(cell, 4) : String(cell);
 }
 

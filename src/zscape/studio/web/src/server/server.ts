@@ -61,6 +61,8 @@ export const server = {
     post<Decoded>(of(s, "sample"), { n, seed, levels: null, where }),
   neighbours: (s: string, place: t.Place, k = 12) =>
     post<{ items: { id: number; distance: number }[] }>(of(s, "neighbours"), { ...place, k }),
+  telling: (s: string, places: t.Place[]) =>
+    post<{ rows: t.NamedCell[][] }>(of(s, "telling"), { places }),
   path: (s: string, stops: t.Place[], steps: number, method: string, closed = false) =>
     post<Packed<unknown>>(of(s, "path"), { stops, steps, method, closed }),
   edit: (s: string, place: t.Place, strengths: Record<string, number>) =>

@@ -90,6 +90,12 @@ export interface Thumbs {
 
 export type Cell = string | number | boolean | null;
 
+/** A cell that stands alone: under which column, and what it says; empty where it is missing. */
+export interface NamedCell {
+  name: string;
+  words: string;
+}
+
 export interface Rows {
   columns: string[];
   cells: Cell[][];

@@ -7,6 +7,7 @@ import { buildGrid, type Grid } from "../map/grid";
 import { colourGroups, colourNumbers, type Colouring } from "../map/look";
 import { Sheets } from "../map/sheets";
 import { server } from "../server/server";
+import { Telling } from "./telling.svelte";
 import type { Card, Column, Details, Place, Projection, Unit } from "../server/types";
 
 export interface Plane {
@@ -27,12 +28,15 @@ export class Space {
   z = $state.raw<Floats | null>(null);
   sheets = $state.raw<Sheets | null>(null);
   kept = $state.raw<Bytes | null>(null);
+  /** What stands where pictures would; null where pictures do. */
+  readonly telling: Telling | null;
   #colourings = new Map<string, Colouring>();
 
   constructor(card: Card, details: Details) {
     this.id = card.id;
     this.card = card;
     this.details = details;
+    this.telling = details.shows === "rows" ? new Telling(card.id) : null;
   }
 
   get count(): number {
@@ -54,6 +58,11 @@ export class Space {
     const made = await this.#colour(name);
     if (made) this.#colourings.set(name, made);
     return made;
+  }
+
+  /** Whether the map can be coloured by a name, once the columns are read. */
+  knows(name: string): boolean {
+    return /^z\d+$/.test(name) || this.columns.some((column) => column.id === name);
   }
 
   /** What to colour by when nothing was asked: the label, an attribute, the first column of few
@@ -105,7 +114,7 @@ export class Space {
       const values = Float32Array.from({ length: this.count }, (_, i) => this.z![i * width + k]);
       return colourNumbers(`unit ${k}`, "", values, true);
     }
-    if (!name) return null;
+    if (!this.knows(name)) return null;
     const found = await server.column(this.id, name);
     const { kind, classes, unit: measure } = found.header;
     const values = found.array("values");

@@ -104,7 +104,7 @@ class Studio {
       this.space = space;
       this.notes = notes;
       await Promise.all([space.loadRest(), notes.load()]);
-      if (!this.where.colour) this.go({ colour: space.usualColour }, true);
+      if (!space.knows(this.where.colour)) this.go({ colour: space.usualColour }, true);
       if (this.where.selection) await this.#readSelection(id, this.where.selection);
     } catch (problem) {
       this.complain(problem);
