@@ -88,7 +88,7 @@ def test_rows_stand_where_pictures_would(visit, shots, scheme):
     page.get_by_role("heading", name="rows").wait_for()
     page.get_by_role("searchbox").fill("#3")
     page.keyboard.press("Enter")
-    page.get_by_text("as the model sees it").wait_for()
+    page.get_by_text("as the model would have it").wait_for()
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Traverse", exact=True).last.click()
     page.get_by_role("slider", name="z").first.focus()

@@ -12,6 +12,7 @@ from PIL import Image
 from tests.faces.studio.conftest import API, SOCKET
 
 import zscape as zs
+from zscape.space.calibration import p_words
 from zscape.space.maps import align, map_codes
 from zscape.studio.wire import BINARY, DOWN, container, unpack
 from zscape.studio.work.shelf import Shelf
@@ -344,7 +345,7 @@ def test_notes_have_versions(client, ids, home):
     assert len(zs.open(home / "array").codes) == 60  # its manifest is whole
 
 
-def test_health_and_strange_items(client, ids):
+def test_health_and_strange_items(client, ids, spaces):
     path = f"{API}/studies/{ids['array']}"
     health = client.get(f"{path}/health").json()
     assert {"healthy", "findings", "figures", "measured"} <= set(health)
@@ -352,6 +353,9 @@ def test_health_and_strange_items(client, ids):
     strange = client.get(f"{path}/anomalies?limit=7").json()
     values = [item["value"] for item in strange["items"]]
     assert len(values) == 7 and values == sorted(values, reverse=True) and strange["next"] == 7
+    normals = zs.score(spaces["array"]).normals
+    for item in strange["items"]:
+        assert item["p_words"] == p_words(item["p"], normals)  # as the command line prints it
     assert sum(strange["histogram"]["counts"]) == strange["total"] == 60
     named = [score["column"] for score in strange["scores"]]
     columns = [c["id"] for c in client.get(f"{path}/columns").json()["columns"]]

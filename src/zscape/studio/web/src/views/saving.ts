@@ -31,6 +31,7 @@ export async function saveMade(body: Record<string, unknown>): Promise<void> {
 
 /** Items as CSV: those of the selection, or all. */
 export async function saveItems(selected: boolean): Promise<void> {
+  studio.say("Making items.csv; the browser saves it when it is there.");
   const selection = selected ? await studio.stored : null;
   await saveMade({ kind: "export", study: studio.where.study, what: "items", selection });
 }
