@@ -173,13 +173,14 @@ describe("splat", () => {
   palette[1] = 0xff00ff00;
   const ground = 0xffffffff;
 
-  function drawn(states: number[], radius = 2): Uint32Array {
+  function drawn(states: number[], radius = 2, grouped = true): Uint32Array {
     const pixels = new Uint32Array(200 * 100);
     const look = {
       slots: Uint8Array.from([0, 1, 1]),
       palette,
       states: Uint8Array.from(states),
       dim: 0xff808080,
+      grouped,
     };
     splat(pixels, SIZE, places, camera, look, radius, ground);
     return pixels;
@@ -200,6 +201,13 @@ describe("splat", () => {
     expect((over >>> 8) & 255).toBeGreaterThan(200);
   });
 
+  it("tells groups apart by shape where points are large, and numbers never", () => {
+    const inks = (pixels: Uint32Array) => pixels.filter((p) => p !== ground).length;
+    const [disc, square] = [drawn([PLAIN, HIDDEN, HIDDEN], 5), drawn([HIDDEN, PLAIN, HIDDEN], 5)];
+    expect(inks(square)).not.toBe(inks(disc));
+    expect(inks(drawn([HIDDEN, PLAIN, HIDDEN], 5, false))).toBe(inks(disc));
+  });
+
   it("draws the same pixels again, to the byte, at the rim too", () => {
     const edge = Float32Array.from([-1, 0.5, 0.999, -0.5, 4, 4]);
     const look = {
@@ -207,6 +215,7 @@ describe("splat", () => {
       palette,
       states: new Uint8Array(3).fill(PLAIN),
       dim: 0,
+      grouped: true,
     };
     const [one, two] = [new Uint32Array(20000), new Uint32Array(20000)];
     splat(one, SIZE, edge, camera, look, 3, ground);

@@ -18,6 +18,8 @@ export interface Look {
   palette: Words;
   states: Bytes;
   dim: number;
+  /** Whether slots are groups, which shapes tell apart; numbers on a ramp are discs. */
+  grouped: boolean;
 }
 
 /** One mark: its pixels as offsets across, down and in the array, and how much of each it covers,
@@ -59,8 +61,9 @@ export function splat(
 ): void {
   pixels.fill(ground);
   const sheet = sheetOf(pixels, size);
+  const shaped = look.grouped && isShaped(radius);
   const stamps = [0, 1, 2, 3].map((slot) =>
-    makeStamp(isShaped(radius) ? shapeOf(slot) : "disc", radius, size.width),
+    makeStamp(shaped ? shapeOf(slot) : "disc", radius, size.width),
   );
   const chosen = makeStamp("disc", radius + 1, size.width);
   const has = statesIn(look.states);

@@ -34,6 +34,7 @@ export function drawMap(
     palette: colouring?.palette ?? groupPalette(),
     states: shown,
     dim: toWord(parse("#e1e4e8")),
+    grouped: colouring?.kind === "groups",
   };
   const words = new Uint32Array(image.data.buffer as ArrayBuffer);
   splat(words, size, places, fit(places, size), look, radius, 0xffffffff);
