@@ -55,6 +55,8 @@ def test_a_file_of_items_holds_their_cells(home, table):
     assert [row["item"] for row in made] == ["3", "5"]
     assert [row["word"] for row in made] == [str(table.word[3]), str(table.word[5])]
     assert float(made[0]["real"]) == pytest.approx(table.real[3], rel=1e-5)
+    z = opened.space.codes.flat[3]
+    assert [float(made[0][f"z{d}"]) for d in range(3)] == pytest.approx(z.tolist(), rel=1e-5)
 
 
 def test_a_value_is_as_far_from_the_usual_as_it_is_less_likely():

@@ -1,18 +1,12 @@
 """What the studio takes from folders: studies, the built page, rows for a file."""
 
-import csv
-import io
 import json
 
-import pytest
 from starlette.testclient import TestClient
 from tests.faces.studio.conftest import ORIGIN, TOKEN
 
-import zscape as zs
 from zscape.studio import studies
 from zscape.studio.studies import card
-from zscape.studio.work.jobs import _csv
-from zscape.studio.work.shelf import Shelf
 from zscape.study import journal
 from zscape.study import study as library
 from zscape.study.storage import folder, lock
@@ -54,11 +48,3 @@ def test_the_page_is_what_was_built(make, tmp_path):
     assert "immutable" in asset.headers["cache-control"]
     for name in ("app.exe", "..%2findex.html", "%2e%2e/index.html", "none.js", ".hidden.js"):
         assert script.get(f"/assets/{name}").status_code == 404
-
-
-def test_items_go_out_as_csv(home):
-    space = zs.open(home / "table")
-    opened = Shelf().open(str(home / "table"), "")
-    told = list(csv.reader(io.StringIO(_csv(opened, [3, 5]).decode())))
-    assert told[0] == ["item", "part", "z0", "z1", "z2"] and [r[0] for r in told[1:]] == ["3", "5"]
-    assert float(told[1][2]) == pytest.approx(space.codes.flat[3, 0].item(), rel=1e-5)
