@@ -34,6 +34,11 @@ export function duration(milliseconds: number): string {
   return `${number(milliseconds / 1000, 2)} s`;
 }
 
+/** The time of day of so many seconds since 1970: "14:02". */
+export function clock(seconds: number): string {
+  return new Date(1000 * seconds).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+}
+
 /** A value in standard deviations, with its sign: "+1.2 σ". */
 export function sigmas(value: number): string {
   const rounded = Math.round(value * 100) / 100;

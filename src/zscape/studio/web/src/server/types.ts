@@ -231,9 +231,14 @@ export interface Job {
   id: string;
   kind: string;
   study: string | null;
+  name: string;
+  recipe: string;
   state: "waiting" | "running" | "done" | "stopped" | "failed";
   share: number;
+  stopping: boolean;
   words: string;
+  epoch: number;
+  epochs: number;
   error: { id: string; sentence: string } | null;
   result: boolean;
   created: number;

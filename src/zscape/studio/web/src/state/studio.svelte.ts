@@ -6,6 +6,7 @@ import { listen } from "../server/events";
 import { Problem, server } from "../server/server";
 import type { About, Card, Job, LogRecord, Place } from "../server/types";
 import { fromHash, nowhere, toHash, type Where } from "./hash";
+import { withJob } from "./jobs";
 import { Notes } from "./notes.svelte";
 import { fetchPlane, Space, type Plane } from "./space.svelte";
 import { History } from "./undo";
@@ -58,7 +59,7 @@ class Studio {
     this.#listen();
     await this.readStudies();
     void this.#readAbout();
-    server.jobs().then((found) => (this.jobs = found.jobs), this.#shrug);
+    void this.#readJobs();
   }
 
   /** Goes somewhere else; `quietly` leaves no step for the back button. */
@@ -269,11 +270,11 @@ class Studio {
     listen(
       {
         ready: () => void this.#readAbout(),
-        job: (job) => this.#takeJob(job),
+        job: (job) => this.takeJob(job),
         progress: ({ study, record }) => (this.heard = { study, record }),
         snapshot: () => this.snapshots++,
         study: () => void this.readCards(),
-        reset: () => void this.readCards(),
+        reset: () => void Promise.all([this.readCards(), this.#readJobs()]),
       },
       (reached) => {
         if (reached && !this.reached && !this.space) void this.readStudies();
@@ -290,8 +291,19 @@ class Studio {
     }
   }
 
-  #takeJob(job: Job): void {
-    this.jobs = [job, ...this.jobs.filter((known) => known.id !== job.id)];
+  /** What the server knows of jobs; what it does not know any more was of an earlier start. */
+  async #readJobs(): Promise<void> {
+    try {
+      const { jobs } = await server.jobs();
+      const known = jobs.flatMap((job) => this.jobs.find((one) => one.id === job.id) ?? []);
+      this.jobs = jobs.reduce(withJob, known);
+    } catch {
+      return; // the banner says that the server is gone
+    }
+  }
+
+  takeJob(job: Job): void {
+    this.jobs = withJob(this.jobs, job);
     if (job.state === "failed" && job.error) this.say(job.error.sentence);
     if (job.kind === "project" && job.state === "done") void this.loadPlane();
   }
