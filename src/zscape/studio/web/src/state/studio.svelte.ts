@@ -2,8 +2,8 @@
 
 import type { Bytes } from "../map/arrays";
 import { countMarks } from "../map/lasso";
-import { listen } from "../server/events";
-import { Problem, server } from "../server/server";
+import { listen, type Line } from "../server/events";
+import { Problem, server, UNREACHABLE } from "../server/server";
 import type { About, Card, Job, LogRecord, Place } from "../server/types";
 import { fromHash, nowhere, toHash, type Where } from "./hash";
 import { withJob } from "./jobs";
@@ -31,7 +31,7 @@ class Studio {
   notes = $state.raw<Notes | null>(null);
   problem = $state<string | null>(null);
   notice = $state<string | null>(null);
-  reached = $state(true);
+  line = $state<Line>("up");
   decoded = $state.raw<{ milliseconds: number; roundTrip: number } | null>(null);
 
   marks = $state.raw<Bytes | null>(null);
@@ -193,8 +193,13 @@ class Studio {
   }
 
   complain(problem: unknown): void {
-    if (problem instanceof Problem && problem.id === "login") location.href = "login";
+    if (problem instanceof Problem && problem.id === "login") this.logIn();
     this.problem = problem instanceof Error ? problem.message : String(problem);
+  }
+
+  /** Leaves for the page that logs in, which comes back to where one is. */
+  logIn(): void {
+    location.href = `login${location.hash}`;
   }
 
   #shrug = () => undefined;
@@ -276,11 +281,20 @@ class Studio {
         study: () => void this.readCards(),
         reset: () => void Promise.all([this.readCards(), this.#readJobs()]),
       },
-      (reached) => {
-        if (reached && !this.reached && !this.space) void this.readStudies();
-        this.reached = reached;
-      },
+      (line) => this.#takeLine(line),
     );
+  }
+
+  /** What was asked for while the server was gone is asked again. */
+  #takeLine(line: Line): void {
+    const back = line === "up" && this.line !== "up";
+    this.line = line;
+    if (!back) return;
+    if (this.problem === UNREACHABLE) this.problem = null;
+    if (!this.space) void this.readStudies();
+    else void this.readCards();
+    void this.#readJobs();
+    void this.#readAbout();
   }
 
   async readCards(): Promise<void> {
