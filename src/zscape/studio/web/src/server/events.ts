@@ -2,13 +2,14 @@
  * after the last event that was seen. */
 
 import { Problem, server } from "./server";
-import type { Job, LogRecord } from "./types";
+import type { Doing, Job, LogRecord } from "./types";
 
 export interface Happenings {
   job: Job;
   progress: { job: string; study: string; record: LogRecord };
   snapshot: { job: string; step: number; epoch: number };
   study: { id: string; change: "added" | "changed" };
+  doing: Doing;
   ready: { ready: true };
   reset: Record<string, never>;
 }

@@ -244,6 +244,14 @@ export interface Job {
   created: number;
 }
 
+/** How far a call about a study is that takes seconds. */
+export interface Doing {
+  study: string;
+  call: string;
+  words: string;
+  share: number;
+}
+
 export interface SavedPath {
   name: string;
   stops: Place[];

@@ -4,19 +4,13 @@ import type { Bytes } from "../map/arrays";
 import { countMarks } from "../map/lasso";
 import { listen, type Line } from "../server/events";
 import { Problem, server, UNREACHABLE } from "../server/server";
-import type { About, Card, Job, LogRecord, Place } from "../server/types";
+import type { About, Card, Doing, Job, LogRecord, Place } from "../server/types";
+import { endsOf, keepEnds, withSelections, type End, type Ends } from "./ends";
 import { fromHash, nowhere, toHash, type Where } from "./hash";
 import { withJob } from "./jobs";
 import { Notes } from "./notes.svelte";
 import { fetchPlane, Space, type Plane } from "./space.svelte";
 import { History } from "./undo";
-
-/** One of the two ends: a place, in words, and the selection whose mean it is, if it is one. */
-export interface End {
-  place: Place;
-  words: string;
-  selection: { id: string; count: number } | null;
-}
 
 const NOTICE = 5000; // milliseconds that a notice stays
 const AGAIN = 1500; // milliseconds between two looks at a model that is being loaded
@@ -37,11 +31,13 @@ class Studio {
   marks = $state.raw<Bytes | null>(null);
   only = $state.raw<Bytes | null>(null);
   filter = $state(false);
-  ends = $state.raw<{ a: End | null; b: End | null }>({ a: null, b: null });
+  ends = $state.raw<Ends>({ a: null, b: null });
   ringed = $state.raw<Bytes | null>(null);
   /** The newest record of each study being trained, and a count that grows with each. */
   heard = $state.raw<{ study: string; record: LogRecord } | null>(null);
   snapshots = $state(0);
+  /** What is worked at that takes seconds. */
+  doing = $state.raw<Doing | null>(null);
   readonly history = new History();
   #noticeEnds = 0;
   #writes = 0;
@@ -104,6 +100,7 @@ class Studio {
       if (this.where.study !== id) return;
       this.space = space;
       this.notes = notes;
+      void this.#readEnds(space);
       await Promise.all([space.loadRest(), notes.load()]);
       if (!this.where.colour) this.go({ colour: space.usualColour }, true);
       if (this.where.selection) await this.#readSelection(id, this.where.selection);
@@ -148,15 +145,26 @@ class Studio {
     this.go({ item });
   }
 
-  setEnd(which: "a" | "b", end: End | null): void {
+  setEnd(which: "a" | "b", end: End): void {
+    this.setEnds({ ...this.ends, [which]: end }, `end ${which.toUpperCase()}`);
+    this.say(`${which.toUpperCase()} is ${end.words}.`);
+  }
+
+  setEnds(after: Ends, what: string): void {
     const before = this.ends;
-    const after = { ...before, [which]: end };
+    const { study } = this.where;
     this.history.run({
-      what: `end ${which.toUpperCase()}`,
-      redo: () => (this.ends = after),
-      undo: () => (this.ends = before),
+      what,
+      redo: () => this.#putEnds(study, after),
+      undo: () => this.#putEnds(study, before),
     });
-    if (end) this.say(`${which.toUpperCase()} is ${end.words}.`);
+  }
+
+  #putEnds(study: string, ends: Ends): void {
+    if (study !== this.where.study) return; // of a study that was left
+    this.ends = ends;
+    keepEnds(study, ends);
+    this.go({ a: ends.a?.place ?? null, b: ends.b?.place ?? null }, true);
   }
 
   /** Sets a note of the study, undoably. */
@@ -248,6 +256,21 @@ class Studio {
     }
   }
 
+  /** The ends that the address names, else those that the tab remembers. Their selections may be of
+   * an earlier start of the server; the places are there all the same. */
+  async #readEnds(space: Space): Promise<void> {
+    const found = endsOf(space.id, this.where, space.count, space.details.latent);
+    this.#putEnds(space.id, found);
+    if (!found.a?.selection && !found.b?.selection) return;
+    try {
+      const { selections } = await server.selections(space.id);
+      if (this.ends !== found) return;
+      this.ends = withSelections(found, new Set(selections.map((one) => one.id)));
+    } catch (problem) {
+      this.complain(problem);
+    }
+  }
+
   async #layOut(): Promise<void> {
     this.say("UMAP lays the map out; it appears when it is done.");
     try {
@@ -263,6 +286,7 @@ class Studio {
     this.where = fromHash(location.hash);
     if (this.where.study !== before.study) void this.openStudy(this.where.study);
     else if (this.where.projection !== before.projection) void this.loadPlane();
+    if (this.space?.id === this.where.study) void this.#readEnds(this.space);
   }
 
   #forget(): void {
@@ -274,6 +298,7 @@ class Studio {
   #listen(): void {
     listen(
       {
+        doing: (doing) => (this.doing = doing),
         ready: () => void this.#readAbout(),
         job: (job) => this.takeJob(job),
         progress: ({ study, record }) => (this.heard = { study, record }),
