@@ -173,7 +173,7 @@ def measuring(
     asked: Mapping[str, Any] | None = None,
 ) -> Iterator[Examining]:
     """Measures as `measure` does, and yields what comes next; the last one has the vitals."""
-    asked, model = asked or {}, space.model
+    model = space.model
     yield Examining("what each unit tells of an example", 0.0)
     x, trained_x = _examples(space)
     both = torch.cat([x, trained_x])
@@ -182,22 +182,19 @@ def measuring(
     draws = draw_codes(model, both)
     information, divergence = mutual_information(model, x)
     yield Examining("the bound on held-out and on training examples", 0.2)
-    held = Bound(*elbo(model, x))
-    trained = Bound(*elbo(model, trained_x)) if len(trained_x) else None
+    held, *trained = (Bound(*elbo(model, some)) for some in (x, trained_x) if len(some))
     means, gain = _means(space, x), code_gain(model, x)
     yield Examining("whether codes and draws of the prior can be told apart", 0.4)
     told = two_sample_test(draws.codes, draws.prior)
     yield Examining("how much of the data comes back, beside PCA", 0.7)
     vitals = Vitals(
         space=space,
-        recipe=str(asked.get("recipe", "")),
-        options=dict(asked.get("options", {})),
-        training=dict(asked.get("training", {})),
+        **_settings(asked or {}),
         log=log,
         x=x,
         trained_x=trained_x,
         held=held,
-        trained=trained,
+        trained=trained[0] if trained else None,
         rates=torch.tensor(rates) if rates else None,
         means=means,
         active=by_variance if by_rate.value is None else by_rate,
@@ -210,6 +207,14 @@ def measuring(
         books=book_usage(model, both),
     )
     yield Examining("done", 1.0, vitals)
+
+
+def _settings(asked: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "recipe": str(asked.get("recipe", "")),
+        "options": dict(asked.get("options", {})),
+        "training": dict(asked.get("training", {})),
+    }
 
 
 def _examples(space: Space) -> tuple[Tensor, Tensor]:
