@@ -24,6 +24,7 @@ SCORES, COMBINED = "scores", "surprise"  # where they are remembered; the name o
 COLUMN = "score"  # how the ids of their columns begin
 WHOLE = {"name": COMBINED, "unit": "nats", "kind": "estimate", "combined": True, "column": COLUMN}
 BINS = 60
+DRAWS = 8  # of a likelihood, which is most of the work and no part of the whole of pictures
 
 
 def figures(opened: Opened) -> Made:
@@ -54,7 +55,7 @@ def compared(opened: Opened, other: Opened) -> Made:
 def anomalies(opened: Opened, name: str, limit: int, start: int) -> Iterator[Doing | Made]:
     """The strangest items first, by one score or by all."""
     if SCORES not in opened.memory:
-        for step in scoring(opened.space):
+        for step in scoring(opened.space, draws=DRAWS):
             yield Doing(f"scoring by {step.words}".replace("_", " "), step.share)
         opened.memory[SCORES] = step.scores
     yield _strangest(opened, name, limit, start)
@@ -118,7 +119,7 @@ def score_column(opened: Opened, wanted: str) -> Made:
 
 def _scores(opened: Opened) -> Scores:
     if SCORES not in opened.memory:
-        opened.memory[SCORES] = score(opened.space)
+        opened.memory[SCORES] = score(opened.space, draws=DRAWS)
     found: Scores = opened.memory[SCORES]
     return found
 
