@@ -37,6 +37,19 @@ def test_a_pruned_study_has_fewer_units_and_opens(digits, run):
         zs.resume(told["new"])
 
 
+def test_a_pruned_study_can_be_trained_further(digits, run, tmp_path):
+    words = ("--keep", "70%", "--json", "--out")
+    plain = json.loads(run("prune", digits, *words, tmp_path / "plain")[1])
+    code, out, err = run("prune", digits, *words, tmp_path / "tuned", "--updates", "50")
+    assert code == 0, err
+    tuned = json.loads(out)
+    assert tuned["updates"] == 50 and tuned["units"] == plain["units"]
+    assert tuned["elbo_change"] > plain["elbo_change"]
+    space = zs.open(tuned["new"])
+    things = space.modality.decode(space.modality.prepare(space.items[:3]))
+    torch.testing.assert_close(space.encode(things).flat, space.codes.flat[:3])
+
+
 @pytest.mark.parametrize("keep", ["0", "much", "120%", "nan"])
 def test_a_share_that_cannot_be_is_one_sentence(digits, run, keep, tmp_path):
     code, _, err = run("prune", digits, "--keep", keep, "--out", tmp_path / "p")

@@ -102,3 +102,40 @@ def test_rows_are_pruned_too():
     rates, pruned = unit_rates(space), prune(space, 0.5)
     kept = rates[list(pruned.units)]
     assert kept.sum() >= 0.5 * rates.sum() > kept.sum() - kept.min()
+
+
+def test_further_training_is_measured_on_examples_that_it_did_not_look_at():
+    space = spaced()
+    pruned = prune(space, 0.5, updates=60)
+    assert pruned.updates == 60
+    assert pruned.change > prune(space, 0.5).change + 3 * pruned.error
+    x = space.modality.prepare(space.items[space.held_out][::2])
+    with torch.inference_mode():
+        before, after = (elbo(s.model(x, draws=3000)).mean() for s in (space, pruned.space))
+    assert pruned.change == pytest.approx(float(after - before), abs=3 * pruned.error)
+    torch.testing.assert_close(pruned.space.encode(ITEMS[:4]).flat, pruned.space.codes.flat[:4])
+
+
+def test_further_training_repeats_and_leaves_randomness_and_the_space_alone():
+    space = spaced()
+    weights = {name: w.clone() for name, w in space.model.state_dict().items()}
+    torch.manual_seed(3)
+    first = prune(space, 0.5, updates=5)
+    drawn = torch.rand(1)
+    torch.manual_seed(3)
+    assert torch.equal(drawn, torch.rand(1))
+    assert prune(space, 0.5, updates=5).change == first.change
+    assert all(torch.equal(w, weights[name]) for name, w in space.model.state_dict().items())
+
+
+def test_further_training_of_a_space_that_lacks_examples_is_refused():
+    space = spaced()
+    part = replace(
+        space, items=space.items[:30], kept=space.kept[:30], held_out=space.held_out[:30]
+    )
+    with pytest.raises(SpecError, match="holds 30 of 60"):
+        prune(part, 0.5, updates=5)
+    with pytest.raises(SpecError, match="must have held out"):
+        prune(replace(space, held_out=None), 0.5, updates=5)
+    with pytest.raises(SpecError, match="updates must be at least"):
+        prune(space, 0.5, updates=-1)

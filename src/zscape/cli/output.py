@@ -2,10 +2,10 @@
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO, TypeVar
 
 import numpy as np
 from rich.console import Console
@@ -73,6 +73,29 @@ def say(record: Mapping[str, Any]) -> None:
 def tell(line: str) -> None:
     """Prints a line on stderr."""
     print(line, file=sys.stderr, flush=True)
+
+
+class Stage(Protocol):
+    """How far long work is: what is done now, and the share of all work that is done."""
+
+    @property
+    def words(self) -> str: ...  # noqa: D102
+    @property
+    def share(self) -> float: ...  # noqa: D102
+
+
+S = TypeVar("S", bound=Stage)
+
+
+def last_of(stages: Iterator[S]) -> S:
+    """The last stage of long work; how far it is is told on a terminal meanwhile."""
+    shows = Console(stderr=True).is_terminal
+    for stage in stages:
+        if shows:
+            print(f"\r{stage.share:4.0%}  {stage.words:24}", end="", file=sys.stderr, flush=True)
+    if shows:
+        print("\r" + " " * 32 + "\r", end="", file=sys.stderr, flush=True)
+    return stage
 
 
 def found(note: str, *, on: TextIO) -> None:

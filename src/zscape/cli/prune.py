@@ -5,11 +5,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from zscape.cli.output import say
+from zscape.cli.output import last_of, say
 from zscape.cli.verbs import Folder, Json, Own, Seed, opened
 from zscape.errors import SpecError
-from zscape.space.pruning import Pruned
-from zscape.space.pruning import prune as pruned_of
+from zscape.space.pruning import Pruned, pruning
 from zscape.study.deriving import derived_path
 from zscape.study.pruning import keep_pruned
 
@@ -21,6 +20,10 @@ def prune(
     keep: Annotated[
         str, Parameter(help="the share of the rate that the units that stay carry.")
     ] = "99%",
+    updates: Annotated[
+        int,
+        Parameter(help="steps that the smaller network is trained further, 2000 say; 0: none."),
+    ] = 0,
     seed: Seed = 0,
     out: Annotated[
         Path | None, Parameter(help="the new folder; none: STUDY-pruned beside it.")
@@ -31,7 +34,9 @@ def prune(
     """Leave out the units that say the least; a smaller network, as a new study."""
     trained = opened(study, recipe)
     path = derived_path(trained, out, "pruned")
-    pruned = pruned_of(trained.space(), _share(keep), seed=seed)
+    stages = pruning(trained.space(), _share(keep), updates=updates, seed=seed)
+    pruned = last_of(stages).pruned
+    assert pruned is not None
     new = keep_pruned(trained, pruned, path)
     if json:
         record = {"verb": "prune", "study": str(study), "new": str(new.path)}
@@ -57,6 +62,6 @@ def _lines(pruned: Pruned) -> list[str]:
     return [
         f"{len(pruned.units)} units carry {pruned.share:.2%} of the rate (exact): {units}",
         f"ELBO {pruned.before:.2f} nats per example before (bound), changed by "
-        f"{pruned.change:+.3f} +- {pruned.error:.3f} (estimate, same draws)",
+        f"{pruned.change:+.3f} +- {pruned.error:.3f} (estimate, same examples)",
         f"weights: {before:,} before, {after:,} now",
     ]

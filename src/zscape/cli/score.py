@@ -3,8 +3,7 @@
 import csv
 import io
 import math
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,11 +11,10 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 from cyclopts import Parameter
-from rich.console import Console
 from torch import Tensor
 
 from zscape.cli.follow import follow_input
-from zscape.cli.output import Result, leave, tell
+from zscape.cli.output import Result, last_of, leave, tell
 from zscape.cli.verbs import FINEST, Folder, Json, Own, Seed, named, opened
 from zscape.errors import SpecError
 from zscape.modalities.found import printable
@@ -32,7 +30,7 @@ from zscape.space.explanations import (
     stored_of,
 )
 from zscape.space.pictures import captioned, grid, heat_tiles
-from zscape.space.scores import Scores, Scoring, scoring
+from zscape.space.scores import Scores, scoring
 from zscape.space.space import Space, encode_stored
 from zscape.space.tables import table_picture
 from zscape.study.data import raw_like
@@ -95,7 +93,8 @@ def score(
     things = None if raw is None else raw.things
     stored, unseen = (space.items, {}) if raw is None else _stored(space, raw)
     asked = {"parts": parts, "threshold": share, "seed": seed}
-    scores = _done(scoring(spaces, things, **asked))  # type: ignore[arg-type]
+    scores = last_of(scoring(spaces, things, **asked)).scores  # type: ignore[arg-type]
+    assert scores is not None
     places = space.kept.tolist() if raw is None else range(len(scores))
     items = raw.names if raw is not None and raw.names else tuple(map(str, places))
     why = _explained(space, stored, scores, unseen)
@@ -131,18 +130,6 @@ def _share(words: str) -> float:
     except ValueError:
         raise SpecError(f"--threshold must be a share, as 1% or 0.01, got {words!r}.") from None
     return require_threshold(number / 100 if words.endswith("%") else number)
-
-
-def _done(steps: Iterator[Scoring]) -> Scores:
-    """The scores; how far they are is told on a terminal."""
-    shows = Console(stderr=True).is_terminal
-    for step in steps:
-        if shows:
-            print(f"\r{step.share:4.0%}  {step.words:24}", end="", file=sys.stderr, flush=True)
-    if shows:
-        print("\r" + " " * 32 + "\r", end="", file=sys.stderr, flush=True)
-    assert step.scores is not None
-    return step.scores
 
 
 def _strangest(scores: Scores, number: int) -> list[int]:

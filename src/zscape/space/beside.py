@@ -158,8 +158,8 @@ def _distances(space: Space, stored: Tensor, others: Beside, name: str) -> Parts
         parts = [alike.moved(space.modality.prepare(part)) for part in items.split(1024)]
         return [torch.cat(same) for same in zip(*parts, strict=True)]
 
-    bank = moved(space.items[others.known])[0]
-    normals, things = moved(space.items[others.normals]), moved(stored)
+    bank, things = moved(space.items[others.known])[0], moved(stored)
+    normals = [] if others.own else moved(space.items[others.normals])
     yield from _beside_bank(bank, normals, things, others, taxicab=name == TAXICAB)
 
 
@@ -171,16 +171,21 @@ def _beside_bank(
     *,
     taxicab: bool = False,
 ) -> Parts:
-    """Mean distances of normals and things to a bank of points, none to itself."""
-    places = _places(others.known, others.normals)
-    own = _places(others.known, torch.arange(len(things[0]))) if others.own else None
-    every = len(normals[0]) + len(things[0])
-    sides: list[list[Tensor]] = [[], []]
-    for side, queries, where in zip(sides, (normals, things), (places, own), strict=True):
-        for part in mean_distances(bank, queries, own=where, taxicab=taxicab):
-            side.append(part)
-            yield sum(len(p) for s in sides for p in s) / every, None
-    yield 1.0, (torch.cat(sides[0]).double(), torch.cat(sides[1]).double())
+    """Mean distances of normals and things to a bank of points, none to itself.
+
+    Where the things are the items themselves, the normals are among them.
+    """
+    asked = [(things, torch.arange(len(things[0])) if others.own else None)]
+    asked += [] if others.own else [(normals, others.normals)]
+    every, done, sides = sum(len(queries[0]) for queries, _ in asked), 0, list[Tensor]()
+    for queries, items in asked:
+        own, parts = None if items is None else _places(others.known, items), []
+        for part in mean_distances(bank, queries, own=own, taxicab=taxicab):
+            parts.append(part.double())
+            done += len(part)
+            yield done / every, None
+        sides.append(torch.cat(parts))
+    yield 1.0, (sides[0][others.normals] if others.own else sides[1], sides[0])
 
 
 def _held_out(space: Space) -> Tensor:
@@ -189,16 +194,18 @@ def _held_out(space: Space) -> Tensor:
 
 
 def _likelihoods(space: Space, stored: Tensor, others: Beside, *, draws: int, seed: int) -> Parts:
-    apart = space.items[others.normals[others.unseen]]
-    every, done, sides = len(apart) + len(stored), 0, list[Tensor]()
-    for items in (apart, stored):
+    apart = others.normals[others.unseen]
+    asked = (stored,) if others.own else (stored, space.items[apart])
+    every, done, sides = sum(map(len, asked)), 0, list[Tensor]()
+    for items in asked:
         parts = []
         for part in likelihoods(space, items, draws=draws, seed=seed):
             parts.append(part)
             done += len(part)
             yield done / every, None
         sides.append(torch.cat(parts))
-    yield 1.0, (_of_unseen(sides[0], others), sides[1])
+    normals = sides[0][apart] if others.own else sides[1]
+    yield 1.0, (_of_unseen(normals, others), sides[0])
 
 
 def _by_walks(
@@ -206,15 +213,16 @@ def _by_walks(
 ) -> Iterator[Found]:
     """The scores that a walk along the centres says."""
     items = torch.cat([others.known, others.normals]).unique()
-    every, done, walks, alike = len(items) + len(stored), 0, list[Walked](), likeness(space)
-    for side in (space.items[items], stored):
+    asked = (stored,) if others.own else (stored, space.items[items])
+    every, done, walks, alike = sum(map(len, asked)), 0, list[Walked](), likeness(space)
+    for side in asked:
         parts = []
         for part in walk_all(space, side, alike):
             parts.append(part)
             done += len(part.rate)
             yield "walks", 0.5 * done / every, {}
         walks.append(joined(parts))
-    ours, theirs = walks
+    theirs, ours = walks[0], walks[0][items] if others.own else walks[1]
     places = torch.searchsorted(items, others.normals)
     apart = ours[places[others.unseen]]
     found = {
@@ -231,7 +239,7 @@ def _by_walks(
     sigma, scale = _scales(ours, apart)
     near, far = (
         torch.cat([CODE_WEIGHT * walked.codes / sigma, walked.left / scale], dim=1)
-        for walked in walks
+        for walked in (ours, theirs)
     )
     bank = near[torch.searchsorted(items, others.known)]
     for share, pair in _beside_bank(bank, [near[places]], [far], others):

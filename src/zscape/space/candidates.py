@@ -17,7 +17,7 @@ from zscape.probability.expectation import ROUNDS, fit_mixture
 from zscape.probability.fitting import Loss, minimise
 from zscape.probability.tokens import Tokens
 from zscape.space.slot import Slot, build_prior, features_of
-from zscape.space.space import CHUNK, Space, seeded
+from zscape.space.space import CHUNK, Space, own_draws, seeded
 
 STREAM = 0x9E1F  # its draws are not those of anybody else's small seed
 MOST_EXPECTED = 60_000  # codes that EM looks at
@@ -281,23 +281,9 @@ def _minimised(
         learning_rate=PACE[slot.kind],
         seed=task.seed,
     )
-    for step, value in _apart(records, STREAM + task.seed):
+    for step, value in own_draws(records, STREAM + task.seed):
         yield Attempt(words, step / steps, value, slot)
     yield _done(task, slot, prior, words)
-
-
-def _apart(records: Iterator[tuple[int, float]], seed: int) -> Iterator[tuple[int, float]]:
-    """The same records, whose draws go on from one to the next and are not their taker's."""
-    with seeded(seed):
-        state = torch.get_rng_state()
-    while True:
-        with torch.random.fork_rng(devices=[]):
-            torch.set_rng_state(state)
-            record = next(records, None)
-            state = torch.get_rng_state()
-        if record is None:
-            return
-        yield record
 
 
 @torch.no_grad()

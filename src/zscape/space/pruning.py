@@ -1,10 +1,12 @@
 """Pruning: the same space with fewer units, in a smaller network, and what that cost.
 
 Nothing is masked: the layers that make and read the code lose the rows and columns of the units
-that go, and what these units said on average stays in the bias.
+that go, and what these units said on average stays in the bias. The smaller network may then be
+trained further, to make up for what they said beyond it.
 """
 
 import math
+from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, replace
 
@@ -12,13 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from zscape.errors import SpecError
-from zscape.model.bound import distortion, rate_per_unit
+from zscape.model.bound import distortion, elbo, rate_per_unit
 from zscape.model.codes import Codes
 from zscape.model.level import Flat, Level
 from zscape.model.model import Decoder, Model
 from zscape.probability import posteriors, priors
 from zscape.space.space import CHUNK, Space, seeded
-from zscape.space.units import measuring_items, unit_rates
+from zscape.space.tuning import measured_places, tuning
+from zscape.space.units import measuring_places, unit_rates
 
 STREAM = 0x7A1E
 DRAWS = 32  # of every example that the change is measured on
@@ -34,9 +37,11 @@ class Pruned:
         share: of the rate that they carry.
         before: ELBO of the model as it was, in nats per example, over items held out of training
             (all kept ones where none was): a bound.
-        change: ELBO of the smaller model less `before`, over the same items and draws.
+        change: ELBO of the smaller model less `before`, over the same items; and with the same
+            draws, unless it was trained further.
         error: standard error of `change`.
         weights: how many numbers the model held before and holds now.
+        updates: steps that the smaller model was trained further.
     """
 
     space: Space
@@ -46,25 +51,54 @@ class Pruned:
     change: float
     error: float
     weights: tuple[int, int]
+    updates: int = 0
 
 
-def prune(space: Space, keep: float = 0.99, *, seed: int = 0) -> Pruned:
+@dataclass(frozen=True, slots=True)
+class Pruning:
+    """How far pruning is.
+
+    Attributes:
+        words: what is done now.
+        share: of all work that is done, 0 to 1.
+        pruned: when it is done.
+    """
+
+    words: str
+    share: float
+    pruned: Pruned | None = None
+
+
+def prune(space: Space, keep: float = 0.99, *, updates: int = 0, seed: int = 0) -> Pruned:
     """The space with the fewest units that carry a share of the rate, and the ELBO it lost.
 
     Units go in the order of their rate, least first. A unit that goes takes its whole rate with
-    it, and what it told the decoder is replaced by its mean over the data.
+    it, and what it told the decoder is replaced by its mean over the data. With updates the
+    smaller network is then trained further, on the ELBO whatever it was trained on before, and
+    the change is measured on the half of the held-out examples that this did not look at.
 
     Args:
         space: of a model of one flat level with a rate per unit.
         keep: the share of the rate, above 0 up to 1.
-        seed: of the draws that the change is measured with.
+        updates: gradient steps of further training, of 128 examples each; 0: none.
+        seed: of the draws that the change is measured with, and of further training.
 
     Raises:
-        SpecError: a share that cannot be, or a model whose units cannot be told apart.
+        SpecError: a share that cannot be, a model whose units cannot be told apart, or updates of
+            a space that does not hold all its examples.
 
     Source: Dai and Wipf 2019, section 3 (units beyond the manifold turn to noise),
     arXiv:1903.05789.
     """
+    *_, last = pruning(space, keep, updates=updates, seed=seed)
+    assert last.pruned is not None
+    return last.pruned
+
+
+def pruning(
+    space: Space, keep: float = 0.99, *, updates: int = 0, seed: int = 0
+) -> Iterator[Pruning]:
+    """Prunes as `prune` does, and yields how far it is; the last one has the outcome."""
     if not 0 < keep <= 1:
         raise SpecError(f"keep must be above 0 and at most 1, got {keep}. 0.99 is a usual share.")
     _require_flat(space.model)
@@ -75,18 +109,21 @@ def prune(space: Space, keep: float = 0.99, *, seed: int = 0) -> Pruned:
             "none (its code is a point, or its prior is no product). Prune before refitting."
         )
     units = _kept(rates, keep)
-    smaller = _without(space, units)
-    before, change, error = _difference(space, smaller, units, seed)
     codes = Codes({name: z[:, units] for name, z in space.codes.tensors.items()})
-    return Pruned(
-        space=replace(space, model=smaller, codes=codes),
-        units=tuple(units.tolist()),
-        share=float(rates[units].sum() / rates.sum()),
-        before=before,
-        change=change,
-        error=error,
-        weights=(_size(space.model), _size(smaller)),
-    )
+    smaller = replace(space, model=_without(space, units), codes=codes)
+    if updates:
+        for step in tuning(smaller, updates=updates, seed=seed):
+            yield Pruning(step.words, step.share)
+        assert step.space is not None
+        smaller, change = step.space, _change(space, step.space, seed)
+    else:
+        change = _loss(space, smaller.model, units, seed)
+    before, moved = (side.double() for side in change)
+    error = float(moved.std()) / math.sqrt(len(moved)) if len(moved) > 1 else 0.0
+    share = float(rates[units].sum() / rates.sum())
+    sizes = _size(space.model), _size(smaller.model)
+    kept, old, new = tuple(units.tolist()), float(before.mean()), float(moved.mean())
+    yield Pruning("done", 1.0, Pruned(smaller, kept, share, old, new, error, sizes, updates))
 
 
 def _require_flat(model: Model) -> None:
@@ -176,28 +213,35 @@ def _reader(network: nn.Module, latent: int) -> nn.Linear:
 
 
 @torch.inference_mode()
-def _difference(
-    space: Space, smaller: Model, units: Tensor, seed: int
-) -> tuple[float, float, float]:
-    """ELBO before, the change, and its standard error, from the same items and draws."""
-    items, _ = measuring_items(space)
+def _loss(space: Space, smaller: Model, units: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+    """ELBO before and its change, of each example, where both networks see the same draws."""
     before, change = [], []
-    name = space.model.levels[0].name
+    name = str(space.model.levels[0].name)
     with seeded(STREAM + seed):
-        for stored in items.split(CHUNK // DRAWS):
+        for stored in space.items[measuring_places(space)].split(CHUNK // DRAWS):
             x = space.modality.prepare(stored)
             trace = space.model(x, draws=DRAWS)
-            latent = trace[str(name)]
+            latent = trace[name]
             rates = rate_per_unit(latent)
             assert rates is not None
-            kept = smaller(x, draws=DRAWS, given={str(name): latent.z[..., units]})
+            kept = smaller(x, draws=DRAWS, given={name: latent.z[..., units]})
             spent = distortion(trace)
             before.append(-(spent.mean(0) + rates.sum(-1).expand(len(x))))
             gone = rates.sum(-1) - rates[..., units].sum(-1)
             change.append((spent - distortion(kept)).mean(0) + gone)
-    old, moved = torch.cat(before).double(), torch.cat(change).double()
-    error = float(moved.std()) / math.sqrt(len(moved)) if len(moved) > 1 else 0.0
-    return float(old.mean()), float(moved.mean()), error
+    return torch.cat(before), torch.cat(change)
+
+
+@torch.inference_mode()
+def _change(space: Space, tuned: Space, seed: int) -> tuple[Tensor, Tensor]:
+    """ELBO before and its change, of each example that further training did not look at."""
+    items, sides = space.items[measured_places(space)], []
+    for model in (space.model, tuned.model):
+        with seeded(STREAM + seed):
+            parts = items.split(CHUNK // DRAWS)
+            nats = [elbo(model(space.modality.prepare(x), draws=DRAWS)).mean(0) for x in parts]
+        sides.append(torch.cat(nats))
+    return sides[0], sides[1] - sides[0]
 
 
 def _size(model: Model) -> int:

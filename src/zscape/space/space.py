@@ -318,5 +318,19 @@ def seeded(seed: int | None) -> Iterator[None]:
             torch.set_rng_state(state)
 
 
+def own_draws(records: Iterator[tuple[int, float]], seed: int) -> Iterator[tuple[int, float]]:
+    """The same records, whose draws go on from one to the next and are not their taker's."""
+    with seeded(seed):
+        state = torch.get_rng_state()
+    while True:
+        with torch.random.fork_rng(devices=[]):
+            torch.set_rng_state(state)
+            record = next(records, None)
+            state = torch.get_rng_state()
+        if record is None:
+            return
+        yield record
+
+
 def _flat_tensor(codes: Tensor | np.ndarray | Sequence[Any]) -> Tensor:
     return torch.as_tensor(np.asarray(codes), dtype=torch.float32)

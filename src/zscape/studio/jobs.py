@@ -45,24 +45,32 @@ class Job:
         kind: train, project, refit, measure or export.
         study: id of the study that it is about, or that it makes; None where there is none yet.
         record: what its process is told.
+        name: of the study that it is about, or that it makes.
+        recipe: of a training run.
         id: 128 random bits.
         state: waiting, running, done, stopped or failed.
         share: of it that is done.
         words: what it does now.
+        epoch: that a training run is in, and `epochs` at most how many there are; 0: not known.
         error: id and sentence.
         result: bytes, their media type and a name for the file.
         snapshots: of a training run, by step.
         created: when, in seconds since 1970.
+        stopping: whether it was told to stop.
     """
 
     user: str
     kind: str
     study: str | None
     record: dict[str, Any]
+    name: str = ""
+    recipe: str = ""
     id: str = field(default_factory=lambda: secrets.token_hex(16))
     state: str = "waiting"
     share: float = 0.0
     words: str = ""
+    epoch: int = 0
+    epochs: int = 0
     error: dict[str, str] | None = None
     result: tuple[bytes, str, str] | None = None
     snapshots: OrderedDict[int, Snapshot] = field(default_factory=OrderedDict)
@@ -78,9 +86,14 @@ class Job:
             "id": self.id,
             "kind": self.kind,
             "study": self.study,
+            "name": self.name,
+            "recipe": self.recipe,
             "state": self.state,
             "share": self.share,
+            "stopping": self.stopping,
             "words": self.words,
+            "epoch": self.epoch,
+            "epochs": self.epochs,
             "error": self.error,
             "result": self.result is not None,
             "created": self.created,
@@ -205,6 +218,8 @@ class Jobs:
         said = record["say"]
         if said == "share":
             job.share = record["share"]
+            job.epoch = record.get("epoch", job.epoch)
+            job.epochs = record.get("epochs", job.epochs)
             job.words = job.words if job.stopping else record["words"]
             if time.monotonic() - job.told > OFTEN:
                 self._tell(job)

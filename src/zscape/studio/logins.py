@@ -115,17 +115,15 @@ class Logins:
                 {"Retry-After": "60"},
             )
         self._wrong.append(now)
-        return login_refusal()
+        return login_refusal("A link or token must be one of this studio's, and this one is not.")
 
 
-def login_refusal() -> Refusal:
+def login_refusal(
+    sentence: str = "A browser must be logged in here, and this one is not.",
+) -> Refusal:
     """The refusal of who is not logged in."""
-    return Refusal(
-        401,
-        "login",
-        "A browser must be logged in here, and this one is not. Open the link that "
-        "'zscape studio' printed last; each link serves once.",
-    )
+    then = "Open the link that 'zscape studio' printed last; each link serves once."
+    return Refusal(401, "login", f"{sentence} {then}")
 
 
 def new_token() -> str:

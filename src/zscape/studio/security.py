@@ -13,6 +13,8 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
+from starlette.responses import Response
+
 from zscape.studio.body import Body, Message, Receive, too_large
 from zscape.studio.forwarded import SECURE, Network, hear_proxy
 from zscape.studio.logins import Login, Logins, login_refusal
@@ -23,7 +25,8 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 API = "/api/v1"
-PUBLIC = {("GET", "/login"), ("GET", "/login.js"), ("POST", f"{API}/login")}  # without a login
+LOGIN_FILES = ("/login", "/login.js", "/login.css")
+PUBLIC = {*(("GET", path) for path in LOGIN_FILES), ("POST", f"{API}/login")}  # without a login
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE")
 READING = ("GET", "HEAD")
 HEADER_BYTES = 16 * 2**10
@@ -106,7 +109,7 @@ class Guard:
             await self._served(scope, headers, receive, answering)
         except Refusal as refusal:
             if not answering.started:
-                await refusal.response()(scope, receive, answering.send)
+                await _refused(scope, refusal)(scope, receive, answering.send)
 
     async def _served(
         self, scope: Scope, headers: dict[str, str], receive: Receive, answering: "_Answering"
@@ -223,6 +226,14 @@ def _prefixed(scope: Scope) -> Scope:
     raw = scope.get("raw_path")
     added = {} if raw is None else {"raw_path": prefix.encode() + raw}
     return {**scope, "path": prefix + scope["path"], **added} if prefix else scope
+
+
+def _refused(scope: Scope, refusal: Refusal) -> Response:
+    """A refusal as an answer; a browser that opens the page without a login is led to it."""
+    visits = (scope["method"], scope["path"]) == ("GET", "/")
+    if refusal.name == "login" and visits and "text/html" in _headers(scope).get("accept", ""):
+        return Response(status_code=303, headers={"Location": "login"})
+    return refusal.response()
 
 
 def _has_port(host: str) -> bool:

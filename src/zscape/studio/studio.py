@@ -102,7 +102,12 @@ class Studio:
         seconds: float = SECONDS,
     ) -> tuple[bytes, str]:
         """What a worker makes of a call about one study: bytes and their media type."""
-        record = {"call": call, "study": known.record, "arguments": arguments or {}}
+        record = {
+            "call": call,
+            "about": known.id,
+            "study": known.record,
+            "arguments": arguments or {},
+        }
         reply: Reply = await worker.ask(login.user, record, payload, seconds=seconds)
         return bytes(reply.payload), reply.record["media"]
 
@@ -215,7 +220,7 @@ def make_studio(studies: Studies, logins: Logins, static: Path) -> Studio:
         answers=answers,
         decoder=Worker("decoder"),
         reader=Worker("reader"),
-        judge=Worker("judge", patience=600.0),
+        judge=Worker("judge", patience=600.0, events=events),
         maps=maps,
         scored={},
         static=static,

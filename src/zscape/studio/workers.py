@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from zscape.studio.events import Events
 from zscape.studio.logins import User
 from zscape.studio.pipes import GRACE, Pipe, open_pipe
 from zscape.studio.refusals import Refusal, overload, too_many
@@ -72,6 +73,7 @@ class Worker:
     Attributes:
         role: what it is for, in the list of processes.
         patience: s that one exchange may take before the process is ended.
+        events: where it tells how far a call is that takes seconds; None: nowhere.
         state: "idle", "starting", "ready" or "lost".
         milliseconds: that the last live message took.
         pace: milliseconds of CPU time that a call takes, of late.
@@ -80,6 +82,7 @@ class Worker:
 
     role: str
     patience: float = 60.0
+    events: Events | None = None
     state: str = "idle"
     milliseconds: float = 0.0
     pace: float = 10.0
@@ -212,6 +215,9 @@ class Worker:
                 await self._took_off.wait()
             async with asyncio.timeout(self.patience):
                 told, content = await pipe.hear()
+            if "doing" in told:
+                self._tell(self._flying[0][0], told)
+                continue
             self._landed(self._flying.popleft(), told, content)
             self._came.set()
 
@@ -234,6 +240,13 @@ class Worker:
         for asked in kin[1:]:
             self._queue.remove(asked)
         return kin
+
+    def _tell(self, asked: Asked, told: Mapping[str, Any]) -> None:
+        """Tells how far a call about a study is."""
+        if self.events is not None:
+            about = {"study": asked.record["about"], "call": asked.record["call"]}
+            now = {"words": told["doing"], "share": told["share"]}
+            self.events.tell("doing", {**about, **now})
 
     def _landed(self, flight: list[Asked], told: Mapping[str, Any], content: memoryview) -> None:
         self.pace += (told["took"] - self.pace) / SMOOTH

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from zscape.errors import ShapeError, SpecError
-from zscape.measures.doctor import Diagnosis, Finding, diagnose
+from zscape.measures.doctor import Diagnosing, Diagnosis, Finding, diagnose, diagnosing
 from zscape.measures.doctor.findings import figure_words
 from zscape.measures.figure import Figure, record_of
 from zscape.measures.likelihood import active_units, elbo, importance_nll
@@ -115,6 +115,11 @@ class Cure:
 def diagnose_study(study: Study) -> Diagnosis:
     """What is wrong with a trained study; remedies are options that its recipe or training has."""
     return diagnose(study.space(), log=study.log(), asked=_asked(study))
+
+
+def diagnosing_study(study: Study) -> Iterator[Diagnosing]:
+    """The same, telling how far it is; the last one has the diagnosis."""
+    return diagnosing(study.space(), log=study.log(), asked=_asked(study))
 
 
 def fix(

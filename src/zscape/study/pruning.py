@@ -33,6 +33,7 @@ def keep_pruned(study: Study, pruned: Pruned, path: Path) -> Study:
         "elbo_before": pruned.before,
         "elbo_change": pruned.change,
         "error": pruned.error,
+        "updates": pruned.updates,
     }
     chosen = {**study.asked["options"], "latent": len(pruned.units)}
     return derive(study, pruned.space, path, {"options": chosen, "pruned": told}, {})

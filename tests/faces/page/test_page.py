@@ -1,12 +1,10 @@
 """What the page promises: the library's pixels, the keyboard, undo, the address, plain errors."""
 
-import json
 import re
 
 import numpy as np
 import pytest
 from tests.faces.page.hands import LEFT, RIGHT, find_item, lasso, map_of, selected, until, view
-from tests.faces.page.serving import serve
 
 import zscape
 
@@ -244,36 +242,6 @@ def test_path_of_keyframes_plays_and_is_kept(visit):
     page.get_by_label("name of the path").fill("there")
     page.get_by_role("button", name="Keep it").click()
     page.get_by_text("Kept as 'there'").wait_for()
-
-
-def test_training_from_the_form_is_seen_to_its_end(visit, served):
-    page = visit()
-    map_of(page)
-    view(page, "Train")
-    page.get_by_label("Name").fill("second")
-    page.locator("label", has_text="latent").first.locator("input").fill("2")
-    page.locator("label", has_text="epochs").first.locator("input").fill("2")
-    page.get_by_role("button", name="Begin training").click()
-    page.get_by_text("loss, held out").wait_for(timeout=120_000)
-    page.get_by_role("button", name="Open its map").click(timeout=120_000)
-    page.get_by_text("2 units", exact=False).first.wait_for()
-    asked = json.loads(page.evaluate("JSON.stringify(location.hash)"))
-    assert asked.startswith("#/explore?study=")
-
-
-def test_a_server_that_is_gone_is_said_and_the_map_stays(chromium, home, tmp_path):
-    for own in serve(home, tmp_path / "token"):
-        page = chromium.new_context().new_page()
-        own.open(page)
-        map_of(page)
-        page.get_by_label("Legend: label").wait_for()
-        own.process.terminate()
-        own.process.wait(20)
-        page.get_by_text("does not answer").first.wait_for(timeout=30_000)
-        box = map_of(page)
-        lasso(page, box, LEFT)
-        assert selected(page) > 0
-        page.context.close()
 
 
 def test_what_is_copied_as_python_runs(visit, served, monkeypatch):

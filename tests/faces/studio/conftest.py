@@ -93,10 +93,14 @@ class Near(Worker):
         if kin is not None:
             further = {"counts": [count], "sizes": [len(payload)]}
             record = {**record, "arguments": {**record["arguments"], **further}}
-        content = memoryview(answering._answered(self.shelf, record, memoryview(payload)))
-        text, _ = FRAME.unpack(content[: FRAME.size])
-        told = json.loads(bytes(content[FRAME.size : FRAME.size + text]))
-        rest = content[FRAME.size + text :]
+        for message in answering._answered(self.shelf, record, memoryview(payload)):
+            content = memoryview(message)
+            text, _ = FRAME.unpack(content[: FRAME.size])
+            told = json.loads(bytes(content[FRAME.size : FRAME.size + text]))
+            rest = content[FRAME.size + text :]
+            if "doing" in told:
+                about = Asked(record, payload, asyncio.get_running_loop().create_future())
+                self._tell(about, told)
         if "error" in told:
             error = told["error"]
             raise Refusal(STATUS.get(error["id"], 422), error["id"], error["sentence"])

@@ -103,7 +103,9 @@ def test_a_studio_from_start_to_end(started, opened):
     until(lambda: browser.get(f"{API}/jobs/{job['id']}").json()["share"] > 0)
     browser.delete(f"{API}/jobs/{job['id']}")
     ended = until(lambda: _over(browser.get(f"{API}/jobs/{job['id']}").json()))
-    assert ended["state"] in ("stopped", "done")
+    assert ended["state"] in ("stopped", "done") and ended["stopping"]
+    assert (ended["name"], ended["recipe"]) == ("made-here", "vae")
+    assert 1 <= ended["epoch"] <= ended["epochs"] == 50
     made = {c["name"]: c for c in browser.get(f"{API}/studies").json()["studies"]}["made-here"]
     assert made["state"] == "trained"  # what was trained so far was kept
     other = browser.post(f"{API}/jobs", json={**body, "name": "b", "data": "/etc/passwd"}).json()

@@ -345,6 +345,20 @@ def test_notes_have_versions(client, ids, home):
     assert len(zs.open(home / "array").codes) == 60  # its manifest is whole
 
 
+def test_what_takes_seconds_tells_all_how_far_it_is(client, ids, monkeypatch):
+    monkeypatch.setattr("zscape.studio.work.answering.OFTEN", 0.0)
+    told = []
+    events = client.studio.events
+    monkeypatch.setattr(events, "tell", lambda kind, record, user=None: told.append((kind, record)))
+    for call in ("health", "anomalies"):
+        assert client.get(f"{API}/studies/{ids['table']}/{call}").status_code == 200
+        doing = [record for kind, record in told if kind == "doing" and record["call"] == call]
+        assert len(doing) > 1 and all(one["words"] for one in doing)
+        assert {one["study"] for one in doing} == {ids["table"]}
+        shares = [one["share"] for one in doing]
+        assert shares == sorted(shares) and shares[0] < 1
+
+
 def test_health_and_strange_items(client, ids, spaces):
     path = f"{API}/studies/{ids['array']}"
     health = client.get(f"{path}/health").json()

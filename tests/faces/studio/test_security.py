@@ -17,7 +17,7 @@ from zscape.studio.security import PUBLIC, SOCKETS, place
 CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 
 
-def test_every_route_but_three_needs_a_login(guarded):
+def test_every_route_but_four_needs_a_login(guarded):
     found = routes(guarded)
     assert len(found) > 45
     open_ones = set()
@@ -247,6 +247,16 @@ def test_every_answer_has_the_safe_headers(client, guarded):
         assert answer.headers["referrer-policy"] == "no-referrer"
         assert answer.headers["cache-control"] == "no-store"
         assert "server" not in answer.headers
+
+
+def test_a_browser_without_a_login_is_led_to_it_and_a_script_is_told(guarded):
+    led = guarded.get("/", headers={"Accept": "text/html"}, follow_redirects=False)
+    assert (led.status_code, led.headers["location"]) == (303, "login")
+    assert guarded.get("/").status_code == 401
+    assert guarded.get(f"{API}/about", headers={"Accept": "text/html"}).status_code == 401
+    page = guarded.get("/login").text
+    assert 'href="login.css"' in page and "<style" not in page
+    assert guarded.get("/login.css").headers["content-type"].startswith("text/css")
 
 
 def test_no_page_of_ours_has_an_inline_script(client):

@@ -6,6 +6,7 @@ import contextlib
 import pytest
 
 from zscape.studio import workers
+from zscape.studio.events import Events
 from zscape.studio.logins import Login, User
 from zscape.studio.refusals import Refusal
 from zscape.studio.workers import QUEUE, SHARE, Worker
@@ -16,7 +17,7 @@ class Slow:
 
     def __init__(self):
         self.asked, self.heard, self.greeted = [], 0, False
-        self.let, self.dies = asyncio.Semaphore(0), False
+        self.let, self.dies, self.says = asyncio.Semaphore(0), False, []
 
     async def tell(self, record, payload=b""):
         self.asked.append((record, bytes(payload)))
@@ -28,6 +29,8 @@ class Slow:
         await self.let.acquire()
         if self.dies:
             raise EOFError
+        if self.says:
+            return self.says.pop(), memoryview(b"")
         record, payload = self.asked[self.heard]
         self.heard += 1
         counts = record["arguments"].get("counts")
@@ -156,6 +159,23 @@ def test_live_messages_go_together_and_answers_are_not_mixed_up(monkeypatch):
         for n, reply in enumerate(replies):
             assert bytes(reply.payload) == bytes([n]) * (n + 1)
             assert reply.record["shape"] == [n + 1, 1, 1, 1]
+
+    run(body, monkeypatch)
+
+
+def test_how_far_a_call_is_is_told_and_is_not_its_answer(monkeypatch):
+    async def body(worker, processes):
+        told = []
+        monkeypatch.setattr(worker, "events", Events())
+        monkeypatch.setattr(worker.events, "tell", lambda *event: told.append(event))
+        task = asyncio.create_task(worker.ask(User(), {**call("health"), "about": "7f3a"}))
+        await settle()
+        processes[0].says = [{"doing": "looking", "share": 0.5}]
+        processes[0].let.release()
+        processes[0].let.release()
+        assert (await task).record["name"] == "health"
+        about = {"study": "7f3a", "call": "health", "words": "looking", "share": 0.5}
+        assert told == [("doing", about)]
 
     run(body, monkeypatch)
 

@@ -3,16 +3,17 @@
 `diagnose` reads a space; retraining with what it proposes is the business of the study layer.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from zscape.errors import SpecError
 from zscape.measures.doctor import book_rules, code_rules, fit_rules
 from zscape.measures.doctor.findings import SEVERITIES, Diagnosis, Finding, Remedy
-from zscape.measures.doctor.vitals import Vitals, measure
+from zscape.measures.doctor.vitals import Vitals, measuring
 from zscape.space.space import Space
 
-__all__ = ["Diagnosis", "Finding", "Remedy", "diagnose"]
+__all__ = ["Diagnosing", "Diagnosis", "Finding", "Remedy", "diagnose", "diagnosing"]
 
 # Of equal severity the earlier one is told first.
 RULES: tuple[Callable[[Vitals], Finding | None], ...] = (
@@ -45,6 +46,21 @@ OF_UNITS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Diagnosing:
+    """How far a diagnosis is.
+
+    Attributes:
+        words: what is measured now.
+        share: of the work that is done, 0 to 1, roughly.
+        diagnosis: when it is done.
+    """
+
+    words: str
+    share: float
+    diagnosis: Diagnosis | None = None
+
+
 def diagnose(
     space: Space,
     *,
@@ -62,12 +78,31 @@ def diagnose(
         asked: `recipe`, `options` and `training` as in study.toml; without them remedies may name
             options that its recipe has not.
     """
+    *_, last = diagnosing(space, log=log, asked=asked)
+    assert last.diagnosis is not None
+    return last.diagnosis
+
+
+def diagnosing(
+    space: Space,
+    *,
+    log: Sequence[Mapping[str, Any]] = (),
+    asked: Mapping[str, Any] | None = None,
+) -> Iterator[Diagnosing]:
+    """Diagnoses as `diagnose` does, and yields how far it is; the last one has the diagnosis."""
     if not isinstance(space, Space):
         raise SpecError(
             f"diagnose must be given a space, got {type(space).__name__}. Open the study first: "
             "zs.diagnose(zs.open(path))."
         )
-    vitals = measure(space, log=log, asked=asked)
+    for step in measuring(space, log=log, asked=asked):
+        if step.vitals is None:
+            yield Diagnosing(step.words, step.share)
+        else:
+            yield Diagnosing(step.words, step.share, _judged(step.vitals))
+
+
+def _judged(vitals: Vitals) -> Diagnosis:
     rules = [rule for rule in RULES if not (vitals.books and rule in OF_UNITS)]
     found = [finding for rule in rules if (finding := rule(vitals)) is not None]
     ordered = sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))

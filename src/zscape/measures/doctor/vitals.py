@@ -1,6 +1,6 @@
 """What the doctor measures of a space, once, before any rule looks at it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -133,6 +133,21 @@ class Vitals:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Examining:
+    """How far the measuring of a space is.
+
+    Attributes:
+        words: what is measured now.
+        share: of the work that is done, 0 to 1, roughly.
+        vitals: when it is done.
+    """
+
+    words: str
+    share: float
+    vitals: Vitals | None = None
+
+
 def measure(
     space: Space,
     *,
@@ -146,34 +161,60 @@ def measure(
         log: records of its training run.
         asked: what was asked, as in study.toml.
     """
-    asked = asked or {}
-    x, trained_x = _examples(space)
+    *_, last = measuring(space, log=log, asked=asked)
+    assert last.vitals is not None
+    return last.vitals
+
+
+def measuring(
+    space: Space,
+    *,
+    log: Sequence[Mapping[str, Any]] = (),
+    asked: Mapping[str, Any] | None = None,
+) -> Iterator[Examining]:
+    """Measures as `measure` does, and yields what comes next; the last one has the vitals."""
     model = space.model
+    yield Examining("what each unit tells of an example", 0.0)
+    x, trained_x = _examples(space)
+    both = torch.cat([x, trained_x])
     by_rate, by_variance = active_units(model, x)
     rates = [unit.value or 0.0 for unit in kl_per_dimension(model, x)]
-    draws = draw_codes(model, torch.cat([x, trained_x]))
+    draws = draw_codes(model, both)
     information, divergence = mutual_information(model, x)
-    return Vitals(
+    yield Examining("the bound on held-out and on training examples", 0.2)
+    held, *trained = (Bound(*elbo(model, some)) for some in (x, trained_x) if len(some))
+    means, gain = _means(space, x), code_gain(model, x)
+    yield Examining("whether codes and draws of the prior can be told apart", 0.4)
+    told = two_sample_test(draws.codes, draws.prior)
+    yield Examining("how much of the data comes back, beside PCA", 0.7)
+    vitals = Vitals(
         space=space,
-        recipe=str(asked.get("recipe", "")),
-        options=dict(asked.get("options", {})),
-        training=dict(asked.get("training", {})),
+        **_settings(asked or {}),
         log=log,
         x=x,
         trained_x=trained_x,
-        held=Bound(*elbo(model, x)),
-        trained=Bound(*elbo(model, trained_x)) if len(trained_x) else None,
+        held=held,
+        trained=trained[0] if trained else None,
         rates=torch.tensor(rates) if rates else None,
-        means=_means(space, x),
+        means=means,
         active=by_variance if by_rate.value is None else by_rate,
-        gain=code_gain(model, x),
+        gain=gain,
         information=information,
         divergence=divergence,
         draws=draws,
-        told=two_sample_test(draws.codes, draws.prior),
+        told=told,
         fidelity=fidelity(space, x, trained_x if len(trained_x) else x),
-        books=book_usage(model, torch.cat([x, trained_x])),
+        books=book_usage(model, both),
     )
+    yield Examining("done", 1.0, vitals)
+
+
+def _settings(asked: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "recipe": str(asked.get("recipe", "")),
+        "options": dict(asked.get("options", {})),
+        "training": dict(asked.get("training", {})),
+    }
 
 
 def _examples(space: Space) -> tuple[Tensor, Tensor]:

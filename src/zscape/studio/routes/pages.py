@@ -47,6 +47,12 @@ async def login_script() -> Response:
     return _file(LOGIN, "login.js")
 
 
+@router.get("/login.css")
+async def login_style() -> Response:
+    """Its style."""
+    return _file(LOGIN, "login.css")
+
+
 @router.post(f"{API}/login", status_code=204)
 async def log_in(body: Token, request: Request, here: Here) -> Response:
     """A login for a code that serves once, or for a token."""

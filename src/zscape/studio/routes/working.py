@@ -1,5 +1,6 @@
 """Jobs: begun, followed, stopped, and what they made."""
 
+from pathlib import Path
 from typing import Any, Literal
 
 from fastapi import APIRouter
@@ -9,7 +10,7 @@ from zscape.studio.jobs import Job, Snapshot
 from zscape.studio.logins import User
 from zscape.studio.refusals import Refusal, answer, not_found
 from zscape.studio.routes.bodies import ItemId, LongId, NewJob, OfStudy
-from zscape.studio.studies import study_id
+from zscape.studio.studies import card, study_id
 from zscape.studio.studio import Asker, Here, Studio
 
 router = APIRouter(prefix="/jobs")
@@ -25,9 +26,14 @@ async def begin(body: NewJob, login: Asker, here: Here) -> Response:
             "busy",
             "A study must not be trained already to be written, and it is. Wait for its end.",
         )
-    known = {} if body.study is None else {"study": here.studies.one(body.study).record}
-    record = {"kind": body.kind, "arguments": arguments, **known}
-    job = here.jobs.begin(Job(login.user.id, body.kind, study, record))
+    record: dict[str, Any] = {"kind": body.kind, "arguments": arguments}
+    if body.study is None:
+        name, recipe = Path(arguments["folder"]).name, body.recipe
+    else:
+        known = here.studies.one(body.study)
+        record["study"] = known.record
+        name, recipe = known.path.name, card(known)["recipe"]
+    job = here.jobs.begin(Job(login.user.id, body.kind, study, record, name, recipe))
     return answer(job.plain(), status=202)
 
 

@@ -3,7 +3,7 @@
 import json
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -11,7 +11,7 @@ import torch
 from zscape.recipes import RECIPES
 from zscape.studio.wire import FRAME, frame
 from zscape.studio.work import cells, columns, directions, items, judging, looking, notes, verbs
-from zscape.studio.work.made import Made, told
+from zscape.studio.work.made import Doing, Made, told
 from zscape.studio.work.shelf import Opened, Shelf
 from zscape.studio.work.troubles import trouble
 from zscape.study.intake.sources import BUILT_IN
@@ -19,7 +19,7 @@ from zscape.study.spec import Option, described, options, summary
 from zscape.study.training.beginning import PRECISIONS, SCHEDULES, begin
 
 # What can be asked of one study, by name; nothing else can be.
-CALLS: Mapping[str, Callable[..., Made]] = {
+CALLS: Mapping[str, Callable[..., Made | Iterator[Doing | Made]]] = {
     "details": looking.details,
     "codes": looking.codes,
     "columns": columns.columns,
@@ -52,6 +52,7 @@ CALLS: Mapping[str, Callable[..., Made]] = {
     "score_column": judging.score_column,
     "explain": judging.explained,
 }
+OFTEN = 0.5  # s between two words of how far a call is
 SHARED = {"likelihood": "a word; auto: what suits the data.", "network": "a word; auto."}
 CHOICES = {"schedule": SCHEDULES, "precision": PRECISIONS, "device": ("auto", "cpu", "cuda")}
 
@@ -62,7 +63,8 @@ def serve(connection: socket.socket) -> None:
     shelf, stream = Shelf(), connection.makefile("rb")
     connection.sendall(frame({"hello": True}))
     while (received := read_frame(stream)) is not None:
-        connection.sendall(_answered(shelf, *received))
+        for message in _answered(shelf, *received):
+            connection.sendall(message)
 
 
 def read_frame(stream: Any) -> tuple[dict[str, Any], memoryview] | None:
@@ -78,33 +80,45 @@ def read_frame(stream: Any) -> tuple[dict[str, Any], memoryview] | None:
     return json.loads(bytes(whole[:text])), whole[text:]
 
 
-def _answered(shelf: Shelf, record: dict[str, Any], payload: memoryview) -> bytes:
+def _answered(shelf: Shelf, record: dict[str, Any], payload: memoryview) -> Iterator[bytes]:
+    """The answer to a call, and before it, of what takes seconds, how far that is."""
     began = time.process_time()  # not of the clock, which a busy machine stretches
+    spoke = -OFTEN
+    answer: tuple[dict[str, Any], bytes] = {}, b""
     try:
-        told, content = _made(shelf, record, payload)
+        for answer in _made(shelf, record, payload):
+            if "doing" in answer[0] and time.monotonic() - spoke >= OFTEN:
+                spoke = time.monotonic()
+                yield frame(answer[0])
     except Exception as error:
-        told, content = {"error": trouble(error)}, b""
-    return frame({**told, "took": (time.process_time() - began) * 1000}, content)
+        answer = {"error": trouble(error)}, b""
+    told, content = answer
+    yield frame({**told, "took": (time.process_time() - began) * 1000}, content)
 
 
 def _made(
     shelf: Shelf, record: dict[str, Any], payload: memoryview
-) -> tuple[dict[str, Any], bytes]:
+) -> Iterator[tuple[dict[str, Any], bytes]]:
     call, arguments = record["call"], record.get("arguments", {})
     if call == "recipes":
-        made = recipes()
+        found: Made | Iterator[Doing | Made] = recipes()
     else:
         opened = shelf.open(**record["study"])
         if call == "live":
-            found = verbs.live(opened, payload, **arguments)
-            return found, found.pop("content")
-        made = _called(shelf, opened, call, arguments, payload)
-    return {"media": made.media, "name": made.name}, made.content
+            live = verbs.live(opened, payload, **arguments)
+            yield live, live.pop("content")
+            return
+        found = _called(shelf, opened, call, arguments, payload)
+    for made in (found,) if isinstance(found, Made) else found:
+        if isinstance(made, Doing):
+            yield {"doing": made.words, "share": made.share}, b""
+        else:
+            yield {"media": made.media, "name": made.name}, made.content
 
 
 def _called(
     shelf: Shelf, opened: Opened, call: str, arguments: dict[str, Any], payload: memoryview
-) -> Made:
+) -> Made | Iterator[Doing | Made]:
     other = arguments.pop("other", None)
     beside = None if other is None else shelf.open(**other)
     if call == "projection":

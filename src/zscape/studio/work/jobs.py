@@ -74,7 +74,8 @@ def train_job(say: Say, study: dict[str, str] | None, **asked: Any) -> None:
         ready = resume(study["path"], epochs=asked["epochs"] or 0)
     else:
         ready = _prepared(asked)
-    say("share", share=0.0, words="looking whether it fits into memory")
+    epochs = ready.asked["training"]["epochs"]
+    say("share", share=0.0, words="looking whether it fits into memory", epochs=epochs)
     for line in foresee(ready):
         say("share", share=0.0, words=line)
     watch = _Watch(say, ready)
@@ -82,7 +83,7 @@ def train_job(say: Say, study: dict[str, str] | None, **asked: Any) -> None:
         for record in records:
             say("progress", record=_plain(record))
             words = record.note or f"epoch {record.epoch}, step {record.step:,}"
-            say("share", share=record.share, words=words)
+            say("share", share=record.share, words=words, epoch=record.epoch)
             watch.look()
     watch.look(last=True)
 

@@ -1,6 +1,7 @@
 """What takes seconds: the doctor, strange items, comparisons. A process of its own does it."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,18 +13,19 @@ from zscape.errors import unknown
 from zscape.measures.figure import record_of
 from zscape.space.calibration import p_words
 from zscape.space.explanations import explain
-from zscape.space.scores import Part, Scores, score
+from zscape.space.scores import Part, Scores, score, scoring
 from zscape.studio.work.columns import Column
-from zscape.studio.work.made import Made, Missing, packed, told
+from zscape.studio.work.made import Doing, Made, Missing, packed, told
 from zscape.studio.work.shelf import Opened
 from zscape.study.comparison import compare
-from zscape.study.doctoring import diagnose_study
+from zscape.study.doctoring import diagnosing_study
 from zscape.study.figures import figures as figures_of
 
 SCORES, COMBINED = "scores", "surprise"  # where they are remembered; the name of the whole
 COLUMN = "score"  # how the ids of their columns begin
 WHOLE = {"name": COMBINED, "unit": "nats", "kind": "estimate", "combined": True, "column": COLUMN}
 BINS = 60
+DRAWS = 8  # of a likelihood, which is most of the work and no part of the whole of pictures
 
 
 def figures(opened: Opened) -> Made:
@@ -31,11 +33,15 @@ def figures(opened: Opened) -> Made:
     return told({"figures": [record_of(figure) for figure in figures_of(opened.space)]})
 
 
-def health(opened: Opened) -> Made:
+def health(opened: Opened) -> Iterator[Doing | Made]:
     """What the doctor says, and what `measure` said last."""
     measured = opened.study.measures()
-    found = diagnose_study(opened.study).to_json()
-    return told({**found, "measured": None if measured is None else measured.to_json()})
+    for step in diagnosing_study(opened.study):
+        if step.diagnosis is None:
+            yield Doing(step.words, step.share)
+        else:
+            further = {"measured": None if measured is None else measured.to_json()}
+            yield told({**step.diagnosis.to_json(), **further})
 
 
 def compared(opened: Opened, other: Opened) -> Made:
@@ -47,8 +53,16 @@ def compared(opened: Opened, other: Opened) -> Made:
     return told({**made, "same_items": data[0] == data[1] and data[0] is not None})
 
 
-def anomalies(opened: Opened, name: str, limit: int, start: int) -> Made:
+def anomalies(opened: Opened, name: str, limit: int, start: int) -> Iterator[Doing | Made]:
     """The strangest items first, by one score or by all."""
+    if SCORES not in opened.memory:
+        for step in scoring(opened.space, draws=DRAWS):
+            yield Doing(f"scoring by {step.words}".replace("_", " "), step.share)
+        opened.memory[SCORES] = step.scores
+    yield _strangest(opened, name, limit, start)
+
+
+def _strangest(opened: Opened, name: str, limit: int, start: int) -> Made:
     scores = _scores(opened)
     kept = opened.space.kept.numpy()
     if name in ("", COMBINED):
@@ -110,7 +124,7 @@ def score_column(opened: Opened, wanted: str) -> Made:
 
 def _scores(opened: Opened) -> Scores:
     if SCORES not in opened.memory:
-        opened.memory[SCORES] = score(opened.space)
+        opened.memory[SCORES] = score(opened.space, draws=DRAWS)
     found: Scores = opened.memory[SCORES]
     return found
 

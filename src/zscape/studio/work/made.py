@@ -29,6 +29,19 @@ class Made:
     name: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Doing:
+    """How far a call is that takes seconds.
+
+    Attributes:
+        words: what is done now.
+        share: of it that is done, 0 to 1, roughly.
+    """
+
+    words: str
+    share: float
+
+
 class Missing(Exception):
     """Something that was asked for by its id is not there.
 

@@ -1,7 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { NONE, parse, quantiles, rampAt, slotsOf, toWord } from "../src/map/colours";
 import { LatestWins } from "../src/server/latest";
+import { beyond } from "../src/charts/settled";
+import type { Card, Job, Recipes } from "../src/server/types";
+import { draftLike } from "../src/state/draft.svelte";
+import { endsOf, withSelections } from "../src/state/ends";
 import { fromHash, LONGEST, nowhere, toHash } from "../src/state/hash";
+import { stateWords, withJob } from "../src/state/jobs";
 import { History } from "../src/state/undo";
 
 describe("the address", () => {
@@ -17,6 +22,8 @@ describe("the address", () => {
       hidden: [3, 8],
       selection: "s_4c1",
       item: 17,
+      a: { item: 12 },
+      b: { code: [0.5, -1.25, 3e-5] },
     };
     expect(fromHash(toHash(where))).toEqual(where);
   });
@@ -33,9 +40,86 @@ describe("the address", () => {
     expect(toHash({ ...nowhere(), hidden }).length).toBeLessThanOrEqual(LONGEST);
   });
 
+  it("leaves out codes that are too long, and keeps items", () => {
+    const code = Array.from({ length: 64 }, (_, k) => k + 0.5);
+    const hash = toHash({ ...nowhere(), a: { code }, b: { item: 3 }, hidden: [1, 2] });
+    expect(hash).toBe("#/explore?hide=1,2&b=3");
+  });
+
   it("takes nonsense as the start", () => {
-    expect(fromHash("#/nowhere?v=1,2&hide=-1,x&i=-4")).toEqual(nowhere());
+    expect(fromHash("#/nowhere?v=1,2&hide=-1,x&i=-4&a=z1,x&b=-2")).toEqual(nowhere());
     expect(fromHash("")).toEqual(nowhere());
+  });
+});
+
+describe("the ends", () => {
+  it("are those of the address, where they are of this study", () => {
+    const found = endsOf("7f3a", { a: { item: 12 }, b: { code: [1, 2] } }, 100, 2);
+    expect([found.a?.words, found.b?.place]).toEqual(["item 12", { code: [1, 2] }]);
+    expect(endsOf("7f3a", { a: { item: 100 }, b: { code: [1] } }, 100, 2)).toEqual({
+      a: null,
+      b: null,
+    });
+  });
+
+  it("forget selections that the server does not know any more", () => {
+    const end = { place: { item: 1 }, words: "", selection: { id: "s", count: 2 } };
+    const found = withSelections({ a: end, b: null }, new Set(["t"]));
+    expect(found).toEqual({ a: { ...end, selection: null }, b: null });
+    expect(withSelections({ a: end, b: null }, new Set(["s"])).a).toEqual(end);
+  });
+});
+
+describe("jobs", () => {
+  const job = (id: string, state: Job["state"], created = 0, further = {}) =>
+    ({ id, state, created, epoch: 0, epochs: 0, share: 0, stopping: false, ...further }) as Job;
+
+  it("stay in their order, and do not run again once they ended", () => {
+    let jobs = withJob([], job("a", "waiting", 1));
+    jobs = withJob(jobs, job("b", "running", 2));
+    jobs = withJob(jobs, job("a", "done", 1));
+    jobs = withJob(jobs, job("a", "running", 1));
+    expect(jobs.map((one) => `${one.id} ${one.state}`)).toEqual(["b running", "a done"]);
+  });
+
+  it("are told in words", () => {
+    expect(stateWords(job("a", "running", 0, { epoch: 3, epochs: 10 }))).toBe(
+      "running, epoch 3 of 10",
+    );
+    expect(stateWords(job("a", "running", 0, { stopping: true, epoch: 3 }))).toBe(
+      "stopping, epoch 3",
+    );
+    expect(stateWords(job("a", "stopped", 0, { stopping: true }))).toBe("stopped");
+  });
+});
+
+describe("the form of a training", () => {
+  it("is filled in with what a study was asked for, and not with what is as usual", () => {
+    const option = (name: string, usual: unknown) => ({
+      ...{ name, about: "", kinds: ["int"], default: usual, choices: null },
+    });
+    const known: Recipes = {
+      recipes: [{ name: "vae", about: "", options: [option("latent", 16), option("beta", 1)] }],
+      training: [option("epochs", 100)],
+      data: ["digits"],
+    };
+    const card = { id: "7f3a", name: "mine" } as Card;
+    const asked = { recipe: "vae", options: { latent: 8, beta: 1 }, training: { epochs: 4 } };
+    expect(draftLike(card, asked, known)).toEqual({
+      ...{ name: "", data: "study:7f3a", recipe: "vae", like: "mine" },
+      typed: { latent: "8", epochs: "4" },
+    });
+    const other = draftLike(card, { ...asked, recipe: "package:own" }, known);
+    expect([other.recipe, other.data, other.typed]).toEqual(["vae", "study:7f3a", {}]);
+  });
+});
+
+describe("the frame of a chart", () => {
+  it("leaves out first steps that would press the others together, and says how many", () => {
+    const settled = Array.from({ length: 18 }, (_, k) => 100 - k);
+    expect(beyond([900, 300, ...settled])).toEqual({ from: 100, count: 2, most: 900 });
+    expect(beyond([101, 102, ...settled])).toBeNull();
+    expect(beyond([5, 1])).toBeNull();
   });
 });
 

@@ -62,6 +62,17 @@ export function duration(milliseconds: number): string {
   return `${number(milliseconds / 1000, 2)} s`;
 }
 
+/** "8 s", "2 min 5 s". */
+export function secondsWords(seconds: number): string {
+  const whole = Math.round(seconds);
+  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
+}
+
+/** The time of day of so many seconds since 1970: "14:02". */
+export function clock(seconds: number): string {
+  return new Date(1000 * seconds).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+}
+
 /** A value in standard deviations, with its sign: "+1.2 σ". */
 export function sigmas(value: number): string {
   const rounded = Math.round(value * 100) / 100;

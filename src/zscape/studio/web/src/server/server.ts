@@ -18,7 +18,7 @@ export class Problem extends Error {
   }
 }
 
-const UNREACHABLE =
+export const UNREACHABLE =
   "The studio's server does not answer. Start it again with 'zscape studio'; this page goes on by itself.";
 
 type Decoded = Packed<{ kind: string; rows: t.Rows | null }>;
@@ -124,7 +124,7 @@ export const server = {
     url(`jobs/${id}/snapshots/${step}/${what}.png`),
 
   reportUrl: (s: string) => url(of(s, "report.html")),
-  eventsUrl: () => url("events"),
+  eventsUrl: (since: string) => url(since ? `events?since=${since}` : "events"),
   liveUrl: (s: string) => url(of(s, "live")).replace(/^http/, "ws"),
 };
 

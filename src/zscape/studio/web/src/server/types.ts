@@ -238,12 +238,25 @@ export interface Job {
   id: string;
   kind: string;
   study: string | null;
+  name: string;
+  recipe: string;
   state: "waiting" | "running" | "done" | "stopped" | "failed";
   share: number;
+  stopping: boolean;
   words: string;
+  epoch: number;
+  epochs: number;
   error: { id: string; sentence: string } | null;
   result: boolean;
   created: number;
+}
+
+/** How far a call about a study is that takes seconds. */
+export interface Doing {
+  study: string;
+  call: string;
+  words: string;
+  share: number;
 }
 
 export interface SavedPath {

@@ -1,6 +1,7 @@
 /** The state of the view in the address: short, readable, and the back button goes through it.
- * `#/explore?study=7f3a&ck=last&proj=pca&c=label&v=0.12,-0.3,4.5&hide=3,8&sel=s_4c1` */
+ * `#/explore?study=7f3a&ck=last&proj=pca&c=label&v=0.12,-0.3,4.5&hide=3,8&sel=s_4c1&a=12&b=z0.5,-1.2` */
 
+import type { Place } from "../server/types";
 import { isView, type ViewName } from "../views";
 
 export interface Where {
@@ -15,6 +16,8 @@ export interface Where {
   selection: string;
   item: number | null;
   other: string;
+  a: Place | null;
+  b: Place | null;
 }
 
 export const LONGEST = 300;
@@ -32,6 +35,8 @@ export function nowhere(): Where {
     selection: "",
     item: null,
     other: "",
+    a: null,
+    b: null,
   };
 }
 
@@ -45,11 +50,12 @@ const TEXTS: [keyof Where, string][] = [
   ["other", "with"],
 ];
 
-/** The hash of a state; what is as it starts is left out. A list of hidden groups that would make
- * it too long is left out too. */
+/** The hash of a state; what is as it starts is left out. Ends that are codes, then a list of hidden
+ * groups, are left out too where they would make it too long. */
 export function toHash(where: Where): string {
-  const full = build(where);
-  return full.length <= LONGEST ? full : build({ ...where, hidden: [] });
+  const bare = { ...where, a: itemAlone(where.a), b: itemAlone(where.b) };
+  const tries = [where, bare, { ...bare, hidden: [] }].map(build);
+  return tries.find((hash) => hash.length <= LONGEST) ?? tries[2];
 }
 
 /** The state of a hash; what is not understood is as it starts. */
@@ -67,6 +73,8 @@ export function fromHash(hash: string): Where {
   where.hidden = numbers(found.get("hide")).filter((n) => Number.isInteger(n) && n >= 0);
   const item = numbers(found.get("i"))[0];
   if (Number.isInteger(item) && item >= 0) where.item = item;
+  where.a = placeOf(found.get("a"));
+  where.b = placeOf(found.get("b"));
   return where;
 }
 
@@ -79,7 +87,27 @@ function build(where: Where): string {
   if (where.camera) parts.push(`v=${where.camera.map(short).join(",")}`);
   if (where.hidden.length) parts.push(`hide=${where.hidden.join(",")}`);
   if (where.item !== null) parts.push(`i=${where.item}`);
+  for (const end of ["a", "b"] as const) {
+    const place = where[end];
+    if (place) parts.push(`${end}=${placeText(place)}`);
+  }
   return `#/${where.view}${parts.length ? `?${parts.join("&")}` : ""}`;
+}
+
+/** "12" of an item, "z0.5,-1.2" of a code. */
+export function placeText(place: Place): string {
+  return "item" in place ? String(place.item) : `z${place.code.map(short).join(",")}`;
+}
+
+function placeOf(text: string | null): Place | null {
+  if (!text) return null;
+  if (/^\d+$/.test(text)) return { item: Number(text) };
+  const code = text.startsWith("z") ? text.slice(1).split(",").map(Number) : [];
+  return code.length && code.every(Number.isFinite) ? { code } : null;
+}
+
+function itemAlone(place: Place | null): Place | null {
+  return place && "item" in place ? place : null;
 }
 
 function short(value: number): string {

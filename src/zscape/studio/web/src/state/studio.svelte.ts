@@ -2,20 +2,15 @@
 
 import type { Bytes } from "../map/arrays";
 import { countMarks } from "../map/lasso";
-import { listen } from "../server/events";
-import { Problem, server } from "../server/server";
-import type { About, Card, Job, LogRecord, Place } from "../server/types";
+import { listen, type Line } from "../server/events";
+import { Problem, server, UNREACHABLE } from "../server/server";
+import type { About, Card, Doing, Job, LogRecord, Place } from "../server/types";
+import { endsOf, keepEnds, withSelections, type End, type Ends } from "./ends";
 import { fromHash, nowhere, toHash, type Where } from "./hash";
+import { withJob } from "./jobs";
 import { Notes } from "./notes.svelte";
 import { fetchPlane, Space, type Plane } from "./space.svelte";
 import { History } from "./undo";
-
-/** One of the two ends: a place, in words, and the selection whose mean it is, if it is one. */
-export interface End {
-  place: Place;
-  words: string;
-  selection: { id: string; count: number } | null;
-}
 
 const NOTICE = 5000; // milliseconds that a notice stays
 const AGAIN = 1500; // milliseconds between two looks at a model that is being loaded
@@ -30,17 +25,19 @@ class Studio {
   notes = $state.raw<Notes | null>(null);
   problem = $state<string | null>(null);
   notice = $state<string | null>(null);
-  reached = $state(true);
+  line = $state<Line>("up");
   decoded = $state.raw<{ milliseconds: number; roundTrip: number } | null>(null);
 
   marks = $state.raw<Bytes | null>(null);
   only = $state.raw<Bytes | null>(null);
   filter = $state(false);
-  ends = $state.raw<{ a: End | null; b: End | null }>({ a: null, b: null });
+  ends = $state.raw<Ends>({ a: null, b: null });
   ringed = $state.raw<Bytes | null>(null);
   /** The newest record of each study being trained, and a count that grows with each. */
   heard = $state.raw<{ study: string; record: LogRecord } | null>(null);
   snapshots = $state(0);
+  /** What is worked at that takes seconds. */
+  doing = $state.raw<Doing | null>(null);
   readonly history = new History();
   #noticeEnds = 0;
   #writes = 0;
@@ -58,7 +55,7 @@ class Studio {
     this.#listen();
     await this.readStudies();
     void this.#readAbout();
-    server.jobs().then((found) => (this.jobs = found.jobs), this.#shrug);
+    void this.#readJobs();
   }
 
   /** Goes somewhere else; `quietly` leaves no step for the back button. */
@@ -103,6 +100,7 @@ class Studio {
       if (this.where.study !== id) return;
       this.space = space;
       this.notes = notes;
+      void this.#readEnds(space);
       await Promise.all([space.loadRest(), notes.load()]);
       if (!space.knows(this.where.colour)) this.go({ colour: space.usualColour }, true);
       if (this.where.selection) await this.#readSelection(id, this.where.selection);
@@ -147,15 +145,26 @@ class Studio {
     this.go({ item });
   }
 
-  setEnd(which: "a" | "b", end: End | null): void {
+  setEnd(which: "a" | "b", end: End): void {
+    this.setEnds({ ...this.ends, [which]: end }, `end ${which.toUpperCase()}`);
+    this.say(`${which.toUpperCase()} is ${end.words}.`);
+  }
+
+  setEnds(after: Ends, what: string): void {
     const before = this.ends;
-    const after = { ...before, [which]: end };
+    const { study } = this.where;
     this.history.run({
-      what: `end ${which.toUpperCase()}`,
-      redo: () => (this.ends = after),
-      undo: () => (this.ends = before),
+      what,
+      redo: () => this.#putEnds(study, after),
+      undo: () => this.#putEnds(study, before),
     });
-    if (end) this.say(`${which.toUpperCase()} is ${end.words}.`);
+  }
+
+  #putEnds(study: string, ends: Ends): void {
+    if (study !== this.where.study) return; // of a study that was left
+    this.ends = ends;
+    keepEnds(study, ends);
+    this.go({ a: ends.a?.place ?? null, b: ends.b?.place ?? null }, true);
   }
 
   /** Sets a note of the study, undoably. */
@@ -192,8 +201,13 @@ class Studio {
   }
 
   complain(problem: unknown): void {
-    if (problem instanceof Problem && problem.id === "login") location.href = "login";
+    if (problem instanceof Problem && problem.id === "login") this.logIn();
     this.problem = problem instanceof Error ? problem.message : String(problem);
+  }
+
+  /** Leaves for the page that logs in, which comes back to where one is. */
+  logIn(): void {
+    location.href = `login${location.hash}`;
   }
 
   #shrug = () => undefined;
@@ -242,6 +256,21 @@ class Studio {
     }
   }
 
+  /** The ends that the address names, else those that the tab remembers. Their selections may be of
+   * an earlier start of the server; the places are there all the same. */
+  async #readEnds(space: Space): Promise<void> {
+    const found = endsOf(space.id, this.where, space.count, space.details.latent);
+    this.#putEnds(space.id, found);
+    if (!found.a?.selection && !found.b?.selection) return;
+    try {
+      const { selections } = await server.selections(space.id);
+      if (this.ends !== found) return;
+      this.ends = withSelections(found, new Set(selections.map((one) => one.id)));
+    } catch (problem) {
+      this.complain(problem);
+    }
+  }
+
   async #layOut(): Promise<void> {
     this.say("UMAP lays the map out; it appears when it is done.");
     try {
@@ -257,6 +286,7 @@ class Studio {
     this.where = fromHash(location.hash);
     if (this.where.study !== before.study) void this.openStudy(this.where.study);
     else if (this.where.projection !== before.projection) void this.loadPlane();
+    if (this.space?.id === this.where.study) void this.#readEnds(this.space);
   }
 
   #forget(): void {
@@ -268,18 +298,28 @@ class Studio {
   #listen(): void {
     listen(
       {
+        doing: (doing) => (this.doing = doing),
         ready: () => void this.#readAbout(),
-        job: (job) => this.#takeJob(job),
+        job: (job) => this.takeJob(job),
         progress: ({ study, record }) => (this.heard = { study, record }),
         snapshot: () => this.snapshots++,
         study: () => void this.readCards(),
-        reset: () => void this.readCards(),
+        reset: () => void Promise.all([this.readCards(), this.#readJobs()]),
       },
-      (reached) => {
-        if (reached && !this.reached && !this.space) void this.readStudies();
-        this.reached = reached;
-      },
+      (line) => this.#takeLine(line),
     );
+  }
+
+  /** What was asked for while the server was gone is asked again. */
+  #takeLine(line: Line): void {
+    const back = line === "up" && this.line !== "up";
+    this.line = line;
+    if (!back) return;
+    if (this.problem === UNREACHABLE) this.problem = null;
+    if (!this.space) void this.readStudies();
+    else void this.readCards();
+    void this.#readJobs();
+    void this.#readAbout();
   }
 
   async readCards(): Promise<void> {
@@ -290,8 +330,19 @@ class Studio {
     }
   }
 
-  #takeJob(job: Job): void {
-    this.jobs = [job, ...this.jobs.filter((known) => known.id !== job.id)];
+  /** What the server knows of jobs; what it does not know any more was of an earlier start. */
+  async #readJobs(): Promise<void> {
+    try {
+      const { jobs } = await server.jobs();
+      const known = jobs.flatMap((job) => this.jobs.find((one) => one.id === job.id) ?? []);
+      this.jobs = jobs.reduce(withJob, known);
+    } catch {
+      return; // the banner says that the server is gone
+    }
+  }
+
+  takeJob(job: Job): void {
+    this.jobs = withJob(this.jobs, job);
     if (job.state === "failed" && job.error) this.say(job.error.sentence);
     if (job.kind === "project" && job.state === "done") void this.loadPlane();
   }

@@ -19,6 +19,8 @@ export class Traversal {
   things = $state.raw<Things | null>(null);
   /** The codes of the path under way, for the map. */
   way = $state.raw<number[][]>([]);
+  /** The two selections that a direction was made from last. */
+  pair = "";
   pinned = $state.raw<{ code: number[]; things: Things }[]>([]);
   #line: Live | null = null;
 

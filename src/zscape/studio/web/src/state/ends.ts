@@ -1,0 +1,56 @@
+/** The two ends, and how they outlast a reload: short ones by the address, all of them by the tab. */
+
+import type { Place } from "../server/types";
+import { placeText } from "./hash";
+import { keepInTab, keptInTab } from "./tab";
+
+/** One of the two ends: a place, in words, and the selection whose mean it is, if it is one. */
+export interface End {
+  place: Place;
+  words: string;
+  selection: { id: string; count: number } | null;
+}
+export interface Ends {
+  a: End | null;
+  b: End | null;
+}
+
+const key = (study: string) => `zscape-ends-${study}`;
+
+export function keepEnds(study: string, ends: Ends): void {
+  keepInTab(key(study), ends);
+}
+
+/** The ends of a study as its address names them, with what the tab knows of them; where the address
+ * names none, those of the tab. Ends that are no place of this study are dropped. */
+export function endsOf(
+  study: string,
+  named: { a: Place | null; b: Place | null },
+  items: number,
+  latent: number,
+): Ends {
+  const kept = keptInTab<Ends>(key(study));
+  const fits = ({ place }: End) =>
+    "item" in place ? place.item < items : place.code.length === latent;
+  const found = (which: "a" | "b"): End | null => {
+    const end = oneOf(named[which], kept?.[which] ?? null);
+    return end && fits(end) ? end : null;
+  };
+  return { a: found("a"), b: found("b") };
+}
+
+function oneOf(place: Place | null, kept: End | null): End | null {
+  if (!place || (kept && placeText(kept.place) === placeText(place))) return kept;
+  const words = "item" in place ? `item ${place.item}` : "the code of the address";
+  return { place, words, selection: null };
+}
+
+/** The same ends, without the selections that are not known any more. */
+export function withSelections({ a, b }: Ends, known: ReadonlySet<string>): Ends {
+  const checked = (end: End | null) =>
+    end && {
+      ...end,
+      selection: end.selection && known.has(end.selection.id) ? end.selection : null,
+    };
+  return { a: checked(a), b: checked(b) };
+}

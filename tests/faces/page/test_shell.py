@@ -1,0 +1,147 @@
+"""What stands round the views: trainings, the coming and going of the server, narrow windows."""
+
+import json
+import re
+
+import pytest
+from tests.faces.page.hands import LEFT, RIGHT, lasso, map_of, selected, until, view
+from tests.faces.page.serving import serve
+
+pytestmark = pytest.mark.slow
+
+
+def field(page, name):
+    return page.locator("label", has_text=name).first.locator("input")
+
+
+def test_training_from_the_form_is_seen_to_its_end(visit, served):
+    page = visit()
+    page.on("dialog", lambda dialog: dialog.accept())
+    map_of(page)
+    page.get_by_role("button", name="Train another like it").click()
+    page.get_by_text("As digits was trained").wait_for()
+    assert [field(page, name).input_value() for name in ("latent", "epochs")] == ["8", "4"]
+    page.get_by_label("Name").fill("second")
+    field(page, "latent").fill("2")
+    field(page, "epochs").fill("4000")
+    view(page, "Explore")
+    view(page, "Train")
+    assert page.get_by_label("Name").input_value() == "second"
+    assert field(page, "epochs").input_value() == "4000"
+    page.get_by_role("button", name="Begin training").click()
+    page.get_by_text("loss, held out").wait_for(timeout=120_000)
+    row = page.locator(".jobs button")
+    row.get_by_text("running, epoch").wait_for()
+    assert re.match(r"second\s*vae\s*\d+:\d+.*\s*running, epoch \d+ of 4000", row.inner_text())
+    stop = page.get_by_role("button", name="Stop", exact=True)
+    stop.click()
+    page.get_by_role("button", name="Go on").wait_for(timeout=120_000)
+    assert stop.count() == 0
+    assert "stopped, epoch" in row.inner_text()
+    page.get_by_role("button", name="Open its map").click(timeout=120_000)
+    page.get_by_text("2 units", exact=False).first.wait_for()
+    asked = json.loads(page.evaluate("JSON.stringify(location.hash)"))
+    assert asked.startswith("#/explore?study=")
+
+
+def test_a_server_that_is_gone_is_said_and_the_map_stays(chromium, home, tmp_path):
+    context = chromium.new_context()
+    page = context.new_page()
+    for own in serve(home, tmp_path / "token"):
+        own.open(page)
+        map_of(page)
+        page.get_by_label("Legend: label").wait_for()
+        own.process.terminate()
+        own.process.wait(20)
+        banner = page.get_by_role("alert")
+        banner.get_by_text("does not answer").wait_for(timeout=30_000)
+        box = map_of(page)
+        said = banner.bounding_box()
+        assert said["y"] + said["height"] <= box["y"]  # it pushes the map down and covers nothing
+        lasso(page, box, LEFT)
+        assert selected(page) > 0
+        port = own.url.rpartition(":")[2]
+    for again in serve(home, tmp_path / "token", "--port", port):
+        banner.get_by_text("started anew").wait_for(timeout=30_000)
+        again.open(context.new_page())  # a login of this browser is one of all its tabs
+        banner.wait_for(state="detached", timeout=30_000)
+    context.close()
+
+
+def test_who_has_no_login_is_led_to_it_and_comes_back(chromium, served):
+    context = chromium.new_context(color_scheme="dark")
+    page = context.new_page()
+    violations = []
+    page.on("console", lambda m: violations.append(m.text) if "Security Policy" in m.text else None)
+    page.goto(f"{served.url}/#/health?study=x")
+    page.get_by_text("Open the link that").wait_for()
+    ground = "getComputedStyle(document.documentElement).backgroundColor"
+    assert page.evaluate(ground) == "rgb(16, 19, 23)"
+    page.get_by_label("Token").fill("x" * 40)
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_text("must be one of this studio's").wait_for()
+    page.get_by_label("Token").fill(served.token)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url(f"{served.url}/#/health?study=x")
+    context.close()
+    assert not violations
+
+
+OUTSIDE = """() => [...document.querySelectorAll("button, select, input, summary, a, canvas")]
+  .filter(one => one.checkVisibility({ visibilityProperty: true }))
+  .filter(one => !one.closest(".tabs, .unseen"))
+  .map(one => [one.ariaLabel || one.textContent.trim(), one.getBoundingClientRect()])
+  .filter(([, { left, right }]) => left < -1 || right > innerWidth + 1)
+  .map(([name, { left, right }]) => `${name}: ${left} to ${right}`)"""
+PILED = """() => {
+  const boxes = [".legend", ".bar", ".badge", "[data-testid=under]", "footer", ".shell > header"]
+    .flatMap(one => [...document.querySelectorAll(one)])
+    .map(one => [one.className, one.getBoundingClientRect()]);
+  return boxes.flatMap(([a, p], k) => boxes.slice(k + 1)
+    .filter(([, q]) => p.left < q.right && q.left < p.right && p.top < q.bottom && q.top < p.bottom)
+    .map(([b]) => `${a} and ${b}`));
+}"""
+
+
+def test_a_narrow_page_cuts_nothing_off_and_piles_nothing_up(visit):
+    page = visit()
+    page.set_viewport_size({"width": 700, "height": 900})
+    page.reload()
+    box = map_of(page)
+    page.get_by_label("Legend: label").wait_for()
+    lasso(page, box, LEFT)
+    page.keyboard.press("v")
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.15 * box["height"])
+    page.get_by_test_id("under").wait_for()
+    page.keyboard.press("a")
+    page.get_by_text("A is the mean of").wait_for()  # in the status line
+    assert page.evaluate(PILED) == []
+    for name in ("Explore", "Traverse", "Anomalies", "Health", "Train", "Compare", "Export"):
+        view(page, name)
+        page.wait_for_timeout(500)
+        assert page.evaluate(OUTSIDE) == [], name
+    view(page, "Anomalies")
+    item = page.get_by_role("complementary", name="The item")
+    page.locator(".one button").nth(2).click(timeout=90_000)
+    item.get_by_role("button", name="close the item").click()
+    assert not item.is_visible()
+
+
+def test_ends_outlast_a_reload_and_make_a_direction(visit):
+    page = visit()
+    box = map_of(page)
+    lasso(page, box, LEFT)
+    page.get_by_title("Make this selection end A").click()
+    lasso(page, box, RIGHT)
+    page.get_by_title("Make this selection end B").click()
+    until(page, "location.hash.includes('&b=z')")
+    assert len(page.evaluate("location.hash")) <= 300
+    page.reload()
+    page.get_by_role("button", name="Direction A to B").click()
+    found = page.get_by_test_id("direction").filter(has_text="from A to B")
+    found.get_by_test_id("leaks").wait_for()
+    assert re.search(r"also moves: \d .\d\.\d\d", found.inner_text())
+    page.get_by_role("button", name="Clear A and B").click()
+    until(page, "!location.hash.includes('&b=')")
+    page.keyboard.press("Control+z")
+    page.get_by_role("button", name="Clear A and B").wait_for()
