@@ -30,7 +30,14 @@ from zscape.space.space import Space, seeded
 SAMPLES, CHUNK = 10_000, 500
 FEATURES = 10_000  # training pictures that only the features have seen
 LATENT, STEPS = 32, 8  # Heun steps of the diffusion: 16 evaluations of its network
-DIGITS = {"latent": LATENT, "network": "conv", "epochs": 30, "patience": 0}
+DIGITS = {
+    "latent": LATENT,
+    "network": "conv",
+    "likelihood": "gaussian_optimal",
+    "epochs": 30,
+    "schedule": "cosine",
+    "patience": 0,
+}
 PHOTOGRAPHS = {"latent": 64, "network": "conv", "epochs": 25, "patience": 0}
 FLOOR = 64  # components of the mixture on principal components
 
