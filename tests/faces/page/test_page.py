@@ -95,6 +95,7 @@ def test_a_threshold_is_judged_by_what_is_known(visit):
     view(page, "Anomalies")
     page.get_by_label("Known to be strange").select_option(label="label 8", timeout=90_000)
     said = page.get_by_test_id("judged")
+    said.wait_for()
     page.get_by_role("slider", name="threshold").fill("0")
     until(page, "document.querySelector('[data-testid=judged]').innerText.includes('recall 100')")
     assert "of 174" in said.inner_text()  # all eights that there are
