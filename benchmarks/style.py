@@ -37,6 +37,8 @@ SHARED: dict[str, Any] = {
     "split": "content=16,style=8",
     "likelihood": "gaussian_optimal",
     "cycle": 0.0,
+    "guess": 1.0,
+    "shared_rate": 0.02,
     "batch_size": 32,
     "learning_rate": 3e-3,
     "schedule": "cosine",
