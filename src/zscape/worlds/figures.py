@@ -136,8 +136,8 @@ def _draw(poses: np.ndarray, parts: np.ndarray, size: int) -> np.ndarray:
     pattern, long, cut = parts[:, 2], parts[:, 3] == 1, parts[:, 4]
     hips, *others = joints(poses.astype(np.float32)).swapaxes(0, 1)
     sides = others[:5], others[5:]
-    for hip, foot, *_ in sides:
-        knee = (hip + foot) / 2  # _THIGH is _SHIN
+    for (hip, foot, *_), side, spread in zip(sides, (-1, 1), (6, 7), strict=True):
+        knee = hip + _THIGH * _towards(poses[:, spread].astype(np.float32), side)
         canvas.limb(knee, foot, 2.1, np.where((cut == 0)[:, None], bottom, _SKIN))
         canvas.limb(hip, knee, 2.5, np.where((cut < 2)[:, None], bottom, _SKIN))
     canvas.skirt(hips - np.array([0, 2]), bottom, cut == 2)
