@@ -28,7 +28,7 @@ from zscape.model.codes import Codes
 from zscape.space.space import Space
 from zscape.study.data import Data, look
 from zscape.study.study import Study
-from zscape.worlds.figures import GARMENTS
+from zscape.worlds.figures import GARMENTS, POSES
 
 STUDIES = Path("studies")  # where trainings are kept, from the folder that the call is made in
 PIECE = 240.0  # CPU seconds of training in one call
@@ -37,6 +37,8 @@ SHARED: dict[str, Any] = {
     "split": "content=16,style=8",
     "likelihood": "gaussian_optimal",
     "cycle": 0.0,
+    "guess": 1.0,
+    "shared_rate": 0.02,
     "batch_size": 32,
     "learning_rate": 3e-3,
     "schedule": "cosine",
@@ -122,7 +124,8 @@ def _judged(name: str, settings: Settings) -> Iterator[Figure]:
     of = "" if name == "figures" else f"{name}_"  # the asked names are those of the figures
     for suffix, prefix, made, sides, said in _cases(name, settings):
         about = f"{judge.said}; {said}"
-        kept = judge.kept(made, sides.contents.content).double().mean(1)
+        numbers = judge.kept(made, sides.contents.content).double()
+        kept = numbers.mean(1)
         differs = torch.from_numpy(sides.contents.style != sides.styles.style)
         shown = judge.shown(made, sides.styles.style).double()
         moved = shown[differs]
@@ -131,6 +134,10 @@ def _judged(name: str, settings: Settings) -> Iterator[Figure]:
                 share = shown[differs[:, part], part].mean().item()
                 how = f"style_moved of the {parts} alone; {about}"
                 yield Figure(f"{of}style_moved_{parts}{suffix}", share, "share", "estimate", how)
+        for part, number in enumerate(POSES if name == "figures" and not prefix else ()):
+            how = f"content_kept of the {number} alone; {about}"
+            share = numbers[:, part].mean().item()
+            yield Figure(f"content_kept_{number}{suffix}", share, "share", "estimate", how)
         for word, shares, what in (
             ("content_kept", kept, "parts of the content that the judge reads as the content's"),
             ("style_moved", moved, "parts in which two styles differ that it reads as the style's"),

@@ -1,6 +1,7 @@
 """Opponents: what they estimate has a closed form, and neither side trains the other."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from torch import nn
 
 from zscape.errors import SpecError
 from zscape.model.trace import Latent, Trace
-from zscape.objective.critic import FactorCritic, PriorCritic
+from zscape.objective.critic import FactorCritic, GroupCritic, PriorCritic
 from zscape.probability.distributions import StandardGaussian
 from zscape.recipes import aae, ae, factor_vae, vae_gan
 
@@ -51,6 +52,36 @@ def test_the_distance_of_codes_from_the_prior_is_found():
     part = learnt(critic, lambda n: shift + scale * torch.randn(n, 2), steps=500)
     truth = 0.5 * (scale**2 + shift**2 - 1).sum() - scale.log().sum()
     assert part.value.item() == pytest.approx(truth.item(), abs=0.08)
+
+
+def test_what_a_code_tells_of_the_group_is_found_where_no_mean_differs():
+    torch.manual_seed(0)
+    groups = torch.arange(4).repeat(500)
+    # The product of two signs says which half of the groups it is; no unit has a mean of any.
+    signs = torch.where(torch.randn(2000, 2) > 0, 1.0, -1.0)
+    signs[:, 1] = torch.where(groups < 2, 1.0, -1.0) * signs[:, 0]
+    z = torch.cat([signs, torch.randn(2000, 1)], 1)
+    trace = replace(trace_of(z), context=groups[:, None].float())
+    critic = GroupCritic("z", 2.0, latent=3, groups=4, widths=(64, 64))
+    optimizer = torch.optim.Adam(critic.network.parameters(), lr=2e-3)
+    for step in range(150):
+        optimizer.zero_grad()
+        critic.critic_loss(trace, step).backward()
+        optimizer.step()
+    part = critic(trace, 0)
+    assert part.value.item() == pytest.approx(math.log(2), abs=0.05)
+    assert part.cost.item() == pytest.approx(2 * part.value.item())
+    assert critic.critic_loss(trace, 0).item() == pytest.approx(math.log(2), abs=0.05)
+
+
+def test_groups_that_are_not_known_teach_the_opponent_nothing():
+    critic = GroupCritic("z", 1.0, latent=2, groups=3, widths=(8,))
+    some = torch.tensor([0.0, math.nan, 2.0, math.nan])[:, None]
+    z = torch.randn(4, 2)
+    known = replace(trace_of(z[::2]), context=some[::2])
+    lost = critic.critic_loss(replace(trace_of(z), context=some), 0)
+    torch.testing.assert_close(lost, critic.critic_loss(known, 0))
+    assert critic.critic_loss(replace(known, context=some[1::2]), 0) == 0
 
 
 def test_permuted_codes_keep_what_each_unit_says():

@@ -10,6 +10,7 @@ from tests.contracts.recipe import DATA, KNOWN
 import zscape as zs
 from zscape.errors import SpecError
 from zscape.modalities.conditions import Conditions, Field
+from zscape.model.bound import rate
 from zscape.model.trace import Latent, Trace
 from zscape.objective.apart import Apart
 from zscape.objective.cycle import Cycle
@@ -99,6 +100,23 @@ def test_the_cycle_costs_what_is_not_found_again():
     torch.testing.assert_close(part.cost, 3 * wanted)
 
 
+def test_the_shared_part_pays_its_share_of_the_rate():
+    torch.manual_seed(0)
+    model, objective = split_vae(DATA["reals"][0], KNOWN, latent=4, shared_rate=0.25)
+    trace = model(torch.randn(6, 5), torch.zeros(6, 1))
+    part = objective.terms[1](trace, 0)
+    content, style = (rate(trace[name]).mean() for name in ("content", "style"))
+    torch.testing.assert_close(part.value, content + style)
+    torch.testing.assert_close(part.cost, content + 0.25 * style)
+
+
+def test_an_opponent_may_guess_the_group_from_own_codes():
+    _, objective = split_vae(DATA["reals"][0], KNOWN, split="content=3,style=2", guess=2.0)
+    (critic,) = objective.critics
+    assert (critic.level, critic.groups, critic.weight) == ("content", 3, 2.0 * 5 / 32)
+    assert split_vae(DATA["reals"][0], KNOWN)[1].critics == ()
+
+
 def test_a_study_keeps_its_parts_and_mixes(tmp_path, capsys):
     from zscape.cli import main
 
@@ -126,6 +144,8 @@ def test_a_study_keeps_its_parts_and_mixes(tmp_path, capsys):
         ({"group": "size"}, "a class of at least two, .* got 'size' of 0"),
         ({"group": "colour"}, "Unknown condition 'colour'"),
         ({"cycle_share": 0.0}, "cycle_share must be between"),
+        ({"shared_rate": 2.0}, "shared_rate must be between"),
+        ({"guess": -1.0}, "guess must be at least 0"),
     ],
 )
 def test_options_that_cannot_be_are_refused(options, said):

@@ -9,10 +9,12 @@ from zscape.worlds import draw_figures, figures
 from zscape.worlds.figures import (
     COLOURS,
     GARMENTS,
+    JOINTS,
     NUM_GARMENTS,
     POSES,
     garment_parts,
     garment_words,
+    joints,
     random_poses,
 )
 
@@ -37,6 +39,16 @@ def test_parts_stand_where_the_pose_puts_them():
     assert pixel(picture, 29, 44) == COLOURS["blue"]  # left thigh
     assert pixel(picture, 2, 2) == (238, 235, 228)  # paper
     assert pixel(picture, 32, 18) == (222, 172, 136)  # face
+
+
+def test_joints_are_where_limbs_are_drawn():
+    pose = np.array([[32, 37, 90, 0, 0, 0, 0, 30]], float)
+    places = dict(zip(JOINTS, joints(pose)[0], strict=True))
+    assert np.allclose(places["left_hand"], places["left_shoulder"] - [15, 0])
+    assert np.allclose(places["right_foot"] - places["right_hip"], [8.5, 17 * np.sqrt(3) / 2])
+    (picture,) = draw_figures(pose, np.array([worn()]))
+    for joint, colour in (("left_hand", (222, 172, 136)), ("right_foot", COLOURS["blue"])):
+        assert pixel(picture, *places[joint].astype(int)) == colour
 
 
 def test_a_figure_that_stands_is_its_own_mirror_image():

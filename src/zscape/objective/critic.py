@@ -1,12 +1,13 @@
-"""Terms with an opponent: of codes against permuted codes or the prior, and of pictures."""
+"""Terms with an opponent: of codes against permuted codes, the prior or groups, and of pictures."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import relu, softplus
+from torch.nn.functional import cross_entropy, relu, softplus
 from torch.nn.utils.parametrizations import spectral_norm
 
 from zscape.model.model import Model
@@ -82,6 +83,50 @@ class PriorCritic(Critic):
         return _cross_entropy(self.network, z, p.sample().flatten(1))
 
 
+class GroupCritic(Critic):
+    """weight * (log G - H(q(group | z))) in nats: what an opponent can tell of the group by a code.
+
+    The opponent names the group of an example, one of G, from its code; the encoder makes it as
+    unsure as can be: 0 where it holds all groups for equally likely, log G where it is sure of one.
+    It sees what a correlation cannot, and only as fast as it learns (`surrogate`).
+    Source: Lample et al. 2017, section 3.2, arXiv:1706.00409; Springenberg 2016, eq. 3,
+    arXiv:1511.06390 (the entropy, which has a floor where the opponent's loss has none).
+
+    Args:
+        name: of the level, which holds vectors `[B, D]`.
+        weight: what a nat costs.
+        latent: D.
+        groups: G.
+        widths: of the opponent's hidden layers.
+    """
+
+    ranks = False
+
+    def __init__(
+        self, name: str, weight: float, *, latent: int, groups: int, widths: tuple[int, ...]
+    ) -> None:
+        self.level = name
+        self.weight = weight
+        self.groups = groups
+        self.network = code_opponent(latent, widths, outputs=groups)
+
+    def __call__(self, trace: Trace, step: int) -> Part:
+        """The mean over the batch, by one draw of every example."""
+        with _held(self.network):
+            told = self.network(trace[self.level].z[0]).log_softmax(-1)
+        value = math.log(self.groups) + (told.exp() * told).sum(-1).mean()
+        return Part("told_of_group", value, self.weight * value)
+
+    def critic_loss(self, trace: Trace, step: int) -> Tensor:
+        """The cross entropy of the groups that are known, in nats; log G at chance."""
+        assert trace.context is not None, "groups are told in training"
+        group = trace.context[:, 0]
+        wanted = torch.where(group.isnan(), -1, group.nan_to_num()).long()
+        said = self.network(trace[self.level].z[0].detach())
+        lost = cross_entropy(said, wanted, ignore_index=-1, reduction="sum")
+        return lost / (wanted >= 0).sum().clamp(min=1)
+
+
 class PictureCritic(Critic):
     """Likeness in an opponent's features, and the cost of pictures that it tells from data.
 
@@ -136,12 +181,12 @@ class PictureCritic(Critic):
         return drawn
 
 
-def code_opponent(latent: int, widths: tuple[int, ...]) -> nn.Module:
-    """A network from codes `[B, D]` to log-odds `[B, 1]`."""
+def code_opponent(latent: int, widths: tuple[int, ...], *, outputs: int = 1) -> nn.Module:
+    """A network from codes `[B, D]` to log-odds `[B, outputs]`."""
     layers: list[nn.Module] = []
     for before, after in pairwise((latent, *widths)):
         layers += [nn.Linear(before, after), nn.LeakyReLU(0.2)]
-    return nn.Sequential(*layers, nn.Linear(widths[-1], 1))
+    return nn.Sequential(*layers, nn.Linear(widths[-1], outputs))
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """The rate term: how many nats the code may cost, and what a nat costs."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -21,6 +23,8 @@ class Rate(Term):
             "level" as a whole.
         capacity: a target C in nats; the cost is weight * |rate - C|
             (Burgess et al. 2018, eq. 8, arXiv:1804.03599).
+        shares: how much of its rate a level pays, by its name; all of it where not named. Not with
+            free bits.
     """
 
     def __init__(
@@ -30,11 +34,13 @@ class Rate(Term):
         floor: float | Schedule = 0.0,
         per: str = "unit",
         capacity: float | Schedule | None = None,
+        shares: Mapping[str, float] | None = None,
     ) -> None:
         self.weight = weight
         self.floor = floor
         self.per = per
         self.capacity = capacity
+        self.shares = shares or {}
         self.steady = not any(map(callable, (weight, floor, capacity)))
 
     def __call__(self, trace: Trace, step: int) -> Part:
@@ -44,6 +50,8 @@ class Rate(Term):
             value, cost = self._floored(trace, floor)
         else:
             value = cost = sum_rates(trace).mean()
+        for name, share in self.shares.items():
+            cost = cost - (1 - share) * rate(trace[name]).mean()
         if self.capacity is not None:
             cost = (cost - at(self.capacity, step)).abs()
         weight = at(self.weight, step)

@@ -15,6 +15,7 @@ from zscape.model.parted import Part
 from zscape.model.start import Plain
 from zscape.networks import styled_decoder
 from zscape.objective.apart import Apart
+from zscape.objective.critic import GroupCritic
 from zscape.objective.cycle import Cycle
 from zscape.objective.objective import Objective, Reconstruction, Sum, Term
 from zscape.objective.rate import Rate
@@ -23,6 +24,7 @@ from zscape.probability import posteriors, priors
 from zscape.recipes.build import at_least, between, ends, one_of
 
 PARTS = ("content", "style")
+OPPONENT = (256, 256)  # widths of the network that guesses groups
 
 
 def split_vae(
@@ -34,7 +36,9 @@ def split_vae(
     group: str = "",
     latent: int = 24,
     beta: float = 1.0,
+    shared_rate: float = 1.0,
     apart: float = 1.0,
+    guess: float = 0.0,
     cycle: float = 1.0,
     cycle_share: float = 0.25,
     warmup: int = 0,
@@ -56,40 +60,55 @@ def split_vae(
         group: the name of the class that says who shares; "": the first that is known.
         latent: size of the code where split does not say its parts.
         beta: what a nat of the rate costs, for every 768 numbers of an example, or for all.
+        shared_rate: how much of its rate the shared part pays. Group mates could send theirs once
+            for all: 0.02 for groups of 50.
         apart: what it costs that own codes are alike in a group, for every 32 numbers; what is
             alike there belongs into the shared part. A larger one parts more and learns later.
+        guess: what a nat costs that an opponent can tell of the group by own codes, for every 32
+            numbers; it sees what apart does not, and takes some thousand steps: 1 or 2 are usual.
         cycle: what a nat costs that the codes of a mix are not found again in it; rows need it,
             large pictures train faster without.
         cycle_share: share of a batch that is mixed for that.
         warmup: steps in which its cost grows from 0.
 
-    Source: Bouchacourt et al. 2018, arXiv:1705.08841; Hosoya 2019, arXiv:1809.02383. Decoder and
-    cycle: Huang et al. 2018, arXiv:1804.04732.
+    Source: Bouchacourt et al. 2018, eq. 5 (a rate a group), arXiv:1705.08841; Hosoya 2019,
+    arXiv:1809.02383. Opponent: Lample et al. 2017, arXiv:1706.00409. Decoder and cycle: Huang et
+    al. 2018, arXiv:1804.04732.
     """
     sizes = _sizes(split, int(at_least("latent", latent, 1, start="24")))
     held, field = one_of("shared", shared, {part: part for part in PARTS}), _group_of(known, group)
     front, said, word = ends(data, likelihood, network)
-    levels = [
+    levels = _parts(front.features, sizes, held)
+    back = styled_decoder(word, sizes, cast(tuple[int, ...], said.features), skipped=1)
+    model = Model(front, levels, Decoder(back, said), Plain(Conditions((field,))))
+    numbers, own = prod(data.shape), PARTS[held == "content"]
+    steps = int(at_least("warmup", warmup, 0))
+    paid = {held: between("shared_rate", shared_rate, 0, 1)}
+    beta = at_least("beta", beta, 0) * max(numbers / 768, 1.0)
+    terms: list[Term] = [Reconstruction(), Rate(beta, shares=paid)]
+    share = between("cycle_share", cycle_share, 0.01, 1)
+    if weight := at_least("cycle", cycle, 0):
+        risen = linear(0.0, weight, steps=steps) if steps else weight
+        terms.append(Cycle(model, risen, share=share))
+    if weight := at_least("apart", apart, 0):
+        terms.append(Apart(own, weight * numbers / 32))
+    if weight := at_least("guess", guess, 0) * numbers / 32:
+        size, groups = sizes[PARTS.index(own)], len(field.names)
+        terms.append(GroupCritic(own, weight, latent=size, groups=groups, widths=OPPONENT))
+    return model, Sum(*terms, paired=True)
+
+
+def _parts(features: int, sizes: tuple[int, int], held: str) -> list[Part]:
+    """Content and style, of which one is held in common."""
+    return [
         Part(
             name,
             prior=priors.Standard(size),
-            posterior=posteriors.Gaussian(front.features, size),
+            posterior=posteriors.Gaussian(features, size),
             shared=name == held,
         )
         for name, size in zip(PARTS, sizes, strict=True)
     ]
-    back = styled_decoder(word, sizes, cast(tuple[int, ...], said.features), skipped=1)
-    model = Model(front, levels, Decoder(back, said), Plain(Conditions((field,))))
-    numbers = prod(data.shape)
-    terms = [Reconstruction(), Rate(at_least("beta", beta, 0) * max(numbers / 768, 1.0))]
-    steps = int(at_least("warmup", warmup, 0))
-    weight = at_least("cycle", cycle, 0)
-    share = between("cycle_share", cycle_share, 0.01, 1)
-    risen = linear(0.0, weight, steps=steps) if steps else weight
-    own = Apart(PARTS[held == "content"], at_least("apart", apart, 0) * numbers / 32)
-    more: list[Term] = [Cycle(model, risen, share=share)] if weight else []
-    more += [own] if apart else []
-    return model, Sum(*terms, *more, paired=True)
 
 
 def _sizes(split: str, latent: int) -> tuple[int, int]:

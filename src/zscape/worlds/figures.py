@@ -23,6 +23,8 @@ POSES = {
     "left_hip": (0.0, 50.0),
     "right_hip": (0.0, 50.0),
 }
+_SIDE = ("hip", "foot", "shoulder", "elbow", "hand")
+JOINTS = ("hips", *(f"{side}_{joint}" for side in ("left", "right") for joint in _SIDE))
 COLOURS = {
     "red": (200, 54, 48),
     "orange": (232, 142, 46),
@@ -88,6 +90,20 @@ def random_poses(n: int, rng: np.random.Generator) -> np.ndarray:
     return rng.uniform(low, high, (n, len(POSES)))
 
 
+def joints(poses: np.ndarray) -> np.ndarray:
+    """Where the joints of poses `[N, 8]` are, `[N, 11, 2]` in the order of `JOINTS`, in 64ths."""
+    x, y = poses[:, 0], poses[:, 1]
+    places = [poses[:, :2]]
+    for side, lift, bend, spread in ((-1, 2, 4, 6), (1, 3, 5, 7)):
+        hip = np.stack([x + 2.6 * side, y], -1)
+        foot = hip + (_THIGH + _SHIN) * _towards(poses[:, spread], side)
+        shoulder = np.stack([x + (_WIDE - 0.5) * side, y - _TORSO + 1.5], -1)
+        elbow = shoulder + _UPPER * _towards(poses[:, lift], side)
+        hand = elbow + _LOWER * _towards(poses[:, lift] + poses[:, bend], side)
+        places += [hip, foot, shoulder, elbow, hand]
+    return np.stack(places, 1)
+
+
 def garment_parts(garments: np.ndarray) -> np.ndarray:
     """The parts of garments `[N]` by number, `[N, 5]` in the order of `GARMENTS`."""
     grid = [len(names) for names in GARMENTS.values()]
@@ -118,26 +134,20 @@ def _draw(poses: np.ndarray, parts: np.ndarray, size: int) -> np.ndarray:
     canvas = _Canvas(len(poses), size)
     top, bottom = _PALETTE[parts[:, 0]], _PALETTE[parts[:, 1]]
     pattern, long, cut = parts[:, 2], parts[:, 3] == 1, parts[:, 4]
-    poses = poses.astype(np.float32)
-    x, y = poses[:, 0], poses[:, 1]
-    for side, place in ((-1, 6), (1, 7)):
-        hip = np.stack([x + 2.6 * side, y], -1)
-        knee = hip + _THIGH * _towards(poses[:, place], side)
-        foot = hip + (_THIGH + _SHIN) * _towards(poses[:, place], side)
+    hips, *others = joints(poses.astype(np.float32)).swapaxes(0, 1)
+    sides = others[:5], others[5:]
+    for (hip, foot, *_), side, spread in zip(sides, (-1, 1), (6, 7), strict=True):
+        knee = hip + _THIGH * _towards(poses[:, spread].astype(np.float32), side)
         canvas.limb(knee, foot, 2.1, np.where((cut == 0)[:, None], bottom, _SKIN))
         canvas.limb(hip, knee, 2.5, np.where((cut < 2)[:, None], bottom, _SKIN))
-    hips = np.stack([x, y], -1)
     canvas.skirt(hips - np.array([0, 2]), bottom, cut == 2)
     canvas.torso(hips, top, pattern)
-    for side, shoulder, elbow in ((-1, 2, 4), (1, 3, 5)):
-        start = np.stack([x + (_WIDE - 0.5) * side, y - _TORSO + 1.5], -1)
-        bend = start + _UPPER * _towards(poses[:, shoulder], side)
-        hand = bend + _LOWER * _towards(poses[:, shoulder] + poses[:, elbow], side)
-        canvas.limb(bend, hand, 1.7, np.where(long[:, None], top, _SKIN))
-        canvas.limb(start, bend, 2.1, top)
+    for *_, shoulder, elbow, hand in sides:
+        canvas.limb(elbow, hand, 1.7, np.where(long[:, None], top, _SKIN))
+        canvas.limb(shoulder, elbow, 2.1, top)
     for lower, radius, colour in ((-1.0, 4.6, _HAIR), (0.8, 3.9, _SKIN)):
-        middle = np.stack([x, y - _TORSO - 5.5 + lower], -1)
-        canvas.limb(middle, middle, radius, _rows(colour, len(x)))
+        middle = hips + np.array([0, lower - _TORSO - 5.5])
+        canvas.limb(middle, middle, radius, _rows(colour, len(hips)))
     return np.rint(canvas.pixels).astype(np.uint8)
 
 
