@@ -36,6 +36,16 @@ describe("camera", () => {
     }
   });
 
+  it("leaves what the tools and the badge of a tall screen cover free", () => {
+    const places = scattered(500, 4);
+    const size = { width: 4000, height: 700 };
+    const camera = fit(places, size);
+    for (let i = 0; i < places.length; i += 2) {
+      const at = toScreen(camera, size, places[i], places[i + 1]);
+      expect(at.y > 56 && at.y < 700 - 52).toBe(true);
+    }
+  });
+
   it("keeps what is under the pointer while it zooms, and stops at the ends", () => {
     const all = { x: 0, y: 0, scale: 10 };
     const at = { x: 30, y: 80 };

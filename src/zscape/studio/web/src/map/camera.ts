@@ -17,10 +17,14 @@ export interface Size {
 
 const MARGIN = 0.06; // of the screen, free at each side
 const WIDE = 700; // pixels: from this width on, what lies over the left side is kept free
+const TALL = 500; // pixels: from this height on, what lies over the top and the bottom is kept free
+const ABOVE = 56; // pixels that the tools cover
+const BELOW = 52; // and the badge
 const ZOOM_OUT = 0.5; // of the scale at which everything is seen
 const ZOOM_IN = 400;
 
-/** The camera that sees every point, right of the `covered` pixels at the left of a wide screen. */
+/** The camera that sees every point, none below the tools, the badge, or the `covered` pixels at the
+ * left of a wide screen. */
 export function fit(places: Places, size: Size, covered = 0): Camera {
   let left = Infinity,
     right = -Infinity,
@@ -37,11 +41,16 @@ export function fit(places: Places, size: Size, covered = 0): Camera {
   if (!(left <= right)) return { x: 0, y: 0, scale: Math.min(size.width, size.height) / 2 };
   const free = 1 - 2 * MARGIN;
   const aside = size.width >= WIDE ? covered : 0;
+  const [above, below] = size.height >= TALL ? [ABOVE, BELOW] : [0, 0];
   const scale = Math.min(
     ((size.width - aside) * free) / Math.max(right - left, 1e-6),
-    (size.height * free) / Math.max(high - low, 1e-6),
+    ((size.height - above - below) * free) / Math.max(high - low, 1e-6),
   );
-  return { x: (left + right) / 2 - aside / 2 / scale, y: (low + high) / 2, scale };
+  return {
+    x: (left + right) / 2 - aside / 2 / scale,
+    y: (low + high) / 2 + (above - below) / 2 / scale,
+    scale,
+  };
 }
 
 export function toScreen(camera: Camera, size: Size, x: number, y: number): Place {
