@@ -76,12 +76,15 @@ def tell(line: str) -> None:
 
 
 class Stage(Protocol):
-    """How far long work is: what is done now, and the share of all work that is done."""
+    """How far long work is."""
 
     @property
-    def words(self) -> str: ...  # noqa: D102
+    def words(self) -> str:
+        """What is done now."""
+
     @property
-    def share(self) -> float: ...  # noqa: D102
+    def share(self) -> float:
+        """The share of all work that is done, 0 to 1."""
 
 
 S = TypeVar("S", bound=Stage)
