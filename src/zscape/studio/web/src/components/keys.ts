@@ -32,7 +32,7 @@ export const KEYS: { where: string; keys: [string, string][] }[] = [
       ["Shift + arrow", "to the nearest item that way"],
       ["Enter", "open the item"],
       ["A  B", "make the item or the selection an end"],
-      ["1–9, Alt + 1–9", "switch a group, look at it alone"],
+      ["1–9, Alt + 1–9", "switch the 1st to 9th group of the legend, look at it alone"],
       ["Esc", "end the gesture, then the selection, then close"],
     ],
   },
