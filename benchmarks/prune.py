@@ -22,6 +22,7 @@ from benchmarks.likelihood import standard_error
 from zscape.model.bound import elbo
 from zscape.space.pruning import Pruned
 from zscape.space.space import seeded
+from zscape.space.stages import outcome
 from zscape.space.tuning import measured_places, tuning
 
 LATENT = 128
@@ -89,9 +90,7 @@ _FLOOR = (
 
 
 def _tuned(space: zs.Space, updates: int) -> zs.Space:
-    *_, last = tuning(space, updates=updates)
-    assert last.space is not None
-    return last.space
+    return outcome(tuning(space, updates=updates))
 
 
 @torch.inference_mode()

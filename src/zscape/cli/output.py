@@ -2,10 +2,10 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TextIO, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import numpy as np
 from rich.console import Console
@@ -16,6 +16,7 @@ from zscape.measures.figure import Figure
 from zscape.modalities.found import printable
 from zscape.modalities.modality import Rows
 from zscape.space.pictures import blocks, png
+from zscape.space.stages import Stages, outcome
 from zscape.space.tables import rows_text
 from zscape.study.storage.contents import require_inside
 from zscape.study.storage.folder import write_file
@@ -75,30 +76,19 @@ def tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-class Stage(Protocol):
-    """How far long work is."""
-
-    @property
-    def words(self) -> str:
-        """What is done now."""
-
-    @property
-    def share(self) -> float:
-        """The share of all work that is done, 0 to 1."""
+T = TypeVar("T")
 
 
-S = TypeVar("S", bound=Stage)
+def done(stages: Stages[T]) -> T:
+    """What comes of long work; how far it is is told on a terminal meanwhile."""
+    return outcome(_shown(stages) if Console(stderr=True).is_terminal else stages)
 
 
-def last_of(stages: Iterator[S]) -> S:
-    """The last stage of long work; how far it is is told on a terminal meanwhile."""
-    shows = Console(stderr=True).is_terminal
+def _shown(stages: Stages[T]) -> Stages[T]:
     for stage in stages:
-        if shows:
-            print(f"\r{stage.share:4.0%}  {stage.words:24}", end="", file=sys.stderr, flush=True)
-    if shows:
-        print("\r" + " " * 32 + "\r", end="", file=sys.stderr, flush=True)
-    return stage
+        print(f"\r{stage.share:4.0%}  {stage.words:24}", end="", file=sys.stderr, flush=True)
+        yield stage
+    print("\r" + " " * 32 + "\r", end="", file=sys.stderr, flush=True)
 
 
 def found(note: str, *, on: TextIO) -> None:

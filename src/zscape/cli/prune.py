@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from zscape.cli.output import last_of, say
+from zscape.cli.output import done, say
 from zscape.cli.verbs import Folder, Json, Own, Seed, opened
 from zscape.errors import SpecError
 from zscape.space.pruning import Pruned, pruning
@@ -35,8 +35,7 @@ def prune(
     trained = opened(study, recipe)
     path = derived_path(trained, out, "pruned")
     stages = pruning(trained.space(), _share(keep), updates=updates, seed=seed)
-    pruned = last_of(stages).pruned
-    assert pruned is not None
+    pruned = done(stages)
     new = keep_pruned(trained, pruned, path)
     if json:
         record = {"verb": "prune", "study": str(study), "new": str(new.path)}

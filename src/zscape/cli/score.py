@@ -14,7 +14,7 @@ from cyclopts import Parameter
 from torch import Tensor
 
 from zscape.cli.follow import follow_input
-from zscape.cli.output import Result, last_of, leave, tell
+from zscape.cli.output import Result, done, leave, tell
 from zscape.cli.verbs import FINEST, Folder, Json, Own, Seed, named, opened
 from zscape.errors import SpecError
 from zscape.modalities.found import printable
@@ -93,8 +93,7 @@ def score(
     things = None if raw is None else raw.things
     stored, unseen = (space.items, {}) if raw is None else _stored(space, raw)
     asked = {"parts": parts, "threshold": share, "seed": seed}
-    scores = last_of(scoring(spaces, things, **asked)).scores  # type: ignore[arg-type]
-    assert scores is not None
+    scores = done(scoring(spaces, things, **asked))  # type: ignore[arg-type]
     places = space.kept.tolist() if raw is None else range(len(scores))
     items = raw.names if raw is not None and raw.names else tuple(map(str, places))
     why = _explained(space, stored, scores, unseen)

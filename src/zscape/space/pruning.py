@@ -6,7 +6,6 @@ trained further, to make up for what they said beyond it.
 """
 
 import math
-from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, replace
 
@@ -20,6 +19,7 @@ from zscape.model.level import Flat, Level
 from zscape.model.model import Decoder, Model
 from zscape.probability import posteriors, priors
 from zscape.space.space import CHUNK, Space, seeded
+from zscape.space.stages import Stage, Stages, outcome
 from zscape.space.tuning import measured_places, tuning
 from zscape.space.units import measuring_places, unit_rates
 
@@ -54,21 +54,6 @@ class Pruned:
     updates: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Pruning:
-    """How far pruning is.
-
-    Attributes:
-        words: what is done now.
-        share: of all work that is done, 0 to 1.
-        pruned: when it is done.
-    """
-
-    words: str
-    share: float
-    pruned: Pruned | None = None
-
-
 def prune(space: Space, keep: float = 0.99, *, updates: int = 0, seed: int = 0) -> Pruned:
     """The space with the fewest units that carry a share of the rate, and the ELBO it lost.
 
@@ -90,14 +75,10 @@ def prune(space: Space, keep: float = 0.99, *, updates: int = 0, seed: int = 0) 
     Source: Dai and Wipf 2019, section 3 (units beyond the manifold turn to noise),
     arXiv:1903.05789.
     """
-    *_, last = pruning(space, keep, updates=updates, seed=seed)
-    assert last.pruned is not None
-    return last.pruned
+    return outcome(pruning(space, keep, updates=updates, seed=seed))
 
 
-def pruning(
-    space: Space, keep: float = 0.99, *, updates: int = 0, seed: int = 0
-) -> Iterator[Pruning]:
+def pruning(space: Space, keep: float = 0.99, *, updates: int = 0, seed: int = 0) -> Stages[Pruned]:
     """Prunes as `prune` does, and yields how far it is; the last one has the outcome."""
     if not 0 < keep <= 1:
         raise SpecError(f"keep must be above 0 and at most 1, got {keep}. 0.99 is a usual share.")
@@ -113,9 +94,9 @@ def pruning(
     smaller = replace(space, model=_without(space, units), codes=codes)
     if updates:
         for step in tuning(smaller, updates=updates, seed=seed):
-            yield Pruning(step.words, step.share)
-        assert step.space is not None
-        smaller, change = step.space, _change(space, step.space, seed)
+            yield Stage(step.words, step.share)
+        assert step.outcome is not None
+        smaller, change = step.outcome, _change(space, step.outcome, seed)
     else:
         change = _loss(space, smaller.model, units, seed)
     before, moved = (side.double() for side in change)
@@ -123,7 +104,7 @@ def pruning(
     share = float(rates[units].sum() / rates.sum())
     sizes = _size(space.model), _size(smaller.model)
     kept, old, new = tuple(units.tolist()), float(before.mean()), float(moved.mean())
-    yield Pruning("done", 1.0, Pruned(smaller, kept, share, old, new, error, sizes, updates))
+    yield Stage("done", 1.0, Pruned(smaller, kept, share, old, new, error, sizes, updates))
 
 
 def _require_flat(model: Model) -> None:

@@ -4,7 +4,7 @@ What makes a thing strange, `explanations` says; how scores become p-values, `ca
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,6 +43,7 @@ from zscape.space.calibration import (
 from zscape.space.explanations import Unseen, stored_of
 from zscape.space.sessions import WHOLE
 from zscape.space.space import Space
+from zscape.space.stages import Stage, Stages, outcome
 from zscape.space.walks import manner
 
 THRESHOLD = 0.01
@@ -122,21 +123,6 @@ class Scores:
         return f"Scores({counted}; {', '.join(self.parts)})"
 
 
-@dataclass(frozen=True, slots=True)
-class Scoring:
-    """How far the scoring of things is.
-
-    Attributes:
-        words: what is done now.
-        share: of all work that is done, 0 to 1.
-        scores: when it is done.
-    """
-
-    words: str
-    share: float
-    scores: Scores | None = None
-
-
 def score(
     space: Space | Sequence[Space],
     things: Any = None,
@@ -188,9 +174,7 @@ def score(
     doi:10.1145/342009.335437; Laxhammar and Falkman 2014 (p-values).
     """
     asked: dict[str, Any] = {"parts": parts, "threshold": threshold, "draws": draws, "seed": seed}
-    *_, last = scoring(space, things, **asked)
-    assert last.scores is not None
-    return last.scores
+    return outcome(scoring(space, things, **asked))
 
 
 def scoring(
@@ -201,7 +185,7 @@ def scoring(
     threshold: float = THRESHOLD,
     draws: int = DRAWS,
     seed: int = 0,
-) -> Iterator[Scoring]:
+) -> Stages[Scores]:
     """Scores things as `score` does, and yields how far it is; the last one has the scores."""
     require_threshold(threshold)
     if draws < 1:
@@ -219,10 +203,10 @@ def scoring(
         ):
             for name, pair in found.items():
                 values.setdefault(name, []).append(pair)
-            yield Scoring(words, (number + share) / len(spaces))
+            yield Stage(words, (number + share) / len(spaces))
     pairs = {name: together(values[name]) for name in names}
     notes += benches[0].notes
-    yield Scoring("done", 1.0, _concluded(first, pairs, whole, threshold, notes, unseen))
+    yield Stage("done", 1.0, _concluded(first, pairs, whole, threshold, notes, unseen))
 
 
 def usual_parts(space: Space) -> tuple[str, ...]:

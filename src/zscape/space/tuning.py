@@ -1,8 +1,7 @@
 """Training a space's model further, on the examples that the space holds."""
 
-from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -11,28 +10,14 @@ from zscape.errors import SpecError
 from zscape.model.bound import elbo
 from zscape.probability.fitting import minimise
 from zscape.space.space import Space, encode_stored, own_draws
+from zscape.space.stages import Stage, Stages
 from zscape.space.units import measuring_places
 
 STREAM = 0x7B21
 BATCH = 128
 
 
-@dataclass(frozen=True, slots=True)
-class Tuning:
-    """How far the further training of a space is.
-
-    Attributes:
-        words: what is done now.
-        share: of all steps that are done, 0 to 1.
-        space: when it is done.
-    """
-
-    words: str
-    share: float
-    space: Space | None = None
-
-
-def tuning(space: Space, *, updates: int, seed: int = 0) -> Iterator[Tuning]:
+def tuning(space: Space, *, updates: int, seed: int = 0) -> Stages[Space]:
     """Trains a copy of the model further on its ELBO, and yields how far it is; the last is done.
 
     The weights are averaged, and those are kept that have the best ELBO on half of the held-out
@@ -66,9 +51,9 @@ def tuning(space: Space, *, updates: int, seed: int = 0) -> Iterator[Tuning]:
         seed=seed,
     )
     for step, nats in own_draws(records, STREAM + seed):
-        yield Tuning(f"ELBO {-nats:.2f} nats", step / updates)
+        yield Stage(f"ELBO {-nats:.2f} nats", step / updates)
     codes = encode_stored(model, space.modality, space.items)
-    yield Tuning("done", 1.0, replace(space, model=model, codes=codes))
+    yield Stage("done", 1.0, replace(space, model=model, codes=codes))
 
 
 def measured_places(space: Space) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from zscape.errors import ShapeError, SpecError
-from zscape.measures.doctor import Diagnosing, Diagnosis, Finding, diagnose, diagnosing
+from zscape.measures.doctor import Diagnosis, Finding, diagnose, diagnosing
 from zscape.measures.doctor.findings import figure_words
 from zscape.measures.figure import Figure, record_of
 from zscape.measures.likelihood import active_units, elbo, importance_nll
@@ -16,6 +16,7 @@ from zscape.modalities.image import Image
 from zscape.modalities.logs import Logs
 from zscape.recipes import RECIPES, Recipe
 from zscape.space.space import Space
+from zscape.space.stages import Stages
 from zscape.space.units import measuring_items
 from zscape.study.data import Data, look
 from zscape.study.display import displayed
@@ -117,7 +118,7 @@ def diagnose_study(study: Study) -> Diagnosis:
     return diagnose(study.space(), log=study.log(), asked=_asked(study))
 
 
-def diagnosing_study(study: Study) -> Iterator[Diagnosing]:
+def diagnosing_study(study: Study) -> Stages[Diagnosis]:
     """The same, telling how far it is; the last one has the diagnosis."""
     return diagnosing(study.space(), log=study.log(), asked=_asked(study))
 

@@ -3,8 +3,7 @@
 `diagnose` reads a space; retraining with what it proposes is the business of the study layer.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from zscape.errors import SpecError
@@ -12,8 +11,9 @@ from zscape.measures.doctor import book_rules, code_rules, fit_rules
 from zscape.measures.doctor.findings import SEVERITIES, Diagnosis, Finding, Remedy
 from zscape.measures.doctor.vitals import Vitals, measuring
 from zscape.space.space import Space
+from zscape.space.stages import Stage, Stages, outcome
 
-__all__ = ["Diagnosing", "Diagnosis", "Finding", "Remedy", "diagnose", "diagnosing"]
+__all__ = ["Diagnosis", "Finding", "Remedy", "diagnose", "diagnosing"]
 
 # Of equal severity the earlier one is told first.
 RULES: tuple[Callable[[Vitals], Finding | None], ...] = (
@@ -46,21 +46,6 @@ OF_UNITS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnosing:
-    """How far a diagnosis is.
-
-    Attributes:
-        words: what is measured now.
-        share: of the work that is done, 0 to 1, roughly.
-        diagnosis: when it is done.
-    """
-
-    words: str
-    share: float
-    diagnosis: Diagnosis | None = None
-
-
 def diagnose(
     space: Space,
     *,
@@ -78,9 +63,7 @@ def diagnose(
         asked: `recipe`, `options` and `training` as in study.toml; without them remedies may name
             options that its recipe has not.
     """
-    *_, last = diagnosing(space, log=log, asked=asked)
-    assert last.diagnosis is not None
-    return last.diagnosis
+    return outcome(diagnosing(space, log=log, asked=asked))
 
 
 def diagnosing(
@@ -88,7 +71,7 @@ def diagnosing(
     *,
     log: Sequence[Mapping[str, Any]] = (),
     asked: Mapping[str, Any] | None = None,
-) -> Iterator[Diagnosing]:
+) -> Stages[Diagnosis]:
     """Diagnoses as `diagnose` does, and yields how far it is; the last one has the diagnosis."""
     if not isinstance(space, Space):
         raise SpecError(
@@ -96,10 +79,8 @@ def diagnosing(
             "zs.diagnose(zs.open(path))."
         )
     for step in measuring(space, log=log, asked=asked):
-        if step.vitals is None:
-            yield Diagnosing(step.words, step.share)
-        else:
-            yield Diagnosing(step.words, step.share, _judged(step.vitals))
+        found = None if step.outcome is None else _judged(step.outcome)
+        yield Stage(step.words, step.share, found)
 
 
 def _judged(vitals: Vitals) -> Diagnosis:

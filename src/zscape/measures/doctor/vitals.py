@@ -1,6 +1,6 @@
 """What the doctor measures of a space, once, before any rule looks at it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from zscape.measures.likelihood import ACTIVE, active_units, elbo, kl_per_dimens
 from zscape.probability.posteriors import Classes
 from zscape.space.levels import level_names, units_of
 from zscape.space.space import Space
+from zscape.space.stages import Stage, Stages, outcome
 from zscape.space.units import measuring_places
 
 MOST = 1024  # examples of either kind that are measured
@@ -133,21 +134,6 @@ class Vitals:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Examining:
-    """How far the measuring of a space is.
-
-    Attributes:
-        words: what is measured now.
-        share: of the work that is done, 0 to 1, roughly.
-        vitals: when it is done.
-    """
-
-    words: str
-    share: float
-    vitals: Vitals | None = None
-
-
 def measure(
     space: Space,
     *,
@@ -161,9 +147,7 @@ def measure(
         log: records of its training run.
         asked: what was asked, as in study.toml.
     """
-    *_, last = measuring(space, log=log, asked=asked)
-    assert last.vitals is not None
-    return last.vitals
+    return outcome(measuring(space, log=log, asked=asked))
 
 
 def measuring(
@@ -171,22 +155,22 @@ def measuring(
     *,
     log: Sequence[Mapping[str, Any]] = (),
     asked: Mapping[str, Any] | None = None,
-) -> Iterator[Examining]:
+) -> Stages[Vitals]:
     """Measures as `measure` does, and yields what comes next; the last one has the vitals."""
     model = space.model
-    yield Examining("what each unit tells of an example", 0.0)
+    yield Stage("what each unit tells of an example", 0.0)
     x, trained_x = _examples(space)
     both = torch.cat([x, trained_x])
     by_rate, by_variance = active_units(model, x)
     rates = [unit.value or 0.0 for unit in kl_per_dimension(model, x)]
     draws = draw_codes(model, both)
     information, divergence = mutual_information(model, x)
-    yield Examining("the bound on held-out and on training examples", 0.2)
+    yield Stage("the bound on held-out and on training examples", 0.2)
     held, *trained = (Bound(*elbo(model, some)) for some in (x, trained_x) if len(some))
     means, gain = _means(space, x), code_gain(model, x)
-    yield Examining("whether codes and draws of the prior can be told apart", 0.4)
+    yield Stage("whether codes and draws of the prior can be told apart", 0.4)
     told = two_sample_test(draws.codes, draws.prior)
-    yield Examining("how much of the data comes back, beside PCA", 0.7)
+    yield Stage("how much of the data comes back, beside PCA", 0.7)
     vitals = Vitals(
         space=space,
         **_settings(asked or {}),
@@ -206,7 +190,7 @@ def measuring(
         fidelity=fidelity(space, x, trained_x if len(trained_x) else x),
         books=book_usage(model, both),
     )
-    yield Examining("done", 1.0, vitals)
+    yield Stage("done", 1.0, vitals)
 
 
 def _settings(asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from zscape.errors import unknown
 from zscape.measures.figure import record_of
 from zscape.space.calibration import p_words
 from zscape.space.explanations import explain
-from zscape.space.scores import Part, Scores, score, scoring
+from zscape.space.scores import Part, Scores, scoring
 from zscape.studio.work.columns import Column
 from zscape.studio.work.made import Doing, Made, Missing, packed, told
 from zscape.studio.work.shelf import Opened
@@ -37,11 +37,11 @@ def health(opened: Opened) -> Iterator[Doing | Made]:
     """What the doctor says, and what `measure` said last."""
     measured = opened.study.measures()
     for step in diagnosing_study(opened.study):
-        if step.diagnosis is None:
+        if step.outcome is None:
             yield Doing(step.words, step.share)
         else:
             further = {"measured": None if measured is None else measured.to_json()}
-            yield told({**step.diagnosis.to_json(), **further})
+            yield told({**step.outcome.to_json(), **further})
 
 
 def compared(opened: Opened, other: Opened) -> Made:
@@ -55,10 +55,7 @@ def compared(opened: Opened, other: Opened) -> Made:
 
 def anomalies(opened: Opened, name: str, limit: int, start: int) -> Iterator[Doing | Made]:
     """The strangest items first, by one score or by all."""
-    if SCORES not in opened.memory:
-        for step in scoring(opened.space, draws=DRAWS):
-            yield Doing(f"scoring by {step.words}".replace("_", " "), step.share)
-        opened.memory[SCORES] = step.scores
+    yield from _scoring(opened)
     yield _strangest(opened, name, limit, start)
 
 
@@ -122,9 +119,16 @@ def score_column(opened: Opened, wanted: str) -> Made:
     return packed(column.record(), {"values": _spread(opened, values)})
 
 
-def _scores(opened: Opened) -> Scores:
+def _scoring(opened: Opened) -> Iterator[Doing]:
+    """Scores all items, once."""
     if SCORES not in opened.memory:
-        opened.memory[SCORES] = score(opened.space, draws=DRAWS)
+        for step in scoring(opened.space, draws=DRAWS):
+            yield Doing(f"scoring by {step.words}".replace("_", " "), step.share)
+        opened.memory[SCORES] = step.outcome
+
+
+def _scores(opened: Opened) -> Scores:
+    list(_scoring(opened))
     found: Scores = opened.memory[SCORES]
     return found
 
