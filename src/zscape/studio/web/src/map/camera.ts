@@ -1,6 +1,7 @@
 /** What part of the plane is on the screen. Knows no canvas and no data. */
 
 import type { Place, Places } from "./arrays";
+import { bounds } from "./grid";
 
 /** The plane's place in the middle of the screen, and how many pixels a unit of the plane takes.
  * The plane's y points up, the screen's down. */
@@ -17,31 +18,23 @@ export interface Size {
 
 const MARGIN = 0.06; // of the screen, free at each side
 const WIDE = 700; // pixels: from this width on, what lies over the left side is kept free
-const TALL = 500; // pixels: from this height on, what lies over the top and the bottom is kept free
-const ABOVE = 56; // pixels that the tools cover
-const BELOW = 52; // and the badge
+const TALL = 500; // and from this height on, what lies over the top and the bottom
 const ZOOM_OUT = 0.5; // of the scale at which everything is seen
 const ZOOM_IN = 400;
 
-/** The camera that sees every point, none below the tools, the badge, or the `covered` pixels at the
- * left of a wide screen. */
-export function fit(places: Places, size: Size, covered = 0): Camera {
-  let left = Infinity,
-    right = -Infinity,
-    low = Infinity,
-    high = -Infinity;
-  for (let i = 0; i < places.length; i += 2) {
-    const x = places[i],
-      y = places[i + 1];
-    if (x < left) left = x;
-    if (x > right) right = x;
-    if (y < low) low = y;
-    if (y > high) high = y;
-  }
-  if (!(left <= right)) return { x: 0, y: 0, scale: Math.min(size.width, size.height) / 2 };
+/** Pixels at the sides of a screen that something lies over. */
+export interface Covered {
+  left: number;
+  above: number;
+  below: number;
+}
+
+/** The camera that sees every point; on a large screen none where it is covered. */
+export function fit(places: Places, size: Size, covered?: Covered): Camera {
+  const { left, right, low, high } = bounds(places);
   const free = 1 - 2 * MARGIN;
-  const aside = size.width >= WIDE ? covered : 0;
-  const [above, below] = size.height >= TALL ? [ABOVE, BELOW] : [0, 0];
+  const aside = covered && size.width >= WIDE ? covered.left : 0;
+  const { above, below } = covered && size.height >= TALL ? covered : { above: 0, below: 0 };
   const scale = Math.min(
     ((size.width - aside) * free) / Math.max(right - left, 1e-6),
     ((size.height - above - below) * free) / Math.max(high - low, 1e-6),
