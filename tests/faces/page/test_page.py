@@ -100,6 +100,10 @@ def test_a_threshold_is_judged_by_what_is_known(visit):
     until(page, "document.querySelector('[data-testid=judged]').innerText.includes('recall 100')")
     assert "of 174" in said.inner_text()  # all eights that there are
     page.get_by_text("nats beyond the usual").first.wait_for(timeout=90_000)
+    led = page.get_by_test_id("leading").inner_text()
+    by = "(neighbours|error)"
+    assert re.match(rf"Its? [a-z ]+: p \S+, by {by}; by {by} p \S+\.$", led)
+    page.get_by_text("which that score does not measure").wait_for()
 
 
 def test_a_narrow_page_has_the_inspector_as_a_drawer(visit):

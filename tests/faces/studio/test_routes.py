@@ -377,7 +377,12 @@ def test_health_and_strange_items(client, ids, spaces):
     _, column = binary(client.get(f"{path}/columns/score"))
     assert column["values"].max() == pytest.approx(values[0], rel=1e-5)
     told = client.get(f"{path}/items/{strange['items'][0]['id']}/explanation").json()
-    assert {"words", "blames", "units"} == set(told)
+    assert {"leading", "scores", "words", "blames", "units"} == set(told)
+    scores, place = zs.score(spaces["array"], draws=8), strange["items"][0]["id"]
+    led = scores.lead(place)
+    assert (told["leading"]["name"], told["leading"]["p_words"]) == (led.name, led.p_words(place))
+    combined = [name for name, part in scores.parts.items() if part.combined]
+    assert [one["name"] for one in told["scores"]] == combined
 
 
 def test_two_studies_are_compared_without_paths(client, ids, home):
