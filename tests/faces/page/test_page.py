@@ -230,6 +230,31 @@ def test_what_others_wrote_is_text(visit, served):
     assert page.locator("img[src=x]").count() == 0
 
 
+def test_a_mix_and_a_path_begin_when_asked_and_undo_brings_back(visit):
+    page = visit(path="/#/traverse?a=3&b=12")
+    row = page.get_by_role("slider", name="z").first
+    row.focus()
+    page.keyboard.press("Shift+ArrowRight")
+    edited = page.locator("output").first.inner_text()
+    for tab in ("Mix", "Path"):
+        page.get_by_role("tab", name=tab).click()
+        page.locator(".strip canvas").nth(5).wait_for()
+    assert page.get_by_text("Started from the mean of all codes.").count() == 1
+    page.get_by_role("tab", name="Units").click()
+    assert page.locator("output").first.inner_text() == edited != ""
+    page.get_by_role("tab", name="Mix").click()
+    page.get_by_role("button", name="All from B").click()
+    page.get_by_text("Started from the mix of A and B.").wait_for()
+    page.keyboard.press("Control+z")
+    page.get_by_text("Started from the mean of all codes.").wait_for()
+    page.get_by_role("tab", name="Path").click()
+    page.get_by_label("frame", exact=True).fill("5")
+    page.get_by_role("tab", name="Units").click()
+    assert page.locator("output").first.inner_text() != edited
+    page.keyboard.press("Control+z")
+    assert page.locator("output").first.inner_text() == edited
+
+
 def test_path_of_keyframes_plays_and_is_kept(visit):
     page = visit()
     box = map_of(page)

@@ -19,6 +19,8 @@ export class Traversal {
   things = $state.raw<Things | null>(null);
   /** The codes of the path under way, for the map. */
   way = $state.raw<number[][]>([]);
+  /** What a mix takes from B, by the places of its parts. */
+  taken = $state.raw<ReadonlySet<number>>(new Set());
   /** The two selections that a direction was made from last. */
   pair = "";
   pinned = $state.raw<{ code: number[]; things: Things }[]>([]);
@@ -58,6 +60,16 @@ export class Traversal {
     this.base = code;
     this.laidOn = this.laidOn.map((one) => ({ ...one, strength: 0 }));
     this.#decode();
+  }
+
+  /** Goes somewhere by a step that can be taken back. */
+  step(what: string, go: () => void): void {
+    const { origin, words, base, laidOn, taken } = this;
+    const undo = () => {
+      Object.assign(this, { origin, words, base, laidOn, taken });
+      this.#decode();
+    };
+    studio.history.run({ what, redo: go, undo });
   }
 
   startAt(place: Place, words: string): void {
