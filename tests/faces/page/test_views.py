@@ -46,7 +46,7 @@ def test_traverse(visit, shots, scheme):
     lasso(page, box, RIGHT)
     page.get_by_title("Make this selection end B").click()
     page.get_by_role("button", name="Direction A to B").click()
-    found = page.get_by_test_id("direction").filter(has_text="from A to B")
+    found = page.get_by_test_id("direction").filter(has_text="from A to B").first
     assert "AUC" in found.inner_text()
     page.locator(".strip canvas").nth(6).wait_for()
     keep(page, shots, "directions", scheme)

@@ -86,6 +86,10 @@ export const server = {
     name: string,
     keep = false,
   ) => post<t.Direction>(of(s, "directions"), { positive, negative, name, apart_from: [], keep }),
+  keepDirection: (s: string, name: string, to: string) =>
+    post<t.Direction>(of(s, "directions/keep"), { name, to }),
+  dropDirection: (s: string, name: string) =>
+    send<void>("DELETE", of(s, `directions?${query({ name })}`)),
   unsupervised: (s: string, method: string, number: number) =>
     get<{ directions: t.Direction[] }>(
       of(s, `directions/unsupervised?method=${method}&number=${number}`),

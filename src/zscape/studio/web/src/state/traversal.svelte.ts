@@ -21,8 +21,6 @@ export class Traversal {
   way = $state.raw<number[][]>([]);
   /** What a mix takes from B, by the places of its parts. */
   taken = $state.raw<ReadonlySet<number>>(new Set());
-  /** The two selections that a direction was made from last. */
-  pair = "";
   pinned = $state.raw<{ code: number[]; things: Things }[]>([]);
   #line: Live | null = null;
 
@@ -93,6 +91,13 @@ export class Traversal {
     const others = this.laidOn.filter((one) => one.direction.name !== direction.name);
     this.laidOn = strength === 0 ? others : [...others, { direction, strength }];
     this.#decode();
+  }
+
+  /** A direction that is laid on has another name from now on. */
+  rename(name: string, direction: Direction): void {
+    this.laidOn = this.laidOn.map((one) =>
+      one.direction.name === name ? { ...one, direction } : one,
+    );
   }
 
   strengthOf(name: string): number {
