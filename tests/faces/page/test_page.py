@@ -27,7 +27,7 @@ def test_the_slider_shows_what_the_library_decodes(visit, served):
     sent = []
     page.on("websocket", lambda s: s.on("framesent", lambda frame: sent.append(frame)))
     page.reload()
-    slider = page.get_by_role("slider", name="z").first
+    slider = page.get_by_role("slider", name="unit").first
     unit = int(slider.get_attribute("aria-label")[1:])
     slider.focus()
     page.keyboard.press("Shift+ArrowRight")
@@ -232,7 +232,7 @@ def test_what_others_wrote_is_text(visit, served):
 
 def test_a_mix_and_a_path_begin_when_asked_and_undo_brings_back(visit):
     page = visit(path="/#/traverse?a=3&b=12")
-    row = page.get_by_role("slider", name="z").first
+    row = page.get_by_role("slider", name="unit").first
     row.focus()
     page.keyboard.press("Shift+ArrowRight")
     edited = page.locator("output").first.inner_text()
