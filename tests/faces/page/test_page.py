@@ -1,6 +1,7 @@
 """What the page promises: the library's pixels, the keyboard, undo, the address, plain errors."""
 
 import re
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -185,6 +186,16 @@ def test_the_legend_hides_shows_and_looks_at_one_alone(visit):
     until(page, "document.querySelector('.badge').textContent.includes(' 183 of')")
     assert "hide=" in page.url
     assert "183 of 1,797" in badge.inner_text()
+
+
+def test_a_map_that_is_not_there_says_what_to_install(visit):
+    page = visit()
+    map_of(page)
+    umap = page.locator(".choices option").filter(has_text="UMAP")
+    if find_spec("umap"):
+        assert umap.is_enabled() and umap.inner_text() == "UMAP"
+    else:
+        assert umap.is_disabled() and "pip install 'zscape[maps]'" in umap.inner_text()
 
 
 def test_the_address_brings_back_the_view(visit):
