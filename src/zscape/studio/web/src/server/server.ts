@@ -41,7 +41,7 @@ export const server = {
   codes: (s: string) => getPacked<{ items: number; latent: number }>(of(s, "codes?dtype=f16")),
   projection: (s: string, method: string, align = "") =>
     getPacked<t.Projection>(of(s, `projection?${projectionQuery(method, align)}`)),
-  columns: (s: string) => get<{ columns: t.Column[] }>(of(s, "columns")),
+  columns: (s: string) => get<{ columns: t.Column[]; left_out: number }>(of(s, "columns")),
   column: (s: string, c: string) => getPacked<t.Column>(of(s, `columns/${encodeURIComponent(c)}`)),
   kept: (s: string) => getPacked<{ items: number; kept: number }>(of(s, "kept")),
 
