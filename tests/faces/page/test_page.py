@@ -29,7 +29,7 @@ def test_the_slider_shows_what_the_library_decodes(visit, served):
     page.on("websocket", lambda s: s.on("framesent", lambda frame: sent.append(frame)))
     page.reload()
     slider = page.get_by_role("slider", name="unit").first
-    unit = int(slider.get_attribute("aria-label")[1:])
+    unit = int(slider.get_attribute("aria-label").removeprefix("unit "))
     slider.focus()
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("Backspace")

@@ -110,10 +110,10 @@ export class Overlay {
     return drawn;
   }
 
-  /** The name of each group near the middle of its points, where it covers no other and no end. */
+  /** The name of each group near the middle of its points, where it covers no other and no mark. */
   names(
     middles: { name: string; x: number; y: number; colour: string }[],
-    ends: Mark[],
+    marks: Place[],
     inks: Inks,
   ): void {
     const context = this.#context;
@@ -125,8 +125,8 @@ export class Overlay {
       const text = name.length > LONGEST ? `${name.slice(0, LONGEST - 1)}…` : name;
       return { ...this.#at(x, y), text, width: context.measureText(text).width + GAP };
     });
-    const marks = ends.map(({ x, y }) => ({ ...this.#at(x, y), width: 2 * END }));
-    const moved = placeNames(boxes, marks);
+    const fixed = marks.map(({ x, y }) => ({ ...this.#at(x, y), width: 2 * END }));
+    const moved = placeNames(boxes, fixed);
     for (const [k, { text, x, y }] of boxes.entries()) {
       const down = moved[k];
       if (down === null) continue;
