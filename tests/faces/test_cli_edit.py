@@ -41,6 +41,14 @@ def test_a_direction_is_found_kept_listed_and_used(digits, run):
     np.testing.assert_allclose(moved, wanted.numpy(), atol=1e-5)
 
 
+def test_naming_a_direction_keeps_it_once(digits, run):
+    for name in ("3", "three"):
+        assert run("direction", digits, "3", "--name", name)[0] == 0
+    told = json.loads(run("directions", digits, "--json")[1])
+    names = [one["name"] for one in told["directions"]]
+    assert "three" in names and "3" not in names and "3" in told["known"]
+
+
 def test_examples_make_a_direction_of_their_own(digits, run):
     some = [word for n in range(0, 10) for word in ("--positive", f"#{n}")]
     others = [word for n in range(20, 30) for word in ("--negative", f"#{n}")]

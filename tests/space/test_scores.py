@@ -19,7 +19,8 @@ from zscape.model.model import Decoder, Model
 from zscape.probability.likelihoods import Gaussian as GaussianLikelihood
 from zscape.probability.posteriors import Gaussian
 from zscape.probability.priors import Standard
-from zscape.space.explanations import explain
+from zscape.space.beside import MEANINGS
+from zscape.space.explanations import explain, reason_of
 from zscape.space.likeness import likeness, mean_distances, soft
 from zscape.space.scores import score, scoring
 from zscape.space.space import Space, encode_stored
@@ -254,3 +255,19 @@ def test_mistakes_are_told_in_a_sentence(space):
     few = replace(space, items=space.items[:4], kept=torch.arange(4), held_out=None)
     with pytest.raises(DataError, match="at least 5 normal things, got 4"):
         score(few, drawn(5, 0))
+
+
+def test_a_reason_says_first_which_score_leads_and_how_sure_it_is(space):
+    x = drawn(20, 5)
+    x[:, 4] = -x[:, 3] - 3 * np.sign(x[:, 3])
+    found = score(space, x)
+    led = found.lead(2)
+    assert led.name == found.leading[2] and led.surprise[2] == max(
+        part.surprise[2] for part in found.parts.values() if part.combined
+    )
+    assert led.normals == 1000 and found["neighbours"].normals == 2000  # held out, and all
+    told = reason_of(led.name, led.p_words(2), explain(space, x[2:3]))
+    assert told.startswith(f"{MEANINGS[led.name][1]} (by itself p ")
+    assert "); costly to the model: column" in told  # which that score does not measure
+    of_costs = reason_of("reconstruction", "0.02", explain(space, x[2:3]))
+    assert "(by itself p 0.02): column" in of_costs

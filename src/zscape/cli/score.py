@@ -148,7 +148,10 @@ def _explained(
 
 def _reason(scores: Scores, place: int, why: Why) -> str:
     """Why a thing is flagged, in words; nothing for those that are not."""
-    return reason_of(scores.leading[place], why.get(place)) if scores.flagged[place] else ""
+    if not scores.flagged[place]:
+        return ""
+    led = scores.lead(place)
+    return reason_of(led.name, led.p_words(place), why.get(place))
 
 
 def _p(scores: Scores, place: int) -> str:

@@ -20,15 +20,16 @@ from zscape.modalities.logs import Logs
 from zscape.modalities.modality import Rows
 from zscape.modalities.table import Table
 from zscape.probability.distributions import DiscretizedLogisticMixture, Multinomial
-from zscape.space.beside import MEANINGS
+from zscape.space.beside import LIKELIHOOD, MEANINGS, RECONSTRUCTION
 from zscape.space.likeness import blurred
-from zscape.space.sessions import Seen, reasons, seen_of
+from zscape.space.sessions import OF_SESSIONS, Seen, reasons, seen_of
 from zscape.space.space import Space, in_chunks
 from zscape.space.units import measuring_items, rates_of
 
 MOST_USUAL = 128  # normals that say what is usual
 MOST_BLAMED = 3  # columns of a row
 WORTH_TELLING = 1.0  # nats
+OF_COSTS = (RECONSTRUCTION, LIKELIHOOD, *OF_SESSIONS)  # scores that measure what is blamed
 ROUNDS = 3  # in which an expected cell settles
 TOGETHER = 8_192  # rows in one walk
 
@@ -127,17 +128,23 @@ def stored_of(space: Space, things: Any) -> tuple[Tensor, Unseen]:
     return space.modality.encode(known), unseen
 
 
-def reason_of(leading: str, why: Explanation | None) -> str:
-    """Why a thing is strange, in a sentence.
+def reason_of(leading: str, p: str, why: Explanation | None) -> str:
+    """Why a thing is strange, in a sentence: what the score that leads says, then who is to blame.
+
+    What is blamed costs the model much, which few scores measure; by others it is said to be so.
 
     Args:
         leading: the name of the score that is the most surprised by it.
+        p: of the thing by that score alone, in words.
         why: who is to blame; None: that was not asked.
     """
-    blamed, meaning = "" if why is None else str(why), MEANINGS[leading][1]
+    blamed = "" if why is None else str(why)
     if why is not None and any(math.isinf(blame.nats) for blame in why.blames):
         return blamed
-    return f"{meaning}: {blamed}" if blamed else meaning
+    led = f"{MEANINGS[leading][1]} (by itself p {p})"
+    if not blamed:
+        return led
+    return f"{led}: {blamed}" if leading in OF_COSTS else f"{led}; costly to the model: {blamed}"
 
 
 def explanations(

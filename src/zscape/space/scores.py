@@ -37,6 +37,7 @@ from zscape.space.calibration import (
     combine,
     few_normals,
     p_of,
+    p_words,
     require_threshold,
     surprise,
 )
@@ -62,6 +63,7 @@ class Part:
         kind: exact, estimate or surrogate, of the values.
         surprise: -log p by this score alone, in nats, `[N]`.
         combined: whether it counts in the whole.
+        normals: how many calibrated it.
     """
 
     name: str
@@ -70,11 +72,16 @@ class Part:
     kind: str
     surprise: Tensor
     combined: bool
+    normals: int
 
     @property
     def p(self) -> Tensor:
         """The share of normals that score as high, `[N]`; extrapolated beyond them."""
         return p_of(self.surprise)
+
+    def p_words(self, place: int) -> str:
+        """The p-value of one thing for people, as `calibration.p_words` writes it."""
+        return p_words(float(self.p[place]), self.normals)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -108,6 +115,10 @@ class Scores:
     def p(self) -> Tensor:
         """The share of normals as strange, `[N]`; extrapolated beyond them, and never 0."""
         return p_of(self.surprise)
+
+    def lead(self, place: int) -> Part:
+        """The score that is the most surprised by one thing."""
+        return self.parts[self.leading[place]]
 
     def __len__(self) -> int:
         return len(self.surprise)
@@ -277,7 +288,8 @@ def _concluded(
     for name, (normals, found) in values.items():
         alone = combined.surprises[name] if name in whole else surprise(normals, found)
         unit, kind = MEANINGS[name][0], kind_of(space, name)
-        parts[name] = Part(name, found, unit, kind, alone, name in whole)
+        known = int((~normals.isnan()).sum())
+        parts[name] = Part(name, found, unit, kind, alone, name in whole, known)
     alarms = combined.false_alarms(threshold)
     return Scores(
         parts=parts,

@@ -34,7 +34,7 @@ def kept_directions(study: Study, size: int) -> dict[str, Direction]:
 
 
 def keep_direction(study: Study, direction: Direction) -> None:
-    """Adds a direction to a study, in place of one of the same name.
+    """Adds a direction to a study, in place of one of the same name and of itself by another.
 
     Raises:
         SpecError: a name that cannot be asked for.
@@ -46,9 +46,15 @@ def keep_direction(study: Study, direction: Direction) -> None:
             f"The name of a direction must be up to {LONGEST_NAME} letters without '=', got "
             f"{name[:LONGEST_NAME]!r}. Choose another with --name."
         )
-    kept = kept_directions(study, len(direction.vector)) | {name: direction}
+    others = kept_directions(study, len(direction.vector)).values()
+    kept = {one.name: one for one in others if not _same(one, direction)} | {name: direction}
     records = {name: _record(kept[name]) for name in sorted(kept)}
     study.add({DIRECTIONS: tomli_w.dumps(records).encode()})
+
+
+def _same(one: Direction, other: Direction) -> bool:
+    """Whether two are the same but for their names."""
+    return torch.allclose(one.vector, other.vector, rtol=1e-4, atol=1e-7)
 
 
 def _record(direction: Direction) -> dict[str, Any]:

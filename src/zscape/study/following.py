@@ -10,7 +10,7 @@ from zscape.errors import SpecError, unknown
 from zscape.modalities.cutting import Cutter, Session, message_of
 from zscape.modalities.logs import Logs
 from zscape.space.beside import beside, scores_beside
-from zscape.space.calibration import p_of, require_threshold, surprise
+from zscape.space.calibration import p_of, p_words, require_threshold, surprise
 from zscape.space.explanations import explain_sessions, reason_of
 from zscape.space.sessions import WHOLE, Seen, seen_of, session_scores
 from zscape.space.space import Space
@@ -18,6 +18,8 @@ from zscape.study.intake.logs import no_session
 
 IDLE = 10_000  # lines that go by without a session before it is over
 REMEMBERED = 50_000  # different sessions, of which how strange they are is known; and names
+
+Told = tuple[float, str, str]  # -log p in nats, the score that leads, and p by it alone in words
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Judge:
         before: what the normal ones were like.
         normals: each score that counts, of the normals, by name, `[M]`.
         whole: the sum of their surprises, `[M]`.
-        known: the surprise of sessions that were judged, and which score is the most surprised.
+        known: what was told of the sessions that were judged.
         notes: what limits the p-values, a sentence each.
     """
 
@@ -62,7 +64,7 @@ class Judge:
     before: Seen
     normals: Mapping[str, Tensor]
     whole: Tensor
-    known: dict[bytes, tuple[float, str]]
+    known: dict[bytes, Told]
     notes: tuple[str, ...]
 
     @property
@@ -70,8 +72,8 @@ class Judge:
         """How many normals calibrated it."""
         return int(self.whole.isfinite().sum())
 
-    def judge(self, stored: Tensor) -> list[tuple[float, str]]:
-        """The surprise of stored sessions in nats, and the score that is the most surprised."""
+    def judge(self, stored: Tensor) -> list[Told]:
+        """What is told of stored sessions."""
         keys = [row.tobytes() for row in stored.float().numpy()]
         new = {key: place for place, key in enumerate(keys) if key not in self.known}
         if len(self.known) > REMEMBERED:
@@ -82,12 +84,17 @@ class Judge:
             self.known.update(zip(new, found, strict=True))
         return [self.known[key] for key in keys]
 
-    def _measured(self, stored: Tensor) -> list[tuple[float, str]]:
+    def _measured(self, stored: Tensor) -> list[Told]:
         values = session_scores(self.space, self.before, stored, own=False)
         names = list(self.normals)
         each = torch.stack([surprise(self.normals[name], values[name]) for name in names])
-        told, leading = surprise(self.whole, each.sum(0)).tolist(), each.argmax(0).tolist()
-        return [(nats, names[place]) for nats, place in zip(told, leading, strict=True)]
+        whole = surprise(self.whole, each.sum(0)).tolist()
+        most, leading = each.max(0)
+        led = zip(whole, p_of(most).tolist(), map(names.__getitem__, leading.tolist()), strict=True)
+        return [(nats, name, p_words(p, self._normals_of(name))) for nats, p, name in led]
+
+    def _normals_of(self, name: str) -> int:
+        return int((~self.normals[name].isnan()).sum())
 
 
 def judge_of(space: Space, parts: Sequence[str] = ()) -> Judge:
@@ -171,7 +178,7 @@ def _judged(
     logs = judge.space.modality
     assert isinstance(logs, Logs)
     stored = logs.encode_numbers([session.events for session in sessions])
-    nats, leading = zip(*judge.judge(stored), strict=True)
+    nats, leading, alone = zip(*judge.judge(stored), strict=True)
     p = p_of(torch.tensor(nats, dtype=torch.float64))
     strange = (p <= threshold).nonzero().flatten().tolist()
     odd = {place: sessions[n].odd for place, n in enumerate(strange)}
@@ -185,7 +192,7 @@ def _judged(
             events=len(session.events),
             p=float(p[n]),
             flagged=n in why,
-            reason=reason_of(leading[n], why[n]) if n in why else "",
+            reason=reason_of(leading[n], alone[n], why[n]) if n in why else "",
             again=session.name in names,
         )
         names[session.name] = None

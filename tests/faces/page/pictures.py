@@ -28,7 +28,7 @@ def traverse(page):
     page.mouse.click(*find_item(page, map_of(page)))
     page.get_by_role("heading", name="Item").wait_for()
     view(page, "Traverse")
-    slider = page.get_by_role("slider", name="z").first
+    slider = page.get_by_role("slider", name="unit").first
     slider.focus()
     for _ in range(3):
         page.keyboard.press("Shift+ArrowRight")

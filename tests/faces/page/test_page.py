@@ -1,6 +1,7 @@
 """What the page promises: the library's pixels, the keyboard, undo, the address, plain errors."""
 
 import re
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -27,8 +28,8 @@ def test_the_slider_shows_what_the_library_decodes(visit, served):
     sent = []
     page.on("websocket", lambda s: s.on("framesent", lambda frame: sent.append(frame)))
     page.reload()
-    slider = page.get_by_role("slider", name="z").first
-    unit = int(slider.get_attribute("aria-label")[1:])
+    slider = page.get_by_role("slider", name="unit").first
+    unit = int(slider.get_attribute("aria-label").removeprefix("unit "))
     slider.focus()
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("Backspace")
@@ -100,6 +101,10 @@ def test_a_threshold_is_judged_by_what_is_known(visit):
     until(page, "document.querySelector('[data-testid=judged]').innerText.includes('recall 100')")
     assert "of 174" in said.inner_text()  # all eights that there are
     page.get_by_text("nats beyond the usual").first.wait_for(timeout=90_000)
+    led = page.get_by_test_id("leading").inner_text()
+    by = "(neighbours|error)"
+    assert re.match(rf"Its? [a-z ]+: p \S+, by {by}; by {by} p \S+\.$", led)
+    page.get_by_text("which that score does not measure").wait_for()
 
 
 def test_a_narrow_page_has_the_inspector_as_a_drawer(visit):
@@ -183,6 +188,16 @@ def test_the_legend_hides_shows_and_looks_at_one_alone(visit):
     assert "183 of 1,797" in badge.inner_text()
 
 
+def test_a_map_that_is_not_there_says_what_to_install(visit):
+    page = visit()
+    map_of(page)
+    umap = page.locator(".choices option").filter(has_text="UMAP")
+    if find_spec("umap"):
+        assert umap.is_enabled() and umap.inner_text() == "UMAP"
+    else:
+        assert umap.is_disabled() and "pip install 'zscape[maps]'" in umap.inner_text()
+
+
 def test_the_address_brings_back_the_view(visit):
     page = visit()
     box = map_of(page)
@@ -224,6 +239,31 @@ def test_what_others_wrote_is_text(visit, served):
     assert not dialogs
     assert page.evaluate("window.hit") is None
     assert page.locator("img[src=x]").count() == 0
+
+
+def test_a_mix_and_a_path_begin_when_asked_and_undo_brings_back(visit):
+    page = visit(path="/#/traverse?a=3&b=12")
+    row = page.get_by_role("slider", name="unit").first
+    row.focus()
+    page.keyboard.press("Shift+ArrowRight")
+    edited = page.locator("output").first.inner_text()
+    for tab in ("Mix", "Path"):
+        page.get_by_role("tab", name=tab).click()
+        page.locator(".strip canvas").nth(5).wait_for()
+    assert page.get_by_text("Started from the mean of all codes.").count() == 1
+    page.get_by_role("tab", name="Units").click()
+    assert page.locator("output").first.inner_text() == edited != ""
+    page.get_by_role("tab", name="Mix").click()
+    page.get_by_role("button", name="All from B").click()
+    page.get_by_text("Started from the mix of A and B.").wait_for()
+    page.keyboard.press("Control+z")
+    page.get_by_text("Started from the mean of all codes.").wait_for()
+    page.get_by_role("tab", name="Path").click()
+    page.get_by_label("frame", exact=True).fill("5")
+    page.get_by_role("tab", name="Units").click()
+    assert page.locator("output").first.inner_text() != edited
+    page.keyboard.press("Control+z")
+    assert page.locator("output").first.inner_text() == edited
 
 
 def test_path_of_keyframes_plays_and_is_kept(visit):

@@ -137,11 +137,43 @@ def test_ends_outlast_a_reload_and_make_a_direction(visit):
     until(page, "location.hash.includes('&b=z')")
     assert len(page.evaluate("location.hash")) <= 300
     page.reload()
+    page.get_by_label("Selection").wait_for()
+    page.keyboard.press("Escape")  # the selection is gone, and the way to the direction is not
     page.get_by_role("button", name="Direction A to B").click()
-    found = page.get_by_test_id("direction").filter(has_text="from A to B")
+    found = page.get_by_test_id("direction").filter(has_text="from A to B").first
     found.get_by_test_id("leaks").wait_for()
     assert re.search(r"also moves: \d .\d\.\d\d", found.inner_text())
     page.get_by_role("button", name="Clear A and B").click()
     until(page, "!location.hash.includes('&b=')")
     page.keyboard.press("Control+z")
     page.get_by_role("button", name="Clear A and B").wait_for()
+
+
+def test_a_direction_stays_until_it_is_kept_or_let_go(visit):
+    page = visit()
+    box = map_of(page)
+    for first, second in ((LEFT, RIGHT), (RIGHT, LEFT)):
+        for corners, end in ((first, "A"), (second, "B")):
+            lasso(page, box, corners)
+            page.get_by_title(f"Make this selection end {end}").click()
+        page.get_by_role("button", name="Direction A to B").click()
+        page.get_by_test_id("direction").get_by_text("held out").first.wait_for()
+        page.wait_for_timeout(300)
+        view(page, "Explore")
+        box = map_of(page)
+    view(page, "Traverse")
+    unnamed = page.get_by_test_id("direction").filter(has=page.get_by_placeholder("unnamed"))
+    unnamed.nth(1).wait_for()
+    before = unnamed.count()
+    evidence = unnamed.first.get_by_text("AUC").inner_text()
+    unnamed.first.get_by_placeholder("unnamed").fill("leftwards")
+    unnamed.first.get_by_role("button", name="Keep", exact=True).click()
+    page.get_by_text("Kept as 'leftwards'").wait_for()
+    kept = page.get_by_test_id("direction").filter(has_text="leftwards")
+    assert kept.count() == 1 and unnamed.count() == before - 1
+    assert kept.get_by_text("AUC").inner_text() == evidence
+    unnamed.first.get_by_role("button", name="Let go").click()
+    until(page, f"document.querySelectorAll('[placeholder=unnamed]').length == {before - 2}")
+    page.reload()
+    kept.get_by_text("kept", exact=True).wait_for()
+    assert unnamed.count() == before - 2

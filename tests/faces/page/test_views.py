@@ -46,7 +46,7 @@ def test_traverse(visit, shots, scheme):
     lasso(page, box, RIGHT)
     page.get_by_title("Make this selection end B").click()
     page.get_by_role("button", name="Direction A to B").click()
-    found = page.get_by_test_id("direction").filter(has_text="from A to B")
+    found = page.get_by_test_id("direction").filter(has_text="from A to B").first
     assert "AUC" in found.inner_text()
     page.locator(".strip canvas").nth(6).wait_for()
     keep(page, shots, "directions", scheme)
@@ -54,7 +54,7 @@ def test_traverse(visit, shots, scheme):
         page.get_by_role("tab", name=tab).click()
         page.get_by_test_id("decoded").locator("canvas").wait_for()
         if tab == "Units":
-            page.get_by_role("slider", name="z").first.focus()
+            page.get_by_role("slider", name="unit").first.focus()
         page.locator(".strip canvas").nth(5).wait_for()
         keep(page, shots, tab.lower(), scheme)
 
@@ -90,6 +90,6 @@ def test_rows_stand_where_pictures_would(visit, shots, scheme):
     page.get_by_text("as the model would have it").wait_for()
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Traverse", exact=True).last.click()
-    page.get_by_role("slider", name="z").first.focus()
+    page.get_by_role("slider", name="unit").first.focus()
     page.locator(".strip td").first.wait_for()
     keep(page, shots, "rows", scheme)

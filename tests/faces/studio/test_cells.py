@@ -13,6 +13,7 @@ from tests.faces.studio.test_routes import binary
 import zscape as zs
 from zscape.modalities.logs import Logs
 from zscape.studio.work.cells import cell_values, telling, usual_of
+from zscape.studio.work.columns import columns
 from zscape.studio.work.jobs import _csv
 from zscape.studio.work.shelf import Shelf
 
@@ -95,3 +96,12 @@ def test_events_are_counted_as_they_came():
     x = logs.prepare(logs.encode([["a", "b", "b"], ["c"]]))
     assert [cell_values(logs, x, place).tolist() for place in range(3)] == [[3, 1], [1, 0], [2, 0]]
     assert cell_values(logs, torch.tensor([[0.6, -3.0, 0.2, 0, 0, 0, 0]]), 0).tolist() == [1]
+
+
+def test_columns_that_are_too_many_for_a_list_are_counted(home, monkeypatch):
+    opened = Shelf().open(str(home / "table"), "now")
+    whole = json.loads(columns(opened).content)
+    monkeypatch.setattr("zscape.studio.work.cells.MOST_COLUMNS", 2)
+    some = json.loads(columns(opened).content)
+    assert whole["left_out"] == 0
+    assert some["left_out"] == len(whole["columns"]) - len(some["columns"]) > 0

@@ -311,6 +311,13 @@ def test_directions_come_from_two_selections(client, ids, spaces):
     header, arrays = binary(client.post(f"{path}/edit", json=edit))
     edited = zs.edit(space, 3, {"mine": 1.5}, directions={"mine": expected})
     assert np.array_equal(arrays["pixels"][..., 0], edited.things) and 0 <= header["beyond"] <= 1
+    kept = client.post(f"{path}/directions/keep", json={"name": "mine", "to": "round"})
+    assert kept.json() == {**told, "name": "round", "kept": True}
+    client.post(f"{path}/directions", json={**body, "name": "again"})
+    assert client.delete(f"{path}/directions?name=again").status_code == 204
+    assert client.delete(f"{path}/directions?name=again").status_code == 404
+    listed = client.get(f"{path}/directions").json()
+    assert listed["found"] == [] and [one["name"] for one in listed["kept"]] == ["round"]
     few = client.post(f"{path}/directions", json={"positive": {"items": [1, 2]}})
     assert few.status_code == 422 and "5 examples" in few.json()["error"]["sentence"]
 
@@ -377,7 +384,12 @@ def test_health_and_strange_items(client, ids, spaces):
     _, column = binary(client.get(f"{path}/columns/score"))
     assert column["values"].max() == pytest.approx(values[0], rel=1e-5)
     told = client.get(f"{path}/items/{strange['items'][0]['id']}/explanation").json()
-    assert {"words", "blames", "units"} == set(told)
+    assert {"leading", "scores", "words", "blames", "units"} == set(told)
+    scores, place = zs.score(spaces["array"], draws=8), strange["items"][0]["id"]
+    led = scores.lead(place)
+    assert (told["leading"]["name"], told["leading"]["p_words"]) == (led.name, led.p_words(place))
+    combined = [name for name, part in scores.parts.items() if part.combined]
+    assert [one["name"] for one in told["scores"]] == combined
 
 
 def test_two_studies_are_compared_without_paths(client, ids, home):

@@ -1,6 +1,7 @@
 """Two users of one studio: what one makes is not there for the other, on every route there is."""
 
 import asyncio
+import shutil
 
 import pytest
 from starlette.testclient import TestClient
@@ -8,6 +9,7 @@ from starlette.websockets import WebSocketDisconnect
 from tests.faces.studio.conftest import (
     API,
     FILLING,
+    GOLDEN,
     LONG,
     ORIGIN,
     OTHER,
@@ -17,11 +19,13 @@ from tests.faces.studio.conftest import (
     routes,
 )
 
+from zscape.space.directions import unsupervised_directions
 from zscape.studio.events import Events
 from zscape.studio.jobs import Job, Snapshot
 from zscape.studio.logins import Login, User
 from zscape.studio.refusals import overload
 from zscape.studio.security import SOCKETS
+from zscape.studio.work.shelf import Shelf
 from zscape.studio.workers import SHARE
 
 TOKENS = {"one": TOKEN, "two": OTHER}
@@ -195,3 +199,14 @@ def test_one_user_does_not_push_out_what_another_made(users, monkeypatch):
             clients[name].post(path, json={"items": [1]})
     kept = [len(client.get(path).json()["selections"]) for client in clients.values()]
     assert kept == [1, 2]
+
+
+def test_what_a_user_found_outlasts_a_study_that_is_closed_for_others(tmp_path):
+    shelf, golden = Shelf(), GOLDEN / "array"
+    first = shelf.open(str(golden), "now")
+    first.directions["a user"]["mine"] = unsupervised_directions(first.space, number=1)[0]
+    for name in "bcd":  # more than stay open
+        shelf.open(str(shutil.copytree(golden, tmp_path / name)), "now")
+    again = shelf.open(str(golden), "now")
+    assert again is not first and list(again.directions["a user"]) == ["mine"]
+    assert not shelf.open(str(golden), "trained anew").directions["a user"]

@@ -17,6 +17,7 @@ from zscape.studio.routes.bodies import (
     Edit,
     FindDirection,
     Group,
+    KeepDirection,
     LongId,
     Mix,
     Neighbours,
@@ -160,6 +161,23 @@ async def find_direction(s: StudyId, body: FindDirection, login: Asker, here: He
     asked: dict[str, Any] = {"positive": positive, "negative": negative, "user": login.user.id}
     asked |= {"name": body.name, "apart_from": body.apart_from, "keep": body.keep}
     return _response(await here.ask(here.reader, login, known, "find_direction", asked), status=201)
+
+
+@router.post("/directions/keep")
+async def keep_direction(s: StudyId, body: KeepDirection, login: Asker, here: Here) -> Response:
+    """Writes a direction that was found into the study."""
+    known, asked = here.studies.trained(s), {**body.model_dump(), "user": login.user.id}
+    return _response(await here.ask(here.reader, login, known, "keep_direction", asked))
+
+
+@router.delete("/directions", status_code=204)
+async def drop_direction(
+    s: StudyId, name: Annotated[str, Query(max_length=200)], login: Asker, here: Here
+) -> Response:
+    """Lets a direction go that was found."""
+    known, asked = here.studies.trained(s), {"name": name, "user": login.user.id}
+    await here.ask(here.reader, login, known, "drop_direction", asked)
+    return Response(status_code=204)
 
 
 @router.get("/notes")

@@ -172,6 +172,13 @@ class FindDirection(Body):
     keep: bool = False
 
 
+class KeepDirection(Body):
+    """A direction that was found, and the name to keep it under; empty: its own."""
+
+    name: Word
+    to: Annotated[str, Field(max_length=60)] = ""
+
+
 class NewSelection(Body):
     """Items to remember."""
 

@@ -136,8 +136,8 @@ async def columns(s: StudyId, request: Request, here: Here) -> Response:
     """Which columns there are; scores once anomalies were asked for."""
     known = here.studies.trained(s)
     kept = await here.kept(request, known, "columns")
-    found = json.loads(kept.content)["columns"]
-    return answer({"columns": [*found, *_score_columns(here, known)]})
+    found = json.loads(kept.content)
+    return answer({**found, "columns": [*found["columns"], *_score_columns(here, known)]})
 
 
 @router.get("/{s}/columns/{c}")

@@ -43,6 +43,8 @@ CALLS: Mapping[str, Callable[..., Made | Iterator[Doing | Made]]] = {
     "units": verbs.units,
     "directions": directions.listed,
     "find_direction": directions.found,
+    "keep_direction": directions.kept,
+    "drop_direction": directions.dropped,
     "unsupervised": directions.unsupervised,
     "notes": notes.notes,
     "keep_note": notes.keep,

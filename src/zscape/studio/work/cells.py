@@ -53,7 +53,12 @@ class Cells:
 
 
 def cells_of(space: Space) -> list[Cells]:
-    """The columns of a study's data that vary; none of pictures."""
+    """The columns of a study's data that vary, the first 1,000; none of pictures."""
+    return all_cells_of(space)[:MOST_COLUMNS]
+
+
+def all_cells_of(space: Space) -> list[Cells]:
+    """The columns of a study's data that vary, however many; none of pictures."""
     modality = space.modality
     if is_pictures(space):
         return []
@@ -64,7 +69,7 @@ def cells_of(space: Space) -> list[Cells]:
         found = [Cells(EVENTS), *(Cells(str(event), template=text) for event, text in named)]
     else:
         found = [Cells(str(d)) for d in range(int(np.prod(modality.shape)))]
-    return found[:MOST_COLUMNS]
+    return found
 
 
 def cell_values(modality: Modality, x: Tensor, place: int) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from zscape.space.space import Space
-from zscape.studio.work.cells import cell_values, cells_of
+from zscape.studio.work.cells import all_cells_of, cell_values, cells_of
 from zscape.studio.work.made import Made, Missing, packed, told
 from zscape.studio.work.shelf import Opened
 
@@ -45,7 +45,9 @@ class Column:
 
 def columns(opened: Opened) -> Made:
     """Which columns there are, but for the scores, of which another process knows."""
-    return told({"columns": [column.record() for column in known_columns(opened.space)]})
+    found = [column.record() for column in known_columns(opened.space)]
+    left_out = len(all_cells_of(opened.space)) - len(cells_of(opened.space))
+    return told({"columns": found, "left_out": left_out})
 
 
 def column(opened: Opened, wanted: str) -> Made:

@@ -1,11 +1,12 @@
 """Directions that a page asks for: found, kept, and told."""
 
+from dataclasses import replace
 from typing import Any
 
 from zscape.errors import DataError, SpecError
 from zscape.space.directions import Direction, find_direction, unsupervised_directions
 from zscape.space.known import known_numbers
-from zscape.studio.work.made import Made, told
+from zscape.studio.work.made import Made, Missing, told
 from zscape.studio.work.shelf import Opened
 from zscape.study.directions import keep_direction, kept_directions
 
@@ -44,10 +45,32 @@ def found(
     if isinstance(against, str):
         raise DataError("A negative group must be items, got a name. Select them.")
     direction = find_direction(opened.space, things, against, name=name, apart_from=apart_from)
-    opened.directions[user][direction.name] = direction
     if keep:
         keep_direction(opened.study, direction)
+    else:
+        opened.directions[user][direction.name] = direction
     return told(_record(direction, kept=keep))
+
+
+def kept(opened: Opened, name: str, to: str, user: str) -> Made:
+    """A direction that a user found, written into the study under a name."""
+    named = replace(_found(opened, name, user), name=to or name)
+    keep_direction(opened.study, named)
+    del opened.directions[user][name]
+    return told(_record(named, kept=True))
+
+
+def dropped(opened: Opened, name: str, user: str) -> Made:
+    """A direction that a user found is let go."""
+    _found(opened, name, user)
+    del opened.directions[user][name]
+    return told({})
+
+
+def _found(opened: Opened, name: str, user: str) -> Direction:
+    if name not in opened.directions[user]:
+        raise Missing("not_found", "A direction must have been found, and is not. Find it again.")
+    return opened.directions[user][name]
 
 
 def unsupervised(opened: Opened, method: str, number: int, user: str) -> Made:

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from zscape.errors import unknown
 from zscape.measures.figure import record_of
+from zscape.space.beside import MEANINGS
 from zscape.space.calibration import p_words
-from zscape.space.explanations import explain
+from zscape.space.explanations import OF_COSTS, explain
 from zscape.space.scores import Part, Scores, scoring
 from zscape.studio.work.columns import Column
 from zscape.studio.work.made import Doing, Made, Missing, packed, told
@@ -93,18 +95,31 @@ def _strangest(opened: Opened, name: str, limit: int, start: int) -> Made:
     )
 
 
-def explained(opened: Opened, index: int) -> Made:
-    """What makes a kept item strange: columns, places of a picture, and units."""
+def explained(opened: Opened, index: int) -> Iterator[Doing | Made]:
+    """What makes a kept item strange: the score that leads, then columns or places, and units."""
     space = opened.space
     stored = space.item(opened.item(index))
+    yield from _scoring(opened)
     made = explain(space, space.modality.decode(space.modality.prepare(stored)))
-    return told(
+    scores, place = _scores(opened), int(torch.searchsorted(space.kept, index))
+    yield told(
         {
+            "leading": _said(scores.lead(place), place),
+            "scores": [_said(part, place) for part in scores.parts.values() if part.combined],
             "words": str(made),
             "blames": [asdict(blame) for blame in made.blames],
             "units": [asdict(blame) for blame in made.units],
         }
     )
+
+
+def _said(part: Part, place: int) -> dict[str, Any]:
+    return {
+        "name": part.name,
+        "words": MEANINGS[part.name][1],
+        "p_words": part.p_words(place),
+        "of_costs": part.name in OF_COSTS,
+    }
 
 
 def score_column(opened: Opened, wanted: str) -> Made:

@@ -16,6 +16,8 @@ from zscape.study.study import Study
 
 OPEN = 3  # two that are compared, and the one before
 
+Found = defaultdict[str, dict[str, Direction]]  # by user and name
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -24,15 +26,13 @@ class Opened:
     Attributes:
         study: the folder.
         space: what was trained.
-        directions: that were found since it was opened, by user and name.
+        directions: that were found since it was there, by user and name.
         memory: what was measured since then, by name.
     """
 
     study: Study
     space: Space
-    directions: defaultdict[str, dict[str, Direction]] = field(
-        default_factory=lambda: defaultdict(dict)
-    )
+    directions: Found
     memory: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -90,6 +90,8 @@ class Shelf:
 
     def __init__(self) -> None:
         self._opened: OrderedDict[Path, tuple[str, Opened]] = OrderedDict()
+        # What users found of a study outlasts its being closed for others.
+        self._found: defaultdict[tuple[Path, str], Found] = defaultdict(lambda: defaultdict(dict))
 
     def open(self, path: str, content: str) -> Opened:
         """The study of a folder.
@@ -105,7 +107,7 @@ class Shelf:
         known = self._opened.get(folder)
         if known is None or known[0] != content:
             study = Study.open(folder)
-            known = content, Opened(study, study.space())
+            known = content, Opened(study, study.space(), self._found[folder, content])
             self._opened[folder] = known
         self._opened.move_to_end(folder)
         while len(self._opened) > OPEN:

@@ -336,6 +336,13 @@ describe("names on the map", () => {
     expect(moved[5]).toBeNull();
     expect(moved[6]).toBe(0); // beside them
   });
+
+  it("make room for the ends, which stay where they are", () => {
+    const box = { x: 100, y: 100, width: 30 };
+    const [up] = placeNames([box], [{ x: 104, y: 100, width: 20 }]);
+    expect(Math.abs(up!)).toBeGreaterThanOrEqual(17);
+    expect(placeNames([box], [{ x: 140, y: 100, width: 20 }])).toEqual([0]);
+  });
 });
 
 describe("what has no value", () => {

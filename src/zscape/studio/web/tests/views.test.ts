@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { unitRates } from "../src/charts/unitRates";
-import { cellNumber, cellText, cut, namesOf } from "../src/components/words";
+import { cellNumber, cellText, cut, namesOf, unitName } from "../src/components/words";
 import { pathOf, shapeOf } from "../src/map/marks";
 import { findStrange, kindsOf } from "../src/views/strange";
 
@@ -71,6 +71,12 @@ describe("rates of units over training", () => {
 });
 
 describe("words", () => {
+  it("call a unit as the command line does, until it has a name", () => {
+    expect(unitName(4)).toBe("unit 4");
+    expect(unitName(4, { 4: "slant" })).toBe("slant");
+    expect(unitName(4, { 4: "" })).toBe("unit 4");
+  });
+
   it("of cells tell numbers, however they are written, from words and from nothing", () => {
     expect(cellNumber("45,050")).toBe(45050);
     expect([cellNumber(""), cellNumber(null), cellNumber("a")].every(Number.isNaN)).toBe(true);

@@ -27,6 +27,11 @@ export function namesOf(kind: string): { one: string; many: string } {
   return NAMES[kind] ?? ITEM;
 }
 
+/** What a unit is called: by the person, else as the library and the command line do. */
+export function unitName(unit: number, names?: Record<string, string>): string {
+  return names?.[unit] || `unit ${unit}`;
+}
+
 /** With a capital, where it begins a sentence. */
 export function capital(words: string): string {
   return words.charAt(0).toUpperCase() + words.slice(1);

@@ -52,11 +52,16 @@ export function placePictures(
 const LINE = 18; // pixels between two lines of names
 const STEPS = [0, -1, 1, -2, 2]; // lines by which a name may give way
 
-/** How far down each name moves so that it covers none before it, or null where it finds no room.
+/** How far down each name moves so that it covers none before it and no mark, or null where it finds
+ * no room.
  *
- * @param boxes the middle of each name and how wide it is, in pixels. */
-export function placeNames(boxes: { x: number; y: number; width: number }[]): (number | null)[] {
-  const placed: typeof boxes = [];
+ * @param boxes the middle of each name and how wide it is, in pixels.
+ * @param marks likewise of what stays where it is, a line high. */
+export function placeNames(
+  boxes: { x: number; y: number; width: number }[],
+  marks: typeof boxes = [],
+): (number | null)[] {
+  const placed = [...marks];
   return boxes.map((box) => {
     const free = STEPS.map((step) => step * LINE).find((down) =>
       placed.every(

@@ -34,6 +34,7 @@ export interface Layers {
 const LEVELS = [0.08, 0.25, 0.5];
 const ROUND = 2 * Math.PI;
 const RING = 8;
+const END = 10; // pixels: the radius of an end's mark
 const MOST_RINGS = 2000;
 const LONGEST = 24; // letters of a name on the map
 const GAP = 6; // pixels between two names
@@ -109,8 +110,12 @@ export class Overlay {
     return drawn;
   }
 
-  /** The name of each group near the middle of its points, where it covers no other. */
-  names(middles: { name: string; x: number; y: number; colour: string }[], inks: Inks): void {
+  /** The name of each group near the middle of its points, where it covers no other and no mark. */
+  names(
+    middles: { name: string; x: number; y: number; colour: string }[],
+    marks: Place[],
+    inks: Inks,
+  ): void {
     const context = this.#context;
     context.font = '600 13px system-ui, "Liberation Sans", sans-serif';
     context.textAlign = "center";
@@ -120,7 +125,8 @@ export class Overlay {
       const text = name.length > LONGEST ? `${name.slice(0, LONGEST - 1)}…` : name;
       return { ...this.#at(x, y), text, width: context.measureText(text).width + GAP };
     });
-    const moved = placeNames(boxes);
+    const fixed = marks.map(({ x, y }) => ({ ...this.#at(x, y), width: 2 * END }));
+    const moved = placeNames(boxes, fixed);
     for (const [k, { text, x, y }] of boxes.entries()) {
       const down = moved[k];
       if (down === null) continue;
@@ -159,7 +165,7 @@ export class Overlay {
     const at = this.#at(mark.x, mark.y);
     const context = this.#context;
     context.beginPath();
-    context.arc(at.x, at.y, 10, 0, ROUND);
+    context.arc(at.x, at.y, END, 0, ROUND);
     context.fillStyle = mark.name === "A" ? inks.a : inks.b;
     context.fill();
     context.lineWidth = 2;

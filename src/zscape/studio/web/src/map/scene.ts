@@ -46,7 +46,7 @@ export function drawScene(over: Overlay, scene: Scene, inks: Inks): void {
   if (layers.contours) over.contours(scene.density, inks);
   if (layers.pictures && sheets) {
     over.pictures(grid, sheets, scene.side, scene.states, scene.colouring);
-  } else over.names(scene.middles, inks);
+  } else over.names(scene.middles, here ? [...ends, here] : ends, inks);
   if (ringed) over.rings(grid, ringed, inks.ink);
   over.drifts(drifts, inks);
   over.ellipses(ellipses, inks.ink);

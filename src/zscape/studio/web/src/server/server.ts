@@ -41,7 +41,7 @@ export const server = {
   codes: (s: string) => getPacked<{ items: number; latent: number }>(of(s, "codes?dtype=f16")),
   projection: (s: string, method: string, align = "") =>
     getPacked<t.Projection>(of(s, `projection?${projectionQuery(method, align)}`)),
-  columns: (s: string) => get<{ columns: t.Column[] }>(of(s, "columns")),
+  columns: (s: string) => get<{ columns: t.Column[]; left_out: number }>(of(s, "columns")),
   column: (s: string, c: string) => getPacked<t.Column>(of(s, `columns/${encodeURIComponent(c)}`)),
   kept: (s: string) => getPacked<{ items: number; kept: number }>(of(s, "kept")),
 
@@ -86,6 +86,10 @@ export const server = {
     name: string,
     keep = false,
   ) => post<t.Direction>(of(s, "directions"), { positive, negative, name, apart_from: [], keep }),
+  keepDirection: (s: string, name: string, to: string) =>
+    post<t.Direction>(of(s, "directions/keep"), { name, to }),
+  dropDirection: (s: string, name: string) =>
+    send<void>("DELETE", of(s, `directions?${query({ name })}`)),
   unsupervised: (s: string, method: string, number: number) =>
     get<{ directions: t.Direction[] }>(
       of(s, `directions/unsupervised?method=${method}&number=${number}`),

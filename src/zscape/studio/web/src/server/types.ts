@@ -197,7 +197,17 @@ export interface Blame {
   expected: string;
 }
 
+/** What one score says of an item; `of_costs`: whether it measures what the model finds costly. */
+export interface Said {
+  name: string;
+  words: string;
+  p_words: string;
+  of_costs: boolean;
+}
+
 export interface Explanation {
+  leading: Said;
+  scores: Said[];
   words: string;
   blames: Blame[];
   units: Blame[];

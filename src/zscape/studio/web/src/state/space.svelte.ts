@@ -24,6 +24,8 @@ export class Space {
   readonly details: Details;
   plane = $state.raw<Plane | null>(null);
   columns = $state.raw<Column[]>([]);
+  /** Columns of the data that are not offered, for their number. */
+  leftOut = $state(0);
   units = $state.raw<Unit[]>([]);
   z = $state.raw<Floats | null>(null);
   sheets = $state.raw<Sheets | null>(null);
@@ -45,7 +47,7 @@ export class Space {
 
   /** All but the map, which comes first. */
   async loadRest(): Promise<void> {
-    const columns = server.columns(this.id).then((found) => (this.columns = found.columns));
+    const columns = this.readColumns();
     const units = server.units(this.id).then((found) => (this.units = found.units));
     const codes = server.codes(this.id).then((found) => (this.z = found.array("z") as Floats));
     await Promise.all([columns, units, codes, this.#loadKept()]);
@@ -79,7 +81,13 @@ export class Space {
   /** Column ids change with the study; what was read of them is forgotten. */
   async readColumnsAgain(): Promise<void> {
     this.#colourings.clear();
-    this.columns = (await server.columns(this.id)).columns;
+    await this.readColumns();
+  }
+
+  async readColumns(): Promise<void> {
+    const found = await server.columns(this.id);
+    this.columns = found.columns;
+    this.leftOut = found.left_out;
   }
 
   codeOf(place: Place): number[] | null {

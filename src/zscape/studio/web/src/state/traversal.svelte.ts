@@ -19,8 +19,8 @@ export class Traversal {
   things = $state.raw<Things | null>(null);
   /** The codes of the path under way, for the map. */
   way = $state.raw<number[][]>([]);
-  /** The two selections that a direction was made from last. */
-  pair = "";
+  /** What a mix takes from B, by the places of its parts. */
+  taken = $state.raw<ReadonlySet<number>>(new Set());
   pinned = $state.raw<{ code: number[]; things: Things }[]>([]);
   #line: Live | null = null;
 
@@ -60,6 +60,16 @@ export class Traversal {
     this.#decode();
   }
 
+  /** Goes somewhere by a step that can be taken back. */
+  step(what: string, go: () => void): void {
+    const { origin, words, base, laidOn, taken } = this;
+    const undo = () => {
+      Object.assign(this, { origin, words, base, laidOn, taken });
+      this.#decode();
+    };
+    studio.history.run({ what, redo: go, undo });
+  }
+
   startAt(place: Place, words: string): void {
     const code = this.space.codeOf(place);
     if (code) this.startFrom(code, words);
@@ -81,6 +91,13 @@ export class Traversal {
     const others = this.laidOn.filter((one) => one.direction.name !== direction.name);
     this.laidOn = strength === 0 ? others : [...others, { direction, strength }];
     this.#decode();
+  }
+
+  /** A direction that is laid on has another name from now on. */
+  rename(name: string, direction: Direction): void {
+    this.laidOn = this.laidOn.map((one) =>
+      one.direction.name === name ? { ...one, direction } : one,
+    );
   }
 
   strengthOf(name: string): number {
