@@ -31,7 +31,7 @@ OPTIONS = {
 OWN = {"ae": {}, "vae": {"beta": 2.0}}
 EPOCHS = 60
 FOR_GEODESICS = OPTIONS | {"latent": 8}
-GEODESIC_EPOCHS, GEODESIC_PAIRS = 40, 256
+GEODESIC_EPOCHS, GEODESIC_PAIRS = 60, 256
 
 
 def interpolated(recipe: str) -> Part:
@@ -118,7 +118,7 @@ def _ways(space: zs.Space, pairs: int) -> dict[str, np.ndarray]:
     """Geodesic and linear ways `[pairs, STEPS, 32, 32]`; the graph is made once for all."""
     starts, ends = (space.encode(some).flat for some in _pictures(*_ends(TEST_SEED, pairs)))
     decode = decoder_around(space, space.codes[0], range(space.codes.flat.shape[1]))
-    graph, t = neighbour_graph(space.codes.flat), torch.linspace(0, 1, STEPS)
+    graph, t = neighbour_graph(space.codes.flat, decode), torch.linspace(0, 1, STEPS)
     ways = {"geodesic": [], "geodesic_model_linear": []}
     for a, b in zip(starts.split(1), ends.split(1), strict=True):
         ways["geodesic"].append(geodesic(decode, graph, a, b, steps=STEPS))

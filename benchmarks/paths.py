@@ -83,8 +83,8 @@ def ways(settings: Settings) -> Iterator[Figure]:
     refined; and refined ones through the codes of all digits, as if no label were known.
     """
     bench = prepared(settings)
-    graph = neighbour_graph(of_classes(bench.space, [], [FROM, TO]))
-    of_all = neighbour_graph(bench.space.codes.flat)
+    graph = neighbour_graph(of_classes(bench.space, [], [FROM, TO]), bench.decode)
+    of_all = neighbour_graph(bench.space.codes.flat, bench.decode)
     t = torch.linspace(0, 1, STEPS)
 
     def drawn(between: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
@@ -96,7 +96,9 @@ def ways(settings: Settings) -> Iterator[Figure]:
     found = {
         "linear": drawn(lambda a, b: straight(a, b, t)),
         "spherical": drawn(lambda a, b: spherical(a, b, t)),
-        "graph_alone": drawn(lambda a, b: evenly(bench.decode, shortest_way(graph, a, b), STEPS)),
+        "graph_alone": drawn(
+            lambda a, b: evenly(bench.decode, shortest_way(bench.decode, graph, a, b), STEPS)
+        ),
         "geodesic": drawn(lambda a, b: geodesic(bench.decode, graph, a, b, steps=STEPS)),
         "without_labels": drawn(lambda a, b: geodesic(bench.decode, of_all, a, b, steps=STEPS)),
     }

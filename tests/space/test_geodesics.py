@@ -11,6 +11,7 @@ from zscape.errors import SpecError
 from zscape.measures.smoothness import way_figures
 from zscape.space.geodesics import (
     decoded,
+    decoder_around,
     energy,
     evenly,
     geodesic,
@@ -27,6 +28,10 @@ def circle(count=200):
     return torch.stack([angles.cos(), angles.sin()], dim=1)
 
 
+def same(z):
+    return z
+
+
 def hill(z):
     """The plane with a hill in its middle, as a decoder."""
     return torch.cat([z, 4 * (-2 * z.square().sum(1, keepdim=True)).exp()], dim=1)
@@ -41,7 +46,11 @@ def test_of_a_linear_decoder_it_is_the_straight_line_evenly_passed():
     torch.testing.assert_close(found, line, atol=2e-3, rtol=0)
     # Data on the line itself, unevenly, and a longer way beside it.
     points = torch.cat([straight(a, b, torch.rand(200) ** 2), 3 + torch.randn(50, 3)])
-    found = geodesic(lambda z: z @ matrix.T, neighbour_graph(points), a, b, steps=9)
+
+    def across(z):
+        return z @ matrix.T
+
+    found = geodesic(across, neighbour_graph(points, across), a, b, steps=9)
     torch.testing.assert_close(found, line, atol=2e-2, rtol=0)
     assert torch.equal(found[:1], a) and torch.equal(found[-1:], b)
 
@@ -49,10 +58,10 @@ def test_of_a_linear_decoder_it_is_the_straight_line_evenly_passed():
 def test_it_goes_round_what_is_dear():
     points, t = circle(), torch.linspace(0, 1, 33)
     a, b = points[3:4], points[101:102]  # nearly opposite
-    way = shortest_way(neighbour_graph(points), a, b)
+    way = shortest_way(hill, neighbour_graph(points, hill), a, b)
     torch.testing.assert_close(way.norm(dim=1), torch.ones(len(way)))
     assert len(way) >= 2 + (101 - 3) // 10  # no step is longer than to a neighbour
-    found = geodesic(hill, neighbour_graph(points), a, b, steps=33)
+    found = geodesic(hill, neighbour_graph(points, hill), a, b, steps=33)
     assert found.norm(dim=1).min() > 0.85 > 0.1 > straight(a, b, t).norm(dim=1).min()
 
     assert energy(hill(found)) < 0.5 * energy(hill(straight(a, b, t)))
@@ -60,10 +69,34 @@ def test_it_goes_round_what_is_dear():
     assert steps.max() / steps.mean() < 1.02
 
 
+def test_a_circle_that_is_torn_in_the_code_is_crossed_where_it_is_torn():
+    points = torch.linspace(0, 1, 400)[:, None]
+
+    def turn(z):
+        angles = 2 * torch.pi * z
+        return torch.cat([angles.cos(), angles.sin()], dim=1)
+
+    found = turn(
+        geodesic(turn, neighbour_graph(points, turn), points[40:41], points[-41:-40], steps=17)
+    )
+    assert energy(found) < 1.25 * energy(turn(torch.linspace(0.1, -0.1, 17)[:, None]))
+
+
+def test_wide_things_are_compared_by_sketches():
+    torch.manual_seed(0)
+    points, matrix = torch.randn(300, 2), torch.randn(5000, 2)
+    wide, narrow = (neighbour_graph(points, to) for to in (lambda z: z @ matrix.T, same))
+    assert wide.sketches.shape == (300, 256)
+    shared = (wide.edges > 0).multiply(narrow.edges > 0).sum() / (narrow.edges > 0).sum()
+    assert shared > 0.9
+
+
 def test_refinement_lowers_the_energy_and_keeps_the_ends():
     torch.manual_seed(0)
     points = torch.randn(400, 2)
-    rough = evenly(hill, shortest_way(neighbour_graph(points), points[:1], points[1:2]), 17)
+    rough = evenly(
+        hill, shortest_way(hill, neighbour_graph(points, hill), points[:1], points[1:2]), 17
+    )
     smooth = refine(hill, rough)
     assert energy(hill(smooth)) < energy(hill(rough))
     assert torch.equal(smooth[[0, -1]], rough[[0, -1]])
@@ -74,7 +107,7 @@ def test_islands_are_joined_by_their_shortest_bridges():
     torch.manual_seed(0)
     islands = [torch.rand(60, 2) + torch.tensor([9.0 * n, 0.0]) for n in range(4)]
     points = torch.cat(islands)
-    way = shortest_way(neighbour_graph(points), points[:1], points[-1:])
+    way = shortest_way(same, neighbour_graph(points, same), points[:1], points[-1:])
     steps = way.diff(dim=0).norm(dim=1)
     assert (steps > 5).sum() == 3  # in turn, and none is passed over
     for left, right in pairwise(islands):
@@ -85,7 +118,7 @@ def test_islands_are_joined_by_their_shortest_bridges():
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_few_and_equal_codes_are_enough(count):
     points = torch.ones(count, 2)
-    found = geodesic(hill, neighbour_graph(points), points[:1], points[:1], steps=3)
+    found = geodesic(hill, neighbour_graph(points, hill), points[:1], points[:1], steps=3)
     assert torch.equal(found, torch.ones(3, 2))
 
 
@@ -96,7 +129,9 @@ def test_ways_of_models_are_even_and_among_data(space):
     told = [{f.name: f.value for f in way_figures(space, some)} for some in (found, line)]
     assert told[0]["evenness"] < 1.1 and told[0]["evenness"] < told[1]["evenness"]
     assert told[1]["length"] == told[1]["energy"] == 1
-    graph = neighbour_graph(of_classes(space, [0, 9]))
+    codes = of_classes(space, [0, 9])
+    decode = decoder_around(space, space.codes[0], range(codes.shape[1]))
+    graph = neighbour_graph(codes, decode)
     sparse = [graph.sparseness(some.codes.flat).mean() for some in (found, line)]
     assert sparse[0] < sparse[1]
     again = interpolate_codes(space, 0, 9, method="geodesic")

@@ -25,6 +25,8 @@ REFINEMENTS = 20  # steps down the energy
 EVEN_ROUNDS = 3  # of spreading frames evenly
 POWER = 3  # of the sparseness: how much a way keeps to where data are
 LEAST_SPARSE = 0.05  # so that codes that are many times there cost something
+SKETCH = 256  # numbers by which decoded things are compared: distances are off by some 5 %
+TORN = 2  # times as far from one side as the other side is: a way between them leads elsewhere
 TINY = 1e-12  # what a step between equal codes costs, since an edge of 0 is none
 
 Decode = Callable[[Tensor], Tensor]
@@ -36,12 +38,15 @@ class Graph:
 
     Attributes:
         points: codes, `[N, D]`.
-        edges: the squared distance from each to its nearest others, sparse `[N, N]`.
+        sketches: of what they decode to, `[N, S]`.
+        edges: the squared distance of the sketches from each to its nearest others, sparse
+            `[N, N]`.
         neighbours: how many of them.
-        typical: the mean of those squared distances.
+        typical: the mean squared distance of codes from each to the nearest others.
     """
 
     points: Tensor
+    sketches: Tensor
     edges: sparse.csr_array
     neighbours: int
     typical: float
@@ -55,32 +60,35 @@ class Graph:
         return (far / self.typical).clamp(min=LEAST_SPARSE)
 
 
-def neighbour_graph(points: Tensor, *, neighbours: int = NEIGHBOURS) -> Graph:
+def neighbour_graph(points: Tensor, decode: Decode, *, neighbours: int = NEIGHBOURS) -> Graph:
     """The graph of codes `[N, D]`, at most 4,000 of them, each joined to its nearest others.
 
-    An edge costs the squared distance, so that a way takes many short steps through where codes
-    are dense rather than a long one across what is empty. Islands are joined by their shortest
-    bridges, so that some way leads everywhere.
+    Near is what decodes to nearly the same, since codes can tear what belongs together: the ends
+    of a curve can be the same angle. An edge costs the squared distance, so that a way takes many
+    short steps through where data are dense rather than a long one across what is empty. Islands
+    are joined by their shortest bridges, so that some way leads everywhere.
 
     Source: Hwang et al. 2016, eq. 1 (power-weighted shortest paths), arXiv:1202.0045; Chen et al.
     2019, section 2 (a graph of codes for geodesics), arXiv:1812.08284.
     """
     points = points[:: -(-len(points) // MOST_POINTS)]
     neighbours = min(neighbours, len(points) - 1)
-    far, places = nearest(points, points, neighbours + 1)
+    sketches = torch.cat([_sketched(decode, part) for part in points.split(CHUNK)])
+    far, places = nearest(sketches, sketches, neighbours + 1)
     edges = _edges(torch.arange(len(points)), far, places, len(points))
     while (islands := connected_components(edges, directed=False))[0] > 1:
-        edges = edges + _bridges(points, torch.from_numpy(islands[1]))
-    return Graph(points, edges, neighbours, typical=far.square().mean().item() + TINY)
+        edges = edges + _bridges(sketches, torch.from_numpy(islands[1]))
+    typical = nearest(points, points, neighbours + 1)[0].square().mean().item() + TINY
+    return Graph(points, sketches, edges, neighbours, typical)
 
 
-def shortest_way(graph: Graph, a: Tensor, b: Tensor) -> Tensor:
+def shortest_way(decode: Decode, graph: Graph, a: Tensor, b: Tensor) -> Tensor:
     """The codes on the cheapest way from `a` to `b` `[1, D]`, both among them, `[M, D]`.
 
     Both are joined to their nearest points.
     """
     number, ends = len(graph.points), torch.cat([a, b])
-    far, places = nearest(graph.points, ends, graph.neighbours + 1)
+    far, places = nearest(graph.sketches, _sketched(decode, ends), graph.neighbours + 1)
     edges = graph.edges.copy()
     edges.resize((number + 2, number + 2))
     edges = edges + _edges(number + torch.arange(2), far, places, number + 2)
@@ -115,7 +123,7 @@ def geodesic(
     Source: Shao et al. 2018, algorithm 1, arXiv:1711.08014 (descent of the energy, there by
     Jacobians); Arvanitidis et al. 2018, section 3, arXiv:1710.11379 (the decoder's metric).
     """
-    way = evenly(decode, shortest_way(graph, a, b), max(steps, FEWEST_FRAMES))
+    way = evenly(decode, shortest_way(decode, graph, a, b), max(steps, FEWEST_FRAMES))
     return evenly(decode, refine(decode, way, graph=graph, steps=refinements), steps)
 
 
@@ -169,17 +177,22 @@ def refine(
 def evenly(decode: Decode, way: Tensor, steps: int) -> Tensor:
     """`steps` codes along the broken line through `way` `[M, D]`, equally far apart once decoded.
 
-    What decodes to one thing throughout is spread by its codes instead.
+    What decodes to one thing throughout is spread by its codes instead. No code is put where the
+    way crosses a tear of the code: between its sides the decoder leads all the way round.
     """
     for _ in range(EVEN_ROUNDS):
-        far = decode(way).double().diff(dim=0).norm(dim=1)
+        seen = decode(way).double()
+        far = seen.diff(dim=0).norm(dim=1)
         if far.sum() == 0:
             far = way.double().diff(dim=0).norm(dim=1) + TINY
         passed = torch.cat([far.new_zeros(1), far.cumsum(0)])
         wanted = torch.linspace(0, 1, steps, dtype=far.dtype) * passed[-1]
         after = torch.searchsorted(passed, wanted).clamp(1, len(way) - 1)
         share = ((wanted - passed[after - 1]) / far[after - 1].clamp(min=TINY)).clamp(0, 1)
-        spread = way[after - 1].lerp(way[after], share.to(way.dtype)[:, None])
+        share, start, end = share.to(way.dtype)[:, None], way[after - 1], way[after]
+        astray = decode(start.lerp(end, share)).double() - seen[after - 1]
+        torn = astray.norm(dim=1, keepdim=True) > TORN * far[after - 1, None]
+        spread = start.lerp(end, torch.where(torn, share.round(), share))
         way = torch.cat([way[:1], spread[1:-1], way[-1:]])  # the ends to the bit
     return way
 
@@ -225,6 +238,20 @@ def _smooth(likelihood: Distribution) -> Tensor:
     if isinstance(likelihood, NegativeBinomial | Poisson):
         mean = (mean + 0.375).sqrt()  # Anscombe 1948: never 0, where a root has no slope
     return mean.flatten(1)
+
+
+@torch.no_grad()
+def _sketched(decode: Decode, z: Tensor) -> Tensor:
+    """What codes `[N, D]` decode to in few numbers that are about as far apart, `[N, S]`.
+
+    Source: Johnson and Lindenstrauss 1984, lemma 1 (random projections), doi:10.1090/conm/026.
+    """
+    x = decode(z)
+    if x.shape[1] <= SKETCH:
+        return x
+    generator = torch.Generator().manual_seed(SKETCH)
+    axes = torch.randn(x.shape[1], SKETCH, generator=generator) / SKETCH**0.5
+    return x @ axes.to(x.dtype)
 
 
 def _bridges(points: Tensor, islands: Tensor) -> sparse.csr_array:

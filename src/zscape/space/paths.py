@@ -132,8 +132,8 @@ def interpolate_codes(
         end = _moved(start, end, level)
     if method == "geodesic":
         units = range(start.flat.shape[1]) if level is None else units_of(space, level)
-        graph = neighbour_graph(of_classes(space, [a, b], classes)[:, units])
         decode, ends = decoder_around(space, start, units), (start, end)
+        graph = neighbour_graph(of_classes(space, [a, b], classes)[:, units], decode)
         flat = start.flat.repeat(steps, 1)
         flat[:, units] = geodesic(decode, graph, *(z.flat[:, units] for z in ends), steps=steps)
         return space.codes.like(flat)
