@@ -122,6 +122,7 @@ class Studies:
                 "invalid",
                 "A name must have up to 60 letters, digits, spaces, '-', '_' or '.', and begin "
                 "with a letter or digit. Choose another.",
+                field="name",
             )
         home = self.roots[0]
         parent = home.parent if (home / SPEC).is_file() else home

@@ -22,14 +22,24 @@ def test_training_from_the_form_is_seen_to_its_end(visit, served):
     page.get_by_text("As digits was trained").wait_for()
     assert [field(page, name).input_value() for name in ("latent", "epochs")] == ["8", "4"]
     page.get_by_label("Name").fill("second")
-    field(page, "latent").fill("2")
     field(page, "epochs").fill("4000")
     view(page, "Explore")
     view(page, "Train")
     assert page.get_by_label("Name").input_value() == "second"
     assert field(page, "epochs").input_value() == "4000"
-    page.get_by_role("button", name="Begin training").click()
+    begin = page.get_by_role("button", name="Begin training")
+    field(page, "latent").fill("many")
+    begin.click()
+    page.get_by_role("alert").get_by_text("latent must be a whole number, got 'many'").wait_for()
+    until(page, "document.activeElement.ariaInvalid === 'true'")
+    assert field(page, "latent").input_value() == "many"
+    assert "422" in visit.complaints.pop()  # the browser's own word of it
+    field(page, "latent").fill("2")
+    assert page.get_by_role("alert").count() == 0
+    begin.click()
+    assert page.get_by_label("Name").input_value() == "second"
     page.get_by_text("loss, held out").wait_for(timeout=120_000)
+    until(page, "document.querySelector('form input').value === ''")
     row = page.locator(".jobs button")
     row.get_by_text("running, epoch").wait_for()
     assert re.match(r"second\s*vae\s*\d+:\d+.*\s*running, epoch \d+ of 4000", row.inner_text())

@@ -9,12 +9,21 @@ export class Problem extends Error {
   readonly id: string;
   readonly status: number;
   readonly again: number | null;
+  /** Of a form, that it is about. */
+  readonly field: string;
 
-  constructor(sentence: string, id = "unreachable", status = 0, again: number | null = null) {
+  constructor(
+    sentence: string,
+    id = "unreachable",
+    status = 0,
+    again: number | null = null,
+    field = "",
+  ) {
     super(sentence);
     this.id = id;
     this.status = status;
     this.again = again;
+    this.field = field;
   }
 }
 
@@ -185,7 +194,7 @@ async function problemOf(answer: Response): Promise<Problem> {
   const again = Number(answer.headers.get("Retry-After")) || null;
   try {
     const { error } = await answer.json();
-    return new Problem(error.sentence, error.id, answer.status, again);
+    return new Problem(error.sentence, error.id, answer.status, again, error.field);
   } catch {
     return new Problem(
       `The server answered ${answer.status}. Try again.`,
