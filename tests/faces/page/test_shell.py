@@ -28,6 +28,11 @@ def test_training_from_the_form_is_seen_to_its_end(visit, served):
     assert page.get_by_label("Name").input_value() == "second"
     assert field(page, "epochs").input_value() == "4000"
     begin = page.get_by_role("button", name="Begin training")
+    before = begin.bounding_box()
+    field(page, "batch_size").focus()
+    help = page.locator("label", has_text="batch_size").locator(".help")
+    assert help.evaluate("one => one.scrollWidth <= one.clientWidth")  # nothing of it is cut
+    assert begin.bounding_box() == before  # what moved as a field is left would miss its click
     field(page, "latent").fill("many")
     begin.click()
     page.get_by_role("alert").get_by_text("latent must be a whole number, got 'many'").wait_for()
