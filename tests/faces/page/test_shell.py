@@ -86,6 +86,15 @@ def test_a_server_that_is_gone_is_said_and_the_map_stays(chromium, home, tmp_pat
 def test_who_has_no_login_is_led_to_it_and_comes_back(chromium, served):
     context = chromium.new_context(color_scheme="dark")
     page = context.new_page()
+        status = page.get_by_role("status")
+        status.get_by_text("The studio was restarted.").wait_for()
+        until(page, "location.hash.includes('sel=')")  # what is marked was stored anew
+        assert selected(page) > 0
+        page.evaluate("sessionStorage.setItem('zscape-start', '\"another\"')")
+        page.evaluate("location.hash = location.hash.replace(/sel=[^&]*/, 'sel=' + '0'.repeat(32))")
+        page.reload()
+        status.get_by_text("restarted; your selection was let go").wait_for()
+        until(page, "!location.hash.includes('sel=')")
     violations = []
     page.on("console", lambda m: violations.append(m.text) if "Security Policy" in m.text else None)
     page.goto(f"{served.url}/#/health?study=x")

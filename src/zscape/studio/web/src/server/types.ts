@@ -10,6 +10,8 @@ export interface Figure {
 
 export interface About {
   version: string;
+  /** Of this start of the server: jobs and selections of another are gone. */
+  start: string;
   ready: boolean;
   capabilities: { umap: boolean; train: boolean };
   worker: { state: "idle" | "starting" | "ready" | "lost"; last_ms: number | null };
