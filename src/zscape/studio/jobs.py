@@ -23,17 +23,19 @@ OVER = ("done", "stopped", "failed")
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Pictures of a training run at one step.
+    """What a training run makes of fixed codes and fixed items at one step.
 
     Attributes:
         step: of it.
         epoch: of it.
-        pictures: PNG files by name.
+        pictures: PNG files by name; none where things show themselves as rows.
+        rows: `columns`, and the cells of `samples`, `originals` and `reconstructions`.
     """
 
     step: int
     epoch: int
     pictures: dict[str, bytes]
+    rows: dict[str, Any] | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -237,9 +239,9 @@ class Jobs:
                 job.result = payload, record["media"], record["name"]
 
     def _keep_snapshot(self, job: Job, record: dict[str, Any], payload: bytes) -> None:
-        first = record["first"]
+        first, rows = record["first"], record["rows"]
         pictures = {"samples": payload[:first], "reconstructions": payload[first:]}
-        made = Snapshot(record["step"], record["epoch"], pictures)
+        made = Snapshot(record["step"], record["epoch"], {} if rows else pictures, rows)
         job.snapshots[made.step] = made
         if len(job.snapshots) > SNAPSHOTS:  # every second one, so that the whole run is there
             for step in list(job.snapshots)[1::2]:

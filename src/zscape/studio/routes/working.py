@@ -73,9 +73,18 @@ async def result(j: LongId, login: Asker, here: Here) -> Response:
 
 @router.get("/{j}/snapshots")
 async def snapshots(j: LongId, login: Asker, here: Here) -> Response:
-    """The pictures of a training run."""
+    """What a training run made as it went on."""
     found = here.jobs.one(login.user, j).snapshots.values()
-    return answer({"snapshots": [{"step": s.step, "epoch": s.epoch} for s in found]})
+    told = [{"step": s.step, "epoch": s.epoch, "shows": _shows(s)} for s in found]
+    return answer({"snapshots": told})
+
+
+@router.get("/{j}/snapshots/{step}")
+async def snapshot_rows(j: LongId, step: ItemId, login: Asker, here: Here) -> Response:
+    """One of them as rows; none where it is pictures."""
+    found = _snapshot(here, login.user, j, step)
+    told = {"step": found.step, "epoch": found.epoch, "shows": _shows(found)}
+    return answer({**told, "rows": found.rows})
 
 
 @router.get("/{j}/snapshots/{step}/{what}.png")
@@ -86,11 +95,22 @@ async def snapshot(
     login: Asker,
     here: Here,
 ) -> Response:
-    """One of them."""
-    found: Snapshot | None = here.jobs.one(login.user, j).snapshots.get(step)
+    """One of them as a picture."""
+    found = _snapshot(here, login.user, j, step).pictures
+    if what not in found:
+        raise not_found("A picture of things that show themselves as rows")
+    return Response(found[what], media_type="image/png")
+
+
+def _snapshot(here: Studio, user: User, key: str, step: int) -> Snapshot:
+    found: Snapshot | None = here.jobs.one(user, key).snapshots.get(step)
     if found is None:
         raise not_found("A snapshot of that step")
-    return Response(found.pictures[what], media_type="image/png")
+    return found
+
+
+def _shows(snapshot: Snapshot) -> str:
+    return "pictures" if snapshot.rows is None else "rows"
 
 
 async def _require_sound(here: Studio, user: User, arguments: dict[str, Any]) -> None:

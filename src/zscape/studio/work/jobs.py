@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from zscape.modalities.image import Image as Pictures
+from zscape.modalities.modality import Rows
 from zscape.model.model import Model
 from zscape.space.animations import animation
 from zscape.space.candidates import best
@@ -24,7 +25,7 @@ from zscape.studio.wire import frame
 from zscape.studio.work.answering import read_frame
 from zscape.studio.work.asked import require_ours
 from zscape.studio.work.columns import known_columns, values_of
-from zscape.studio.work.made import Made, finite, tiles
+from zscape.studio.work.made import Made, finite, rows_record, tiles
 from zscape.studio.work.shelf import Shelf
 from zscape.studio.work.troubles import trouble
 from zscape.study.data import look
@@ -116,27 +117,27 @@ class _Watch:
         if found is None or found.step == self.seen:
             return
         self.seen = found.step
-        samples, reconstructions = self._pictures(found.model)
-        self.say(
-            "snapshot",
-            samples + reconstructions,
-            first=len(samples),
-            step=found.step,
-            epoch=found.epoch,
-        )
+        samples, made, rows = self._made(found.model)
+        about = {"step": found.step, "epoch": found.epoch, "rows": rows}
+        self.say("snapshot", samples + made, first=len(samples), **about)
 
     @torch.inference_mode()
-    def _pictures(self, model: Model) -> tuple[bytes, bytes]:
+    def _made(self, model: Model) -> tuple[bytes, bytes, dict[str, Any] | None]:
+        """Two pictures, or the same as rows."""
         show = self.study.modality.show
         with seeded(0):
             drawn = show(model.generate(DRAWN).likelihood.mean)
         codes = {latent.name: latent.z for latent in model.encode(self.items).latents}
         made = show(model.generate(len(self.items), given=codes).likelihood.mean)
         seen = show(self.items)
+        if isinstance(drawn, Rows) and isinstance(seen, Rows) and isinstance(made, Rows):
+            named = {"samples": drawn, "originals": seen, "reconstructions": made}
+            cells = {name: rows_record(rows)["cells"] for name, rows in named.items()}
+            return b"", b"", {"columns": list(seen.columns), **cells}
         if isinstance(self.study.modality, Pictures):
             both = pairs(seen.tiles, made.tiles, columns=8)  # type: ignore[union-attr]
-            return png(grid(drawn.tiles, columns=8)), png(both)  # type: ignore[union-attr]
-        return png(picture(drawn)), png(picture(made))
+            return png(grid(drawn.tiles, columns=8)), png(both), None  # type: ignore[union-attr]
+        return png(picture(drawn)), png(picture(made)), None
 
 
 def project_job(say: Say, study: dict[str, str], **asked: Any) -> Made:

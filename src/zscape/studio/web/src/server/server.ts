@@ -127,8 +127,8 @@ export const server = {
   startJob: (body: Record<string, unknown>) => post<t.Job>("jobs", body),
   stopJob: (id: string) => send<t.Job>("DELETE", `jobs/${id}`),
   resultUrl: (id: string) => url(`jobs/${id}/result`),
-  snapshots: (id: string) =>
-    get<{ snapshots: { step: number; epoch: number }[] }>(`jobs/${id}/snapshots`),
+  snapshots: (id: string) => get<{ snapshots: t.Snapshot[] }>(`jobs/${id}/snapshots`),
+  snapshotRows: (id: string, step: number) => get<t.SnapshotRows>(`jobs/${id}/snapshots/${step}`),
   snapshotUrl: (id: string, step: number, what: "samples" | "reconstructions") =>
     url(`jobs/${id}/snapshots/${step}/${what}.png`),
 

@@ -267,6 +267,22 @@ export interface SavedPath {
   method: string;
   steps: number;
 }
+/** What a training made of fixed codes and fixed items at a step. */
+export interface Snapshot {
+  step: number;
+  epoch: number;
+  shows: "pictures" | "rows";
+}
+
+export interface SnapshotRows extends Snapshot {
+  rows: {
+    columns: string[];
+    samples: Cell[][];
+    originals: Cell[][];
+    reconstructions: Cell[][];
+  } | null;
+}
+
 
 export interface Note<T> {
   version: number;
