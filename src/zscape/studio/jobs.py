@@ -55,6 +55,7 @@ class Job:
         words: what it does now.
         epoch: that a training run is in, and `epochs` at most how many there are; 0: not known.
         error: id and sentence.
+        ending: of a training that ended, what its study then told of it.
         result: bytes, their media type and a name for the file.
         snapshots: of a training run, by step.
         created: when, in seconds since 1970.
@@ -74,6 +75,7 @@ class Job:
     epoch: int = 0
     epochs: int = 0
     error: dict[str, str] | None = None
+    ending: dict[str, Any] | None = None
     result: tuple[bytes, str, str] | None = None
     snapshots: OrderedDict[int, Snapshot] = field(default_factory=OrderedDict)
     created: float = field(default_factory=time.time)
@@ -97,6 +99,7 @@ class Job:
             "epoch": self.epoch,
             "epochs": self.epochs,
             "error": self.error,
+            "ending": self.ending,
             "result": self.result is not None,
             "created": self.created,
         }

@@ -15,6 +15,7 @@ from typing import Any
 
 from zscape.errors import StudyError
 from zscape.studio.refusals import Refusal, not_found
+from zscape.studio.trainings import ending_of
 
 # Told again here, since the library's own words come with torch; a test holds them equal.
 SPEC, MANIFEST, LOCK, LOG = "study.toml", "manifest.json", "study.lock", "training.jsonl"
@@ -155,6 +156,7 @@ def card(known: Known) -> dict[str, Any]:
         "source": _words(data.get("source", "")),
         "num_examples": number if type(number) is int and 0 <= number < 2**53 else 0,
         "modified": _modified(known.path),
+        "ending": None if problem else ending_of(known.path, spec),
         "content": known.content,
     }
 

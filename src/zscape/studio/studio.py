@@ -211,8 +211,12 @@ def make_studio(studies: Studies, logins: Logins, static: Path) -> Studio:
         if job.study is not None:
             answers.drop(job.study)
         for known in studies.all():
-            if known.id == job.study or job.kind == "refit":
-                events.tell("study", {"id": known.id, "change": "changed", "card": card(known)})
+            if known.id != job.study and job.kind != "refit":
+                continue
+            told = card(known)
+            if known.id == job.study and job.kind == "train":
+                job.ending = told["ending"]
+            events.tell("study", {"id": known.id, "change": "changed", "card": told})
 
     return Studio(
         studies=studies,

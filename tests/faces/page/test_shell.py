@@ -45,14 +45,20 @@ def test_training_from_the_form_is_seen_to_its_end(visit, served):
     assert page.get_by_label("Name").input_value() == "second"
     page.get_by_text("loss, held out").wait_for(timeout=120_000)
     until(page, "document.querySelector('form input').value === ''")
-    row = page.locator(".jobs button")
+    row = page.locator(".jobs button", has_text="second")
     row.get_by_text("running, epoch").wait_for()
     assert re.match(r"second\s*vae\s*\d+:\d+.*\s*running, epoch \d+ of 4000", row.inner_text())
     stop = page.get_by_role("button", name="Stop", exact=True)
     stop.click()
     page.get_by_role("button", name="Go on").wait_for(timeout=120_000)
     assert stop.count() == 0
-    assert "stopped, epoch" in row.inner_text()
+    assert re.search(r"Stopped by hand in epoch \d+ of 4000; .* nats\.", row.inner_text())
+    assert "Training of second" in page.get_by_role("heading", level=1).all_inner_texts()
+    assert page.get_by_text("The other views show digits.").count() == 1
+    page.locator(".jobs button", has_text="digits").click()
+    page.get_by_test_id("ended").get_by_text("Ran all its 4 epochs").wait_for()
+    assert page.get_by_role("button", name="Go on").count() == 0
+    row.click()
     page.get_by_role("button", name="Open its map").click(timeout=120_000)
     page.get_by_text("2 units", exact=False).first.wait_for()
     asked = json.loads(page.evaluate("JSON.stringify(location.hash)"))
@@ -80,12 +86,6 @@ def test_a_server_that_is_gone_is_said_and_the_map_stays(chromium, home, tmp_pat
         banner.get_by_text("started anew").wait_for(timeout=30_000)
         again.open(context.new_page())  # a login of this browser is one of all its tabs
         banner.wait_for(state="detached", timeout=30_000)
-    context.close()
-
-
-def test_who_has_no_login_is_led_to_it_and_comes_back(chromium, served):
-    context = chromium.new_context(color_scheme="dark")
-    page = context.new_page()
         status = page.get_by_role("status")
         status.get_by_text("The studio was restarted.").wait_for()
         until(page, "location.hash.includes('sel=')")  # what is marked was stored anew
@@ -95,6 +95,12 @@ def test_who_has_no_login_is_led_to_it_and_comes_back(chromium, served):
         page.reload()
         status.get_by_text("restarted; your selection was let go").wait_for()
         until(page, "!location.hash.includes('sel=')")
+    context.close()
+
+
+def test_who_has_no_login_is_led_to_it_and_comes_back(chromium, served):
+    context = chromium.new_context(color_scheme="dark")
+    page = context.new_page()
     violations = []
     page.on("console", lambda m: violations.append(m.text) if "Security Policy" in m.text else None)
     page.goto(f"{served.url}/#/health?study=x")

@@ -27,6 +27,19 @@ export interface Card {
   source: string;
   num_examples: number;
   modified: number;
+  ending: Ending | null;
+}
+
+/** Why a training ended where its study's newest checkpoint is. */
+export interface Ending {
+  why: "epochs" | "patience" | "diverged" | "broken";
+  epoch: number;
+  epochs: number;
+  step: number;
+  /** The lowest validation loss, in nats. */
+  best: number | null;
+  patience: number;
+  goes_on: boolean;
 }
 
 export interface Level {
@@ -249,24 +262,11 @@ export interface Job {
   epoch: number;
   epochs: number;
   error: { id: string; sentence: string } | null;
+  ending: Ending | null;
   result: boolean;
   created: number;
 }
 
-/** How far a call about a study is that takes seconds. */
-export interface Doing {
-  study: string;
-  call: string;
-  words: string;
-  share: number;
-}
-
-export interface SavedPath {
-  name: string;
-  stops: Place[];
-  method: string;
-  steps: number;
-}
 /** What a training made of fixed codes and fixed items at a step. */
 export interface Snapshot {
   step: number;
@@ -283,6 +283,20 @@ export interface SnapshotRows extends Snapshot {
   } | null;
 }
 
+/** How far a call about a study is that takes seconds. */
+export interface Doing {
+  study: string;
+  call: string;
+  words: string;
+  share: number;
+}
+
+export interface SavedPath {
+  name: string;
+  stops: Place[];
+  method: string;
+  steps: number;
+}
 
 export interface Note<T> {
   version: number;
