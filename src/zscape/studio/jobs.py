@@ -23,17 +23,19 @@ OVER = ("done", "stopped", "failed")
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Pictures of a training run at one step.
+    """What a training run makes of fixed codes and fixed items at one step.
 
     Attributes:
         step: of it.
         epoch: of it.
-        pictures: PNG files by name.
+        pictures: PNG files by name; none where things show themselves as rows.
+        rows: `columns`, and the cells of `samples`, `originals` and `reconstructions`.
     """
 
     step: int
     epoch: int
     pictures: dict[str, bytes]
+    rows: dict[str, Any] | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -53,6 +55,7 @@ class Job:
         words: what it does now.
         epoch: that a training run is in, and `epochs` at most how many there are; 0: not known.
         error: id and sentence.
+        ending: of a training that ended, what its study then told of it.
         result: bytes, their media type and a name for the file.
         snapshots: of a training run, by step.
         created: when, in seconds since 1970.
@@ -72,6 +75,7 @@ class Job:
     epoch: int = 0
     epochs: int = 0
     error: dict[str, str] | None = None
+    ending: dict[str, Any] | None = None
     result: tuple[bytes, str, str] | None = None
     snapshots: OrderedDict[int, Snapshot] = field(default_factory=OrderedDict)
     created: float = field(default_factory=time.time)
@@ -95,6 +99,7 @@ class Job:
             "epoch": self.epoch,
             "epochs": self.epochs,
             "error": self.error,
+            "ending": self.ending,
             "result": self.result is not None,
             "created": self.created,
         }
@@ -237,9 +242,9 @@ class Jobs:
                 job.result = payload, record["media"], record["name"]
 
     def _keep_snapshot(self, job: Job, record: dict[str, Any], payload: bytes) -> None:
-        first = record["first"]
+        first, rows = record["first"], record["rows"]
         pictures = {"samples": payload[:first], "reconstructions": payload[first:]}
-        made = Snapshot(record["step"], record["epoch"], pictures)
+        made = Snapshot(record["step"], record["epoch"], {} if rows else pictures, rows)
         job.snapshots[made.step] = made
         if len(job.snapshots) > SNAPSHOTS:  # every second one, so that the whole run is there
             for step in list(job.snapshots)[1::2]:

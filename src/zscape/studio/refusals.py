@@ -17,18 +17,26 @@ class Refusal(Exception):
         name: a word for programs.
         sentence: what must hold; what came; what to do.
         headers: that the answer has as well.
+        field: of a form, that it is about; empty where it is about none.
     """
 
     def __init__(
-        self, status: int, name: str, sentence: str, headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        name: str,
+        sentence: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        field: str = "",
     ) -> None:
         super().__init__(sentence)
-        self.status, self.name, self.sentence = status, name, sentence
+        self.status, self.name, self.sentence, self.field = status, name, sentence, field
         self.headers = dict(headers or {})
 
     def response(self) -> Response:
         """The answer that says so."""
-        record = {"error": {"id": self.name, "sentence": self.sentence}}
+        error = {"id": self.name, "sentence": self.sentence}
+        record = {"error": error | ({"field": self.field} if self.field else {})}
         return answer(record, status=self.status, headers=self.headers)
 
 

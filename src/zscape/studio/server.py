@@ -193,12 +193,15 @@ async def _refused_by_framework(request: Request, error: Exception) -> Response:
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first: dict[str, Any] = next(iter(error.errors()), {})
-    where = ".".join(str(part) for part in first.get("loc", ())[1:])[:100]
+    place = [str(part) for part in first.get("loc", ())[1:]]
     what = str(first.get("msg", "it cannot be read")).removeprefix("Value error, ")[:200]
     what = what[:1].lower() + what[1:]
+    if place[:1] == ["options"] and len(place) > 1:  # one of several kinds of value: none of them
+        place, what = place[1:2], "it must be a word of up to 200 letters, or a number within 1e9"
+    where = ".".join(place)[:100]
     name = "".join(c if c.isprintable() else "?" for c in where) or "The body"
     sentence = f"{name} is refused: {what}. See docs/studio-api.md."
-    return Refusal(422, "invalid", sentence).response()
+    return Refusal(422, "invalid", sentence, field=where.partition(".")[0]).response()
 
 
 async def _failed(request: Request, error: Exception) -> Response:

@@ -15,6 +15,7 @@ from typing import Any
 
 from zscape.errors import StudyError
 from zscape.studio.refusals import Refusal, not_found
+from zscape.studio.trainings import ending_of
 
 # Told again here, since the library's own words come with torch; a test holds them equal.
 SPEC, MANIFEST, LOCK, LOG = "study.toml", "manifest.json", "study.lock", "training.jsonl"
@@ -122,6 +123,7 @@ class Studies:
                 "invalid",
                 "A name must have up to 60 letters, digits, spaces, '-', '_' or '.', and begin "
                 "with a letter or digit. Choose another.",
+                field="name",
             )
         home = self.roots[0]
         parent = home.parent if (home / SPEC).is_file() else home
@@ -154,6 +156,7 @@ def card(known: Known) -> dict[str, Any]:
         "source": _words(data.get("source", "")),
         "num_examples": number if type(number) is int and 0 <= number < 2**53 else 0,
         "modified": _modified(known.path),
+        "ending": None if problem else ending_of(known.path, spec),
         "content": known.content,
     }
 

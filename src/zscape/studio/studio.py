@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +44,7 @@ class Studio:
         static: the folder of the built page.
         measured: contents of studies whose figures were asked for.
         tasks: that run aside.
+        id: of this start: what a page remembers of another is gone.
     """
 
     studies: Studies
@@ -59,6 +61,7 @@ class Studio:
     static: Path
     measured: set[str] = field(default_factory=set)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
 
     async def start(self) -> None:
         """Starts the processes one after the other, so that the page has a core to itself."""
@@ -208,8 +211,12 @@ def make_studio(studies: Studies, logins: Logins, static: Path) -> Studio:
         if job.study is not None:
             answers.drop(job.study)
         for known in studies.all():
-            if known.id == job.study or job.kind == "refit":
-                events.tell("study", {"id": known.id, "change": "changed", "card": card(known)})
+            if known.id != job.study and job.kind != "refit":
+                continue
+            told = card(known)
+            if known.id == job.study and job.kind == "train":
+                job.ending = told["ending"]
+            events.tell("study", {"id": known.id, "change": "changed", "card": told})
 
     return Studio(
         studies=studies,

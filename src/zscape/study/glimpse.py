@@ -40,4 +40,5 @@ def glimpse(study: Study) -> Glimpse | None:
     with torch.random.fork_rng(devices=[]):
         model, _ = study.build()
     model.load_state_dict(own)
-    return Glimpse(model.eval(), plain["step"], plain["epoch"])
+    epoch = plain["epoch"] - (plain["batch"] == 0)  # of the next one nothing is done yet
+    return Glimpse(model.eval(), plain["step"], epoch)

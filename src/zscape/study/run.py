@@ -74,7 +74,7 @@ def fit(
         for _ in displayed(train(study)):
             pass
         return study.space()
-    function, chosen, training = _settle(recipe, settings)
+    function, chosen, training = settle_asked(recipe, settings)
     model, objective = _seeded_build(function, seen, chosen, training["seed"])
     for _ in displayed(train_on(model, objective, seen, **training)):
         pass
@@ -99,7 +99,7 @@ def prepare(
         **settings: options of the recipe and of training.
     """
     seen = data if isinstance(data, Data) else look(data)
-    function, chosen, training = _settle(recipe, settings)
+    function, chosen, training = settle_asked(recipe, settings)
     # A mistake shows itself before there is a folder.
     build_on(function, seen, chosen)
     name = recipe if isinstance(recipe, str) else f"{recipe.__module__}:{recipe.__name__}"
@@ -379,7 +379,7 @@ def _finish(study: Study, run: Run, data: Data) -> None:
     reach("finish.end")
 
 
-def _settle(
+def settle_asked(
     recipe: str | Recipe, settings: Mapping[str, Any]
 ) -> tuple[Recipe, dict[str, Any], dict[str, Any]]:
     """The recipe, its options and training's, from settings of both."""

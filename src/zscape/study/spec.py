@@ -11,6 +11,8 @@ from typing import Any, get_args, get_type_hints
 from zscape.errors import SpecError, unknown
 from zscape.recipes import RECIPES, Recipe
 
+KINDS = {int: "a whole number", float: "a number", str: "a word", bool: "True or False"}
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
@@ -99,9 +101,9 @@ def _typed(option: Option, value: Any) -> Any:
         return float(value)
     if isinstance(value, kinds) and is_bool == (bool in kinds):
         return value
+    wanted = " or ".join(KINDS.get(kind, kind.__name__) for kind in kinds)
     raise SpecError(
-        f"{option.name} must be {' or '.join(kind.__name__ for kind in kinds)}, got {value!r}. "
-        f"Its default is {option.default!r}."
+        f"{option.name} must be {wanted}, got {value!r}. Its default is {option.default!r}."
     )
 
 

@@ -22,22 +22,43 @@ def test_training_from_the_form_is_seen_to_its_end(visit, served):
     page.get_by_text("As digits was trained").wait_for()
     assert [field(page, name).input_value() for name in ("latent", "epochs")] == ["8", "4"]
     page.get_by_label("Name").fill("second")
-    field(page, "latent").fill("2")
     field(page, "epochs").fill("4000")
     view(page, "Explore")
     view(page, "Train")
     assert page.get_by_label("Name").input_value() == "second"
     assert field(page, "epochs").input_value() == "4000"
-    page.get_by_role("button", name="Begin training").click()
+    begin = page.get_by_role("button", name="Begin training")
+    before = begin.bounding_box()
+    field(page, "batch_size").focus()
+    help = page.locator("label", has_text="batch_size").locator(".help")
+    assert help.evaluate("one => one.scrollWidth <= one.clientWidth")  # nothing of it is cut
+    assert begin.bounding_box() == before  # what moved as a field is left would miss its click
+    field(page, "latent").fill("many")
+    begin.click()
+    page.get_by_role("alert").get_by_text("latent must be a whole number, got 'many'").wait_for()
+    until(page, "document.activeElement.ariaInvalid === 'true'")
+    assert field(page, "latent").input_value() == "many"
+    assert "422" in visit.complaints.pop()  # the browser's own word of it
+    field(page, "latent").fill("2")
+    assert page.get_by_role("alert").count() == 0
+    begin.click()
+    assert page.get_by_label("Name").input_value() == "second"
     page.get_by_text("loss, held out").wait_for(timeout=120_000)
-    row = page.locator(".jobs button")
+    until(page, "document.querySelector('form input').value === ''")
+    row = page.locator(".jobs button", has_text="second")
     row.get_by_text("running, epoch").wait_for()
     assert re.match(r"second\s*vae\s*\d+:\d+.*\s*running, epoch \d+ of 4000", row.inner_text())
     stop = page.get_by_role("button", name="Stop", exact=True)
     stop.click()
     page.get_by_role("button", name="Go on").wait_for(timeout=120_000)
     assert stop.count() == 0
-    assert "stopped, epoch" in row.inner_text()
+    assert re.search(r"Stopped by hand in epoch \d+ of 4000; .* nats\.", row.inner_text())
+    assert "Training of second" in page.get_by_role("heading", level=1).all_inner_texts()
+    assert page.get_by_text("The other views show digits.").count() == 1
+    page.locator(".jobs button", has_text="digits").click()
+    page.get_by_test_id("ended").get_by_text("Ran all its 4 epochs").wait_for()
+    assert page.get_by_role("button", name="Go on").count() == 0
+    row.click()
     page.get_by_role("button", name="Open its map").click(timeout=120_000)
     page.get_by_text("2 units", exact=False).first.wait_for()
     asked = json.loads(page.evaluate("JSON.stringify(location.hash)"))
@@ -65,6 +86,15 @@ def test_a_server_that_is_gone_is_said_and_the_map_stays(chromium, home, tmp_pat
         banner.get_by_text("started anew").wait_for(timeout=30_000)
         again.open(context.new_page())  # a login of this browser is one of all its tabs
         banner.wait_for(state="detached", timeout=30_000)
+        status = page.get_by_role("status")
+        status.get_by_text("The studio was restarted.").wait_for()
+        until(page, "location.hash.includes('sel=')")  # what is marked was stored anew
+        assert selected(page) > 0
+        page.evaluate("sessionStorage.setItem('zscape-start', '\"another\"')")
+        page.evaluate("location.hash = location.hash.replace(/sel=[^&]*/, 'sel=' + '0'.repeat(32))")
+        page.reload()
+        status.get_by_text("restarted; your selection was let go").wait_for()
+        until(page, "!location.hash.includes('sel=')")
     context.close()
 
 

@@ -5,9 +5,9 @@ import json
 from starlette.testclient import TestClient
 from tests.faces.studio.conftest import ORIGIN, TOKEN
 
-from zscape.studio import studies
+from zscape.studio import studies, trainings
 from zscape.studio.studies import card
-from zscape.study import journal
+from zscape.study import checkpoints, journal
 from zscape.study import study as library
 from zscape.study.storage import folder, lock
 
@@ -15,6 +15,11 @@ from zscape.study.storage import folder, lock
 def test_the_words_of_study_files_are_the_library_s():
     assert (studies.SPEC, studies.MANIFEST) == (library.SPEC, folder.MANIFEST)
     assert (studies.LOCK, studies.LOG, studies.REPORT) == (lock.LOCK, journal.LOG, library.REPORT)
+    assert (trainings.CHECKPOINTS, trainings.VALUES) == (
+        checkpoints.CHECKPOINTS,
+        checkpoints.VALUES,
+    )
+    assert trainings.AGAIN == checkpoints.AGAIN
     assert set(studies.TRAINED) == {library.CODES, library.ITEMS, library.WEIGHTS}
 
 

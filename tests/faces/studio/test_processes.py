@@ -108,9 +108,10 @@ def test_a_studio_from_start_to_end(started, opened):
     assert 1 <= ended["epoch"] <= ended["epochs"] == 50
     made = {c["name"]: c for c in browser.get(f"{API}/studies").json()["studies"]}["made-here"]
     assert made["state"] == "trained"  # what was trained so far was kept
-    other = browser.post(f"{API}/jobs", json={**body, "name": "b", "data": "/etc/passwd"}).json()
-    failed = until(lambda: _over(browser.get(f"{API}/jobs/{other['id']}").json()))
-    assert failed["state"] == "failed" and failed["error"]["id"] == "spec"
+    assert made["ending"]["epochs"] == 50
+    until(lambda: browser.get(f"{API}/jobs/{job['id']}").json()["ending"] == made["ending"])
+    other = browser.post(f"{API}/jobs", json={**body, "name": "b", "data": "/etc/passwd"})
+    assert other.status_code == 422 and other.json()["error"]["id"] == "spec"
 
     workers = children(process.pid)
     secrets = [code, token.read_text().strip()]

@@ -122,6 +122,7 @@ def test_events_go_to_whom_they_concern(users):
     logins = [studio.logins.by_token(token) for token in TOKENS.values()]
     job = Job(logins[0].user.id, "train", None, {})
     about = {"record": {"step": 1}, "share": 0.5, "words": "", "step": 1, "epoch": 1, "first": 0}
+    about["rows"] = None
     for said in ("share", "progress", "snapshot"):
         studio.jobs._heard(job, {"say": said, **about}, b"")
     studio.events.tell("study", {"id": "everybody's"})

@@ -26,6 +26,7 @@ async def about(here: Here) -> Response:
     return answer(
         {
             "version": __version__,
+            "start": here.id,
             "ready": here.decoder.ready.is_set(),
             "capabilities": {"umap": find_spec("umap") is not None, "train": True},
             "limits": {

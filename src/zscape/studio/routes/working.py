@@ -1,5 +1,6 @@
 """Jobs: begun, followed, stopped, and what they made."""
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +21,8 @@ router = APIRouter(prefix="/jobs")
 async def begin(body: NewJob, login: Asker, here: Here) -> Response:
     """Begins a job."""
     study, arguments = _planned(here, login.user, body)
+    if body.kind == "train" and body.study is None:
+        await _require_sound(here, login.user, arguments)
     if study is not None and body.kind in ("train", "measure") and here.jobs.is_busy(study):
         raise Refusal(
             409,
@@ -70,9 +73,18 @@ async def result(j: LongId, login: Asker, here: Here) -> Response:
 
 @router.get("/{j}/snapshots")
 async def snapshots(j: LongId, login: Asker, here: Here) -> Response:
-    """The pictures of a training run."""
+    """What a training run made as it went on."""
     found = here.jobs.one(login.user, j).snapshots.values()
-    return answer({"snapshots": [{"step": s.step, "epoch": s.epoch} for s in found]})
+    told = [{"step": s.step, "epoch": s.epoch, "shows": _shows(s)} for s in found]
+    return answer({"snapshots": told})
+
+
+@router.get("/{j}/snapshots/{step}")
+async def snapshot_rows(j: LongId, step: ItemId, login: Asker, here: Here) -> Response:
+    """One of them as rows; none where it is pictures."""
+    found = _snapshot(here, login.user, j, step)
+    told = {"step": found.step, "epoch": found.epoch, "shows": _shows(found)}
+    return answer({**told, "rows": found.rows})
 
 
 @router.get("/{j}/snapshots/{step}/{what}.png")
@@ -83,18 +95,52 @@ async def snapshot(
     login: Asker,
     here: Here,
 ) -> Response:
-    """One of them."""
-    found: Snapshot | None = here.jobs.one(login.user, j).snapshots.get(step)
+    """One of them as a picture."""
+    found = _snapshot(here, login.user, j, step).pictures
+    if what not in found:
+        raise not_found("A picture of things that show themselves as rows")
+    return Response(found[what], media_type="image/png")
+
+
+def _snapshot(here: Studio, user: User, key: str, step: int) -> Snapshot:
+    found: Snapshot | None = here.jobs.one(user, key).snapshots.get(step)
     if found is None:
         raise not_found("A snapshot of that step")
-    return Response(found.pictures[what], media_type="image/png")
+    return found
+
+
+def _shows(snapshot: Snapshot) -> str:
+    return "pictures" if snapshot.rows is None else "rows"
+
+
+async def _require_sound(here: Studio, user: User, arguments: dict[str, Any]) -> None:
+    """Refuses a training that cannot be, before there is a job of it.
+
+    Raises:
+        Refusal: an option that is unknown, or a value that it cannot have.
+    """
+    told = {name: arguments[name] for name in ("recipe", "options", "data")}
+    try:
+        await here.reader.ask(user, {"call": "check", "arguments": told})
+    except Refusal as refused:
+        names = {"recipe", "data", *told["options"]}
+        words = re.findall(r"\w+", refused.sentence.lower())
+        field = next((word for word in words if word in names), "")
+        raise Refusal(
+            refused.status, refused.name, refused.sentence, refused.headers, field=field
+        ) from refused
 
 
 def _planned(here: Studio, user: User, body: NewJob) -> tuple[str | None, dict[str, Any]]:
     """The study that a job is about or makes, and what its process is told."""
     if body.kind == "train" and body.study is None:
         if body.data is None:
-            raise Refusal(422, "invalid", "A new study must have data: a built-in name or a study.")
+            raise Refusal(
+                422,
+                "invalid",
+                "A new study must have data: a built-in name or a study.",
+                field="data",
+            )
         folder = here.studies.fresh(body.name or "study")
         data: dict[str, Any] = {"name": body.data}
         if isinstance(body.data, OfStudy):

@@ -10,7 +10,17 @@ import torch
 
 from zscape.recipes import RECIPES
 from zscape.studio.wire import FRAME, frame
-from zscape.studio.work import cells, columns, directions, items, judging, looking, notes, verbs
+from zscape.studio.work import (
+    asked,
+    cells,
+    columns,
+    directions,
+    items,
+    judging,
+    looking,
+    notes,
+    verbs,
+)
 from zscape.studio.work.made import Doing, Made, told
 from zscape.studio.work.shelf import Opened, Shelf
 from zscape.studio.work.troubles import trouble
@@ -104,6 +114,8 @@ def _made(
     call, arguments = record["call"], record.get("arguments", {})
     if call == "recipes":
         found: Made | Iterator[Doing | Made] = recipes()
+    elif call == "check":
+        found = asked.checked(**arguments)
     else:
         opened = shelf.open(**record["study"])
         if call == "live":

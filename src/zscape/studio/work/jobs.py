@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from zscape.errors import SpecError
 from zscape.modalities.image import Image as Pictures
+from zscape.modalities.modality import Rows
 from zscape.model.model import Model
-from zscape.recipes import RECIPES
 from zscape.space.animations import animation
 from zscape.space.candidates import best
 from zscape.space.maps import map_codes
@@ -24,13 +23,13 @@ from zscape.space.refitting import refitting
 from zscape.space.space import seeded
 from zscape.studio.wire import frame
 from zscape.studio.work.answering import read_frame
+from zscape.studio.work.asked import require_ours
 from zscape.studio.work.columns import known_columns, values_of
-from zscape.studio.work.made import Made, finite, tiles
+from zscape.studio.work.made import Made, finite, rows_record, tiles
 from zscape.studio.work.shelf import Shelf
 from zscape.studio.work.troubles import trouble
-from zscape.study.data import Data, look
+from zscape.study.data import look
 from zscape.study.glimpse import glimpse
-from zscape.study.intake.sources import BUILT_IN
 from zscape.study.measuring import keep, measuring_study
 from zscape.study.refitting import keep_refitted
 from zscape.study.run import data_again, foresee, prepare, resume, train
@@ -89,16 +88,11 @@ def train_job(say: Say, study: dict[str, str] | None, **asked: Any) -> None:
 
 
 def _prepared(asked: dict[str, Any]) -> Study:
-    if asked["recipe"] not in RECIPES:  # another would be imported, and nobody here typed it
-        raise SpecError("The recipe must be one of those that the form lists. Choose another.")
-    data = asked["data"]
-    if "study" in data:
-        seen: Data = data_again(Study.open(data["study"]["path"]))
-    elif data["name"] in BUILT_IN:
-        seen = look(data["name"])
-    else:
-        raise SpecError("Data must be built in or those of a study. Choose one of the list.")
-    return prepare(seen, recipe=asked["recipe"], out=asked["folder"], **asked["options"])
+    recipe, data = asked["recipe"], asked["data"]
+    require_ours(recipe, data)
+    again = "study" in data
+    seen = data_again(Study.open(data["study"]["path"])) if again else look(data["name"])
+    return prepare(seen, recipe=recipe, out=asked["folder"], **asked["options"])
 
 
 class _Watch:
@@ -123,27 +117,27 @@ class _Watch:
         if found is None or found.step == self.seen:
             return
         self.seen = found.step
-        samples, reconstructions = self._pictures(found.model)
-        self.say(
-            "snapshot",
-            samples + reconstructions,
-            first=len(samples),
-            step=found.step,
-            epoch=found.epoch,
-        )
+        samples, made, rows = self._made(found.model)
+        about = {"step": found.step, "epoch": found.epoch, "rows": rows}
+        self.say("snapshot", samples + made, first=len(samples), **about)
 
     @torch.inference_mode()
-    def _pictures(self, model: Model) -> tuple[bytes, bytes]:
+    def _made(self, model: Model) -> tuple[bytes, bytes, dict[str, Any] | None]:
+        """Two pictures, or the same as rows."""
         show = self.study.modality.show
         with seeded(0):
             drawn = show(model.generate(DRAWN).likelihood.mean)
         codes = {latent.name: latent.z for latent in model.encode(self.items).latents}
         made = show(model.generate(len(self.items), given=codes).likelihood.mean)
         seen = show(self.items)
+        if isinstance(drawn, Rows) and isinstance(seen, Rows) and isinstance(made, Rows):
+            named = {"samples": drawn, "originals": seen, "reconstructions": made}
+            cells = {name: rows_record(rows)["cells"] for name, rows in named.items()}
+            return b"", b"", {"columns": list(seen.columns), **cells}
         if isinstance(self.study.modality, Pictures):
             both = pairs(seen.tiles, made.tiles, columns=8)  # type: ignore[union-attr]
-            return png(grid(drawn.tiles, columns=8)), png(both)  # type: ignore[union-attr]
-        return png(picture(drawn)), png(picture(made))
+            return png(grid(drawn.tiles, columns=8)), png(both), None  # type: ignore[union-attr]
+        return png(picture(drawn)), png(picture(made)), None
 
 
 def project_job(say: Say, study: dict[str, str], **asked: Any) -> Made:

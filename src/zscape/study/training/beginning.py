@@ -245,6 +245,8 @@ def settle_training(given: Mapping[str, Any]) -> dict[str, Any]:
                 f"{name} must be at least {value}, got {settled[name]}. "
                 "Leave it out for the default."
             )
+    if settled["seed"] >= 2**62:  # as of a study that is opened
+        raise SpecError(f"seed must be below 2^62, got {settled['seed']}. 0 is usual.")
     if settled["schedule"] not in SCHEDULES:
         raise unknown("schedule", settled["schedule"], list(SCHEDULES))
     if not 0 <= settled["weight_decay"] < 1:

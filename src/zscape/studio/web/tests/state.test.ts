@@ -3,7 +3,7 @@ import { NONE, parse, quantiles, rampAt, slotsOf, toWord } from "../src/map/colo
 import { LatestWins } from "../src/server/latest";
 import { beyond } from "../src/charts/settled";
 import type { Card, Job, Recipes } from "../src/server/types";
-import { draftLike } from "../src/state/draft.svelte";
+import { BLANK, draftAfter, draftLike } from "../src/state/draft.svelte";
 import { endsOf, withSelections } from "../src/state/ends";
 import { fromHash, LONGEST, nowhere, toHash } from "../src/state/hash";
 import { stateWords, withJob } from "../src/state/jobs";
@@ -106,11 +106,21 @@ describe("the form of a training", () => {
     const card = { id: "7f3a", name: "mine" } as Card;
     const asked = { recipe: "vae", options: { latent: 8, beta: 1 }, training: { epochs: 4 } };
     expect(draftLike(card, asked, known)).toEqual({
-      ...{ name: "", data: "study:7f3a", recipe: "vae", like: "mine" },
+      ...{ name: "", data: "study:7f3a", recipe: "vae", like: "mine", asked: "" },
       typed: { latent: "8", epochs: "4" },
     });
     const other = draftLike(card, { ...asked, recipe: "package:own" }, known);
     expect([other.recipe, other.data, other.typed]).toEqual(["vae", "study:7f3a", {}]);
+  });
+
+  it("keeps its name until the training really began", () => {
+    const draft = { ...BLANK, name: "mine", typed: { latent: "8" }, asked: "j" };
+    const after = (state: string, epoch: number) =>
+      draftAfter(draft, [{ id: "j", state, epoch } as Job]);
+    expect(after("waiting", 0)).toBe(draft);
+    expect(after("running", 0)).toBe(draft);
+    expect(after("failed", 0)).toEqual({ ...draft, asked: "" });
+    expect(after("running", 1)).toEqual({ ...draft, name: "", asked: "" });
   });
 });
 

@@ -1,3 +1,5 @@
+import type { Card, Ending, Job } from "../src/server/types";
+import { endWords, entriesOf, wayOn } from "../src/views/train/entries";
 import { describe, expect, it } from "vitest";
 import { unitRates } from "../src/charts/unitRates";
 import { cellNumber, cellText, cut, namesOf, unitName } from "../src/components/words";
@@ -100,5 +102,74 @@ describe("shapes", () => {
     const four = [0, 1, 2, 3].map((slot) => pathOf(shapeOf(slot)));
     expect(new Set(four).size).toBe(4);
     expect([4, 5, 6, 7].map((slot) => pathOf(shapeOf(slot)))).toEqual(four);
+  });
+});
+
+describe("the entries of Train", () => {
+  const ending = (why: string, further = {}) =>
+    ({
+      ...{ why, epoch: 12, epochs: 60, step: 840, best: 5.7465, patience: 10, goes_on: true },
+      ...further,
+    }) as Ending;
+  const card = (told: Ending | null, further = {}) =>
+    ({
+      id: "a",
+      name: "A",
+      recipe: "vae",
+      state: "trained",
+      modified: 1,
+      ending: told,
+      ...further,
+    }) as Card;
+  const job = (id: string, state: string, created: number, told: Ending | null) =>
+    ({
+      id,
+      kind: "train",
+      study: "a",
+      name: "A",
+      recipe: "vae",
+      state,
+      created,
+      ending: told,
+      epoch: 3,
+      epochs: 60,
+    }) as Job;
+
+  it("say why a training ended, where, and at what", () => {
+    expect(endWords(ending("patience"))).toBe(
+      "Ended early after epoch 12 of 60: its validation loss was not below 5.747 nats again for 10 epochs.",
+    );
+    expect(endWords(ending("epochs"))).toBe(
+      "Ran all its 60 epochs; its lowest validation loss was 5.747 nats.",
+    );
+    expect(endWords(ending("broken", { best: null }), "stopped")).toBe(
+      "Stopped by hand in epoch 12 of 60.",
+    );
+    expect(endWords(ending("broken", { best: null }))).toBe("Broken off in epoch 12 of 60.");
+    expect(endWords(ending("diverged"))).toContain("its numbers left the finite twice");
+  });
+
+  it("offer to go on only where the library would train on", () => {
+    expect(wayOn(card(ending("broken")))).toEqual({ words: "Go on", epochs: null });
+    expect(wayOn(card(ending("patience")))).toEqual({ words: "Train further", epochs: 60 });
+    expect(wayOn(card(ending("epochs")))).toBeNull();
+    expect(wayOn(card(ending("diverged")))).toBeNull();
+    expect(wayOn(card(ending("broken", { goes_on: false })))).toBeNull();
+    expect(wayOn(card(ending("broken"), { state: "training" }))).toBeNull();
+    expect(wayOn(card(null))).toBeNull();
+  });
+
+  it("are the newest of each study, those that it went on from, and what studies tell", () => {
+    const newest = job("j2", "running", 2, null);
+    const older = job("j1", "stopped", 1, ending("broken"));
+    const other = card(ending("epochs"), { id: "b", name: "B" });
+    const { begun, earlier } = entriesOf([newest, older], [card(ending("broken")), other]);
+    expect(begun.map((one) => [one.id, one.gone])).toEqual([
+      ["j2", false],
+      ["j1", true],
+    ]);
+    expect(begun[0].words).toBe("running, epoch 3 of 60");
+    expect(begun[1].words).toMatch(/^Stopped by hand in epoch 12 .* Gone on with since\.$/);
+    expect(earlier.map((one) => one.study)).toEqual(["b"]);
   });
 });

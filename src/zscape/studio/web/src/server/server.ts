@@ -9,12 +9,21 @@ export class Problem extends Error {
   readonly id: string;
   readonly status: number;
   readonly again: number | null;
+  /** Of a form, that it is about. */
+  readonly field: string;
 
-  constructor(sentence: string, id = "unreachable", status = 0, again: number | null = null) {
+  constructor(
+    sentence: string,
+    id = "unreachable",
+    status = 0,
+    again: number | null = null,
+    field = "",
+  ) {
     super(sentence);
     this.id = id;
     this.status = status;
     this.again = again;
+    this.field = field;
   }
 }
 
@@ -122,8 +131,8 @@ export const server = {
   startJob: (body: Record<string, unknown>) => post<t.Job>("jobs", body),
   stopJob: (id: string) => send<t.Job>("DELETE", `jobs/${id}`),
   resultUrl: (id: string) => url(`jobs/${id}/result`),
-  snapshots: (id: string) =>
-    get<{ snapshots: { step: number; epoch: number }[] }>(`jobs/${id}/snapshots`),
+  snapshots: (id: string) => get<{ snapshots: t.Snapshot[] }>(`jobs/${id}/snapshots`),
+  snapshotRows: (id: string, step: number) => get<t.SnapshotRows>(`jobs/${id}/snapshots/${step}`),
   snapshotUrl: (id: string, step: number, what: "samples" | "reconstructions") =>
     url(`jobs/${id}/snapshots/${step}/${what}.png`),
 
@@ -189,7 +198,7 @@ async function problemOf(answer: Response): Promise<Problem> {
   const again = Number(answer.headers.get("Retry-After")) || null;
   try {
     const { error } = await answer.json();
-    return new Problem(error.sentence, error.id, answer.status, again);
+    return new Problem(error.sentence, error.id, answer.status, again, error.field);
   } catch {
     return new Problem(
       `The server answered ${answer.status}. Try again.`,

@@ -10,6 +10,8 @@ export interface Figure {
 
 export interface About {
   version: string;
+  /** Of this start of the server: jobs and selections of another are gone. */
+  start: string;
   ready: boolean;
   capabilities: { umap: boolean; train: boolean };
   worker: { state: "idle" | "starting" | "ready" | "lost"; last_ms: number | null };
@@ -25,6 +27,19 @@ export interface Card {
   source: string;
   num_examples: number;
   modified: number;
+  ending: Ending | null;
+}
+
+/** Why a training ended where its study's newest checkpoint is. */
+export interface Ending {
+  why: "epochs" | "patience" | "diverged" | "broken";
+  epoch: number;
+  epochs: number;
+  step: number;
+  /** The lowest validation loss, in nats. */
+  best: number | null;
+  patience: number;
+  goes_on: boolean;
 }
 
 export interface Level {
@@ -257,8 +272,25 @@ export interface Job {
   epoch: number;
   epochs: number;
   error: { id: string; sentence: string } | null;
+  ending: Ending | null;
   result: boolean;
   created: number;
+}
+
+/** What a training made of fixed codes and fixed items at a step. */
+export interface Snapshot {
+  step: number;
+  epoch: number;
+  shows: "pictures" | "rows";
+}
+
+export interface SnapshotRows extends Snapshot {
+  rows: {
+    columns: string[];
+    samples: Cell[][];
+    originals: Cell[][];
+    reconstructions: Cell[][];
+  } | null;
 }
 
 /** How far a call about a study is that takes seconds. */

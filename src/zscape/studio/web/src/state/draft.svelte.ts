@@ -1,6 +1,7 @@
 /** What stands in the form of Train: it lives on while other views are open, and for the tab. */
 
-import type { Card, Details, Recipes } from "../server/types";
+import type { Card, Details, Job, Recipes } from "../server/types";
+import { hasEnded } from "./jobs";
 import { keepInTab, keptInTab } from "./tab";
 
 export interface Draft {
@@ -11,10 +12,12 @@ export interface Draft {
   typed: Record<string, string>;
   /** The name of the study that it was filled in from. */
   like: string;
+  /** The id of the job that was begun of it, until its training really began; else empty. */
+  asked: string;
 }
 
 const KEY = "zscape-draft";
-export const BLANK: Draft = { name: "", data: "", recipe: "vae", typed: {}, like: "" };
+export const BLANK: Draft = { name: "", data: "", recipe: "vae", typed: {}, like: "", asked: "" };
 
 class Drafts {
   now = $state.raw<Draft>({ ...BLANK, ...keptInTab<Partial<Draft>>(KEY) });
@@ -26,6 +29,14 @@ class Drafts {
 }
 
 export const drafts = new Drafts();
+
+/** The form once its job is heard of: a name is given once, as soon as the training really began;
+ * what ended before that leaves all that was typed. */
+export function draftAfter(draft: Draft, jobs: Job[]): Draft {
+  const job = jobs.find((one) => one.id === draft.asked);
+  if (job && (job.epoch > 0 || job.state === "done")) return { ...draft, name: "", asked: "" };
+  return job && hasEnded(job) ? { ...draft, asked: "" } : draft;
+}
 
 /** A form that asks for what a study was asked for: its data, its recipe, and each option that is
  * not as usual. Options that no field can hold are left out, as is a recipe that is not ours. */

@@ -10,10 +10,12 @@ import { fromHash, nowhere, toHash, type Where } from "./hash";
 import { withJob } from "./jobs";
 import { Notes } from "./notes.svelte";
 import { fetchPlane, Space, type Plane } from "./space.svelte";
+import { keepInTab, keptInTab } from "./tab";
 import { History } from "./undo";
 
 const NOTICE = 5000; // milliseconds that a notice stays
 const AGAIN = 1500; // milliseconds between two looks at a model that is being loaded
+const START = "zscape-start"; // the start of the server that the tab last saw
 const QUIET = 250; // milliseconds: browsers hold a page that writes its address at every move
 
 class Studio {
@@ -44,6 +46,10 @@ class Studio {
   /** The id of the selection, once the server has it. */
   stored: Promise<string> = Promise.resolve("");
 
+  /** Ends once it is known which start of the server this is. */
+  #seen = Promise.resolve();
+  #restarted = false;
+
   readonly count = $derived(countMarks(this.marks));
   /** The same list until it changes, so that a pan does not look at every point again. */
   readonly #hiddenList = $derived(this.where.hidden);
@@ -53,8 +59,8 @@ class Studio {
     this.where = fromHash(location.hash);
     addEventListener("hashchange", () => this.#arrive());
     this.#listen();
+    this.#seen = this.#readAbout();
     await this.readStudies();
-    void this.#readAbout();
     void this.#readJobs();
   }
 
@@ -220,7 +226,19 @@ class Studio {
     } catch {
       return; // the banner says that the server is gone
     }
+    this.#takeStart(this.about.start);
     if (this.about.worker.state !== "ready") setTimeout(() => void this.#readAbout(), AGAIN);
+  }
+
+  /** After a restart of the server: what is marked on the page is stored anew. */
+  #takeStart(start: string): void {
+    const before = keptInTab<string>(START);
+    if (before === start) return;
+    keepInTab(START, start);
+    this.#restarted = before !== null;
+    if (!this.#restarted) return;
+    this.say("The studio was restarted.");
+    if (this.marks) this.#mark(this.marks);
   }
 
   #write(quietly: boolean): void {
@@ -253,6 +271,12 @@ class Studio {
       this.stored = Promise.resolve(id);
     } catch {
       this.go({ selection: "" }, true);
+      await this.#seen;
+      this.say(
+        this.#restarted
+          ? "The studio was restarted; your selection was let go."
+          : "The selection of this address is not kept any more, and was let go.",
+      );
     }
   }
 
