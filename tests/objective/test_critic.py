@@ -78,10 +78,18 @@ def test_groups_that_are_not_known_teach_the_opponent_nothing():
     critic = GroupCritic("z", 1.0, latent=2, groups=3, widths=(8,))
     some = torch.tensor([0.0, math.nan, 2.0, math.nan])[:, None]
     z = torch.randn(4, 2)
-    known = replace(trace_of(z[::2]), context=some[::2])
     lost = critic.critic_loss(replace(trace_of(z), context=some), 0)
-    torch.testing.assert_close(lost, critic.critic_loss(known, 0))
-    assert critic.critic_loss(replace(known, context=some[1::2]), 0) == 0
+    others = replace(trace_of(z[[0, 3, 2, 1]]), context=some)  # of which is known what was
+    torch.testing.assert_close(lost, critic.critic_loss(others, 0))
+    nothing = torch.full_like(some, math.nan)
+    assert critic.critic_loss(replace(trace_of(z), context=nothing), 0) == 0
+
+
+def test_no_code_hides_its_group_by_being_small():
+    critic = GroupCritic("z", 1.0, latent=2, groups=3, widths=(8,))
+    z, group = torch.randn(30, 2), torch.arange(30)[:, None] % 3.0
+    told = [critic(replace(trace_of(s * z), context=group), 0).value for s in (1.0, 1e-2)]
+    torch.testing.assert_close(told[0], told[1])
 
 
 def test_permuted_codes_keep_what_each_unit_says():

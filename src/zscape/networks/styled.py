@@ -17,7 +17,8 @@ from zscape.networks.transposed import Transposed
 
 Shape = tuple[int, ...]
 
-_FEATURES = 128  # of what content and style say before they meet
+_FEATURES = 128  # of what the style says before it meets the content
+_WIDTHS = (256, 256)  # in which content finds its places: a limb's hang on each other
 _COARSE = 8  # a short side of at most so many points is where content becomes a map
 _CHANNELS = 32  # of that map
 
@@ -108,9 +109,10 @@ class _Place(nn.Module):
     def __init__(self, content: int, channels: int, size: tuple[int, int]) -> None:
         super().__init__()
         self.shape = (*size, channels)
-        self.body = nn.Sequential(
-            _linear(content, _FEATURES), nn.SiLU(), _linear(_FEATURES, channels * prod(size))
-        )
+        layers: list[nn.Module] = []
+        for ends in pairwise((content, *_WIDTHS)):
+            layers += [_linear(*ends), nn.SiLU()]
+        self.body = nn.Sequential(*layers, _linear(_WIDTHS[-1], channels * prod(size)))
 
     def forward(self, content: Tensor) -> Tensor:
         """The map, channels last."""

@@ -1,6 +1,7 @@
 """One's own codes tell nothing of the group: those of group mates are no more alike than others."""
 
 import torch
+from torch import Tensor
 
 from zscape.model.parted import others
 from zscape.model.trace import Trace
@@ -32,9 +33,14 @@ class Apart(Term):
         """Of the first draw of the examples that have a mate in the batch; 0 without any."""
         assert trace.context is not None, "groups are told in training"
         z, mates = trace[self.name].z[0], others(trace.context[:, 0])
-        unit = (z - z.mean(0)) / z.std(0, correction=0).clamp(min=LEAST)
+        unit = standardised(z)
         paired = (mates != torch.arange(len(z), device=z.device)).to(z.dtype)
         # Two of a batch whose mean was taken off are that much less alike than two of all.
         alike = (unit * unit[mates]).sum(-1) + z.shape[-1] / max(len(z) - 1, 1)
         value = (alike * paired).sum() / paired.sum().clamp(min=1)
         return Part("apart", value, self.weight * value)
+
+
+def standardised(z: Tensor) -> Tensor:
+    """Codes `[B, D]` of which each unit has mean 0 and, unless it is dead, deviation 1."""
+    return (z - z.mean(0)) / z.std(0, correction=0).clamp(min=LEAST)

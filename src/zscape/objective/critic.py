@@ -13,6 +13,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from zscape.model.model import Model
 from zscape.model.trace import Latent, Trace
 from zscape.networks import Encoder
+from zscape.objective.apart import standardised
 from zscape.objective.objective import Critic, Part
 
 MARGIN = 0.1  # of an opponent no steeper than 1: pictures of few pixels lie near each other
@@ -88,6 +89,7 @@ class GroupCritic(Critic):
 
     The opponent names the group of an example, one of G, from its code; the encoder makes it as
     unsure as can be: 0 where it holds all groups for equally likely, log G where it is sure of one.
+    Units are standardised by the batch: a code that shrinks would hide from it otherwise.
     It sees what a correlation cannot, and only as fast as it learns (`surrogate`).
     Source: Lample et al. 2017, section 3.2, arXiv:1706.00409; Springenberg 2016, eq. 3,
     arXiv:1511.06390 (the entropy, which has a floor where the opponent's loss has none).
@@ -113,7 +115,7 @@ class GroupCritic(Critic):
     def __call__(self, trace: Trace, step: int) -> Part:
         """The mean over the batch, by one draw of every example."""
         with _held(self.network):
-            told = self.network(trace[self.level].z[0]).log_softmax(-1)
+            told = self.network(standardised(trace[self.level].z[0])).log_softmax(-1)
         value = math.log(self.groups) + (told.exp() * told).sum(-1).mean()
         return Part("told_of_group", value, self.weight * value)
 
@@ -122,7 +124,7 @@ class GroupCritic(Critic):
         assert trace.context is not None, "groups are told in training"
         group = trace.context[:, 0]
         wanted = torch.where(group.isnan(), -1, group.nan_to_num()).long()
-        said = self.network(trace[self.level].z[0].detach())
+        said = self.network(standardised(trace[self.level].z[0].detach()))
         lost = cross_entropy(said, wanted, ignore_index=-1, reduction="sum")
         return lost / (wanted >= 0).sum().clamp(min=1)
 
