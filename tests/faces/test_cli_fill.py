@@ -81,6 +81,24 @@ def test_rows_with_empty_cells(rows, run, tmp_path):
     assert filled.where(given.notna(), np.nan).equals(given)
 
 
+def test_a_column_that_is_all_empty_is_filled(rows, run, tmp_path):
+    study, frame = rows
+    empty = frame.head(4).assign(k=None)
+    empty.to_csv(tmp_path / "rows.csv", index=False)
+    out = tmp_path / "filled.csv"
+    assert run("fill", study, tmp_path / "rows.csv", "--out", out)[0] == 0
+    assert set(pd.read_csv(out)["k"]) <= set(frame["k"].dropna())
+
+
+def test_the_cell_that_is_no_number_is_named(rows, run, tmp_path):
+    study, frame = rows
+    wrong = frame.head(4).astype({"a": object})
+    wrong.loc[2, "a"] = "tall"
+    wrong.to_csv(tmp_path / "rows.csv", index=False)
+    code, _, err = run("fill", study, tmp_path / "rows.csv", "--out", tmp_path / "f.csv")
+    assert code == 65 and "'a' holds 1 cell that is not a number, first 'tall' in row 3" in err
+
+
 def test_given_cells_stay_as_they_were_spelled(run, tmp_path):
     rng = np.random.default_rng(0)
     age, pay = rng.integers(20, 60, 120), rng.normal(30, 5, 120).round(2)

@@ -90,7 +90,10 @@ def refuse(name: str | int, cells: Any, wrong: np.ndarray, what: str, remedy: st
         return
     first, number = int(np.argmax(wrong)), int(wrong.sum())
     value = quote(str(cells.iloc[first]), most=40)
-    said = what.replace("that are", "that is", 1) if number == 1 else what
+    one = what.replace("that are not numbers", "that is not a number").replace(
+        "that are", "that is", 1
+    )
+    said = one if number == 1 else what
     raise DataError(
         f"Column {quoted(name)} holds {counted(number, 'cell')} {said}, "
         f"first {value} in {place(first)}. {remedy}"
@@ -232,4 +235,4 @@ def _reads_as_number(cell: Any) -> bool:
         float(cell)
     except (TypeError, ValueError):
         return False
-    return not isinstance(cell, str)
+    return True

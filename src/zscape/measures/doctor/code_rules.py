@@ -192,6 +192,8 @@ def known(v: Vitals, remedies: list[Remedy]) -> tuple[Remedy, ...]:
         remedies: the most promising first.
     """
     has = {**v.options, **v.training}
+    if v.recipe == "ladder_vae":  # whose networks have sizes for names
+        has.pop("network", None)
     return tuple(r for r in remedies if not has or r.option in has or r.option == "recipe")
 
 

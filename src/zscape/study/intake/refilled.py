@@ -78,7 +78,8 @@ def _spelled(frame: Any, filled: Any, separator: str) -> dict[tuple[int, int], s
         whole = all(isinstance(one, float) and one.is_integer() for one in given)
         for row in np.flatnonzero(missing).tolist():
             value = filled[name].iloc[row]
-            value = int(value) if whole and float(value).is_integer() else value
+            rounded = whole and isinstance(value, float) and value.is_integer()
+            value = int(value) if rounded else value
             line = io.StringIO()
             csv.writer(line, delimiter=separator, lineterminator="").writerow([value])
             new[row, place] = line.getvalue()
