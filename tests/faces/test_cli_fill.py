@@ -122,6 +122,11 @@ def test_given_cells_stay_as_they_were_spelled(run, tmp_path):
     assert filled["age"].to_pylist()[::2] == [40, 50] and filled["pay"] == before["pay"]
 
 
+def test_a_mask_that_is_not_there_is_missing_data(pictures, run):
+    code, _, err = run("fill", pictures, "#3", "--mask", "no.png")
+    assert code == 65 and "A mask must be a file, and 'no.png' is not there" in err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

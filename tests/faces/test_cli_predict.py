@@ -94,8 +94,9 @@ def test_pictures_as_json(studies, run):
 
 
 def test_mistakes(studies, run, tmp_path):
-    code, _, err = run("predict", studies / "r", "nothing.csv")
-    assert code == 65 and "got none. Check the path." in err
+    for missing in ("nothing.csv", "nothing/"):
+        code, _, err = run("predict", studies / "r", missing)
+        assert code == 65 and "got none. Check the path." in err
     code, _, err = run("predict", studies / "r", studies / "pictures")
     assert code == 65 and "of a table with the columns u, v, w; pictures holds pictures" in err
     code, _, err = run("predict", studies / "r")

@@ -87,7 +87,8 @@ def _rows(study: Path, space: Space, item: str, mask: str, *, out: Path | None, 
 
 
 def _hidden(space: Space, mask: str) -> Tensor:
-    if Path(mask).suffix and Path(mask).is_file():
+    if Path(mask).suffix and not mask.startswith("box:"):
+        require_file(Path(mask), "A mask", hint="Check the path, or name a side, as right.")
         return mask_file(space, Path(mask))
     return hole(mask, space.modality.shape)
 

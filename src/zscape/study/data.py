@@ -285,7 +285,7 @@ def _open(data: Any, *, size: int | None, strict: bool, label: str, how: Cut | N
     shown = quote(as_name(name), most=200)
     if os.path.lexists(path):
         raise DataError(f"{shown} must be a folder or a file, got neither. Check the path.")
-    if path.suffix or len(path.parts) > 1:
+    if path.suffix or len(path.parts) > 1 or name.endswith(os.sep):
         raise DataError(f"There must be a file or folder {shown}, got none. Check the path.")
     return named(name)
 
