@@ -96,7 +96,7 @@ def test_the_cell_that_is_no_number_is_named(rows, run, tmp_path):
     wrong.loc[2, "a"] = "tall"
     wrong.to_csv(tmp_path / "rows.csv", index=False)
     code, _, err = run("fill", study, tmp_path / "rows.csv", "--out", tmp_path / "f.csv")
-    assert code == 65 and "'a' holds 1 cell that is not a number, first 'tall' in row 3" in err
+    assert code == 65 and "'a' holds 1 cell that is not numeric, first 'tall' in row 3" in err
 
 
 def test_given_cells_stay_as_they_were_spelled(run, tmp_path):

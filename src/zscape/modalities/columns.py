@@ -90,10 +90,7 @@ def refuse(name: str | int, cells: Any, wrong: np.ndarray, what: str, remedy: st
         return
     first, number = int(np.argmax(wrong)), int(wrong.sum())
     value = quote(str(cells.iloc[first]), most=40)
-    one = what.replace("that are not numbers", "that is not a number").replace(
-        "that are", "that is", 1
-    )
-    said = one if number == 1 else what
+    said = what.replace("that are", "that is", 1) if number == 1 else what
     raise DataError(
         f"Column {quoted(name)} holds {counted(number, 'cell')} {said}, "
         f"first {value} in {place(first)}. {remedy}"
@@ -109,7 +106,7 @@ def not_a_number(name: str | int, cells: Any) -> DataError:
         "Mend these cells, empty them to mark them missing, or make all of them text."
     )
     try:
-        refuse(name, cells, wrong, "that are not numbers", remedy)
+        refuse(name, cells, wrong, "that are not numeric", remedy)
     except DataError as error:
         return error
     return DataError(f"Column {quoted(name)} must hold numbers, got {cells.dtype}. {remedy}")

@@ -59,16 +59,10 @@ export function entriesOf(jobs: Job[], cards: Card[]): { begun: Entry[]; earlier
     return { id, study, name, recipe, when: job.created, job, gone, words };
   });
   const rest = cards.filter((card) => card.ending && !trained.some((job) => job.study === card.id));
-  const earlier = rest.map((card) => ({
-    ...{
-      id: `of-${card.id}`,
-      study: card.id,
-      name: card.name,
-      recipe: card.recipe,
-      when: card.modified,
-    },
-    ...{ job: null, gone: false },
-    words: card.state === "training" ? "training" : endWords(card.ending),
-  }));
+  const earlier = rest.map((card) => {
+    const { id: study, name, recipe, modified: when } = card;
+    const words = card.state === "training" ? "training" : endWords(card.ending);
+    return { id: `of-${study}`, study, name, recipe, when, job: null, gone: false, words };
+  });
   return { begun, earlier: earlier.sort((a, b) => b.when - a.when) };
 }
