@@ -93,7 +93,7 @@ def test_a_killed_process_ends_the_group_which_goes_on_with_another_number(rank,
     killed = done.pid if rank == 0 else child_of(done.pid)
     os.kill(killed, signal.SIGKILL)
     _, err = done.communicate(timeout=300)
-    assert done.returncode == (-signal.SIGKILL if rank == 0 else 70)
+    assert done.returncode == (-signal.SIGKILL if rank == 0 else 70), err.decode()
     assert b"one is gone" in err and b"--resume" in err and b"Traceback" not in err
     state = last_checkpoint(folder).state
     assert all(tensor.isfinite().all() for tensor in state.tensors.values())

@@ -132,8 +132,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exception(error)
         sentence, code = _told(error, words)
         print(f"zscape: {sentence}", file=sys.stderr)
+        if isinstance(error, GroupError) and "WORLD_SIZE" in os.environ:
+            _leave(code)
         return code
     return 0
+
+
+def _leave(code: int) -> NoReturn:
+    """Ends at once: threads that still wait for a process that is gone abort an orderly end."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _run(words: list[str]) -> None:
