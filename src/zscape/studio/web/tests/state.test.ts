@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { NONE, parse, quantiles, rampAt, slotsOf, toWord } from "../src/map/colours";
 import { LatestWins } from "../src/server/latest";
+import { frameOf } from "../src/charts/plane";
 import { beyond } from "../src/charts/settled";
 import type { Card, Job, Recipes } from "../src/server/types";
 import { BLANK, draftAfter, draftLike } from "../src/state/draft.svelte";
@@ -130,6 +131,39 @@ describe("the frame of a chart", () => {
     expect(beyond([900, 300, ...settled])).toEqual({ from: 100, count: 2, most: 900 });
     expect(beyond([101, 102, ...settled])).toBeNull();
     expect(beyond([5, 1])).toBeNull();
+  });
+
+  const way = (name: string, far: number, ghost?: boolean) => ({
+    name,
+    ghost,
+    points: Array.from({ length: 10 }, (_, step) => ({
+      rate: step + far,
+      distortion: 90 - step + far,
+      step,
+    })),
+  });
+
+  it("holds the whole own path, whatever other studies do, and says which it cuts", () => {
+    const own = way("own", 0);
+    const ways = [way("far", 500, true), way("near", 2, true), way("other", -400, true), own];
+    const { rates, distortions, cut } = frameOf(ways);
+    for (const { rate, distortion } of [...own.points, ...ways[1].points]) {
+      expect(rate > rates[0] && rate < rates[1]).toBe(true);
+      expect(distortion > distortions[0] && distortion < distortions[1]).toBe(true);
+    }
+    expect(cut).toEqual(["far", "other"]);
+    expect(rates[1] - rates[0]).toBeLessThan(20);
+    expect(frameOf(ways, true).rates[1]).toBeGreaterThan(500);
+  });
+
+  it("leaves out its own first steps only", () => {
+    const own = way("own", 0);
+    own.points[0].distortion = 900;
+    expect(frameOf([own])).toMatchObject({ early: 1, most: 900 });
+    expect(frameOf([own]).distortions[1]).toBeLessThan(100);
+    [own.points[0].distortion, own.points[9].distortion] = [90, 900];
+    expect(frameOf([own]).early).toBe(0);
+    expect(frameOf([own]).distortions[1]).toBeGreaterThan(900);
   });
 });
 
