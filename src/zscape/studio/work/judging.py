@@ -105,7 +105,7 @@ def explained(opened: Opened, index: int) -> Iterator[Doing | Made]:
     yield told(
         {
             "leading": _said(scores.lead(place), place),
-            "scores": [_said(part, place) for part in scores.parts.values() if part.combined],
+            "scores": [_said(part, place) for part in scores.parts.values()],
             "words": str(made),
             "blames": [asdict(blame) for blame in made.blames],
             "units": [asdict(blame) for blame in made.units],
@@ -119,6 +119,7 @@ def _said(part: Part, place: int) -> dict[str, Any]:
         "words": MEANINGS[part.name][1],
         "p_words": part.p_words(place),
         "of_costs": part.name in OF_COSTS,
+        "combined": part.combined,
     }
 
 

@@ -218,6 +218,8 @@ export interface Said {
   words: string;
   p_words: string;
   of_costs: boolean;
+  /** Whether it counts in the surprise. */
+  combined: boolean;
 }
 
 export interface Explanation {
