@@ -4,7 +4,7 @@ import { LatestWins } from "../src/server/latest";
 import { frameOf } from "../src/charts/plane";
 import { beyond } from "../src/charts/settled";
 import type { Card, Job, Recipes } from "../src/server/types";
-import { BLANK, draftAfter, draftLike } from "../src/state/draft.svelte";
+import { BLANK, draftAfter, draftLike, folderOf, freeName } from "../src/state/draft.svelte";
 import { endsOf, withSelections } from "../src/state/ends";
 import { fromHash, LONGEST, nowhere, toHash } from "../src/state/hash";
 import { stateWords, withJob } from "../src/state/jobs";
@@ -122,6 +122,15 @@ describe("the form of a training", () => {
     expect(after("running", 0)).toBe(draft);
     expect(after("failed", 0)).toEqual({ ...draft, asked: "" });
     expect(after("running", 1)).toEqual({ ...draft, name: "", asked: "" });
+  });
+});
+
+describe("the name of a new study", () => {
+  it("is the first that is free", () => {
+    const taken = ["try", "try-2", "vae-of-digits"];
+    expect(freeName("try", taken)).toBe("try-3");
+    expect(freeName("other", taken)).toBe("other");
+    expect(freeName(folderOf("vae of digits"), taken)).toBe("vae-of-digits-2");
   });
 });
 

@@ -8,6 +8,12 @@ export interface Figure {
   error: number | null;
 }
 
+/** What is wrong with a form: the field, empty where it is none, and why. */
+export interface Fault {
+  field: string;
+  sentence: string;
+}
+
 export interface About {
   version: string;
   /** Of this start of the server: jobs and selections of another are gone. */
