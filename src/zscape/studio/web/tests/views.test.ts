@@ -3,7 +3,7 @@ import { endWords, entriesOf, wayOn } from "../src/views/train/entries";
 import { inOrder } from "../src/views/train/shots";
 import { describe, expect, it } from "vitest";
 import { unitRates } from "../src/charts/unitRates";
-import { cellNumber, cellText, cut, namesOf, unitName } from "../src/components/words";
+import { cellNumber, cellText, cut, namesOf, number, unitName } from "../src/components/words";
 import { pathOf, shapeOf } from "../src/map/marks";
 import { findStrange, kindsOf } from "../src/views/strange";
 
@@ -188,5 +188,12 @@ describe("what a training made at its steps", () => {
       [30, "new"],
     ]);
     expect(inOrder(["new", "old"], [{ snapshots: [] }, { snapshots: [shot(10)] }])).toHaveLength(1);
+  });
+});
+
+describe("a number", () => {
+  it("beyond all measure is short", () => {
+    expect(number(4_922_953_094_609_070)).toBe("4.92e15");
+    expect(number(-12_345)).toBe("-12,345");
   });
 });

@@ -205,7 +205,8 @@ export interface Anomalies {
   score: string;
   notes: string[];
   threshold: number | null;
-  histogram: { low: number; high: number; counts: number[] };
+  /** `open`: what is above the high end counts there. */
+  histogram: { low: number; high: number; counts: number[]; open: boolean };
   total: number;
   items: { id: number; value: number; p: number; p_words: string }[];
   next: string | null;
