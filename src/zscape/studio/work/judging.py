@@ -80,7 +80,9 @@ def _strangest(opened: Opened, name: str, limit: int, start: int) -> Made:
             "score": name or COMBINED,
             "notes": list(scores.notes),
             "threshold": threshold,
-            "histogram": _histogram(values.numpy(), MOST_NATS if name in ("", COMBINED) else math.inf),
+            "histogram": _histogram(
+                values.numpy(), MOST_NATS if name in ("", COMBINED) else math.inf
+            ),
             "total": len(order),
             "items": [
                 {
