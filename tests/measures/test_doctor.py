@@ -3,8 +3,10 @@
 import json
 from dataclasses import replace
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
+import pandas
 import pytest
 import torch
 from tests.contracts.space import array_space, digits, digits_space, table_space
@@ -13,9 +15,10 @@ from zscape.measures.collapse import code_usage
 from zscape.measures.doctor import book_rules, code_rules, diagnose, fit_rules
 from zscape.measures.doctor.amortisation import amortisation_gap
 from zscape.measures.doctor.columns import copies, one_hot_groups
-from zscape.measures.doctor.findings import NOTE, SERIOUS, WARNING
+from zscape.measures.doctor.findings import NOTE, SERIOUS, WARNING, Remedy, agreeing
 from zscape.measures.doctor.vitals import Bound, measure
 from zscape.measures.figure import Figure
+from zscape.modalities.logs import Logs
 from zscape.recipes import RECIPES
 from zscape.space.space import Space, encode_stored
 from zscape.study.data import look
@@ -325,6 +328,46 @@ def test_leaking_and_constant_columns_of_a_space():
     found = diagnose(space, asked=asked())
     assert "columns 0 and 4 are copies" in found.named("leaking columns").what
     assert "1 of 6" in found.named("constant columns").what
+
+
+def test_copies_in_a_table_are_named_and_a_log_has_none():
+    draw = np.random.default_rng(0)
+    size = draw.normal(size=80)
+    rows = pandas.DataFrame({"size": size, "width": 2 * size, "place": draw.choice(list("ab"), 80)})
+    lines = [[event for e in draw.permutation(3) for event in (f"open {e}", f"close {e}")]] * 80
+    table, log = look(rows), look(lines)
+    assert isinstance(log.modality, Logs)
+    told = []
+    for data in (table, log):
+        space = SimpleNamespace(modality=data.modality)
+        x = data.modality.prepare(data.x).float()
+        told.append(fit_rules.leaking_columns(vitals(space=space, x=x, trained_x=x[:0])))
+    assert told[1] is None
+    assert told[0].severity == WARNING
+    assert "columns 'size' and 'width' are copies" in told[0].what
+
+
+def test_no_finding_asks_for_another_value_than_a_worse_one():
+    few = vitals(
+        log=({"step": 14, "parts": {}},),
+        training={"epochs": 1},
+        fidelity=fidelity(explained=0.2, linear=0.6),
+        held=sound().held,
+    )
+    found = [rule(few) for rule in (fit_rules.underfitting, fit_rules.hardly_trained)]
+    assert [finding.remedies[0].flag for finding in found] == ["--epochs 143"] * 2
+
+    def finding(*remedies):
+        return replace(found[0], remedies=tuple(Remedy(*one, "why") for one in remedies))
+
+    first = finding(("latent", 4), ("recipe", "dip_vae"))
+    second = finding(("latent", 8), ("beta", 1.0), ("recipe", "vamp_vae"))
+    told = agreeing([first, second, finding(("beta", 1.0), ("latent", 4))])
+    assert [[remedy.value for remedy in one.remedies] for one in told] == [
+        [4, "dip_vae"],
+        [1.0, "vamp_vae"],
+        [1.0, 4],
+    ]
 
 
 def test_a_codebook_of_which_few_codes_are_used():

@@ -194,6 +194,10 @@ def test_unused_units_are_not_active(x):
         posterior.linear.bias[3] = 0
     by_rate, by_variance = active_units(model_of(Wide(), posterior), x)
     assert by_rate.value == 1 and by_variance.value == 1
+    with torch.no_grad():
+        posterior.linear.bias[1] = 3.0  # costs nats, and is the same for every example
+    by_rate, by_variance = active_units(model_of(Wide(), posterior), x)
+    assert by_rate.value == 1 and by_variance.value == 1
 
 
 def test_figures_repeat_and_leave_randomness_alone():

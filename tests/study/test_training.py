@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from zscape.errors import DivergedError, SpecError
+from zscape.measures.likelihood import active_units
 from zscape.model.batch import joined
 from zscape.model.level import Flat
 from zscape.model.model import Decoder, Model
@@ -18,6 +19,7 @@ from zscape.study.training.averaging import CLOSELY, EVERY, Average
 from zscape.study.training.batches import Batches, InOrder
 from zscape.study.training.fitting import fit
 from zscape.study.training.running import LOG_EVERY
+from zscape.study.training.validating import measure
 
 
 def model(posterior=Gaussian):
@@ -67,6 +69,17 @@ def test_records_say_what_happened():
     each = [last.parts[f"validation_rate_unit_{unit}"] for unit in range(2)]
     assert sum(each) == pytest.approx(last.parts["validation_rate"], abs=1e-4)
     assert all(math.isfinite(record.loss) for record in records)
+
+
+def test_a_unit_that_costs_and_tells_nothing_is_not_active():
+    trained, x = model(), data(64)
+    for seen, count in ((0.0, 0), (1.0, 2)):
+        with torch.no_grad():
+            trained.encoder[0].weight.fill_(seen)
+            trained.levels[0].posterior.linear.bias.fill_(0.5)
+        figures = measure(trained, VAE, InOrder(x, prepare=lambda b: b), step=1)
+        assert figures["validation_rate_unit_0"] > 0.01
+        assert figures["active"] == count == active_units(trained, x)[0].value
 
 
 def test_stopping_early_keeps_the_best_weights():

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from zscape.measures.figure import NATS, Figure, mean
-from zscape.measures.likelihood import ACTIVE, BATCH, STREAM
+from zscape.measures.likelihood import BATCH, STREAM
 from zscape.model.bound import distortion
 from zscape.model.model import Model
 from zscape.probability.distributions.grids import Chosen
+from zscape.space.units import ACTIVE
 
 SAME = 0.95  # |correlation| of two units above which one repeats the other
 

@@ -31,9 +31,8 @@ from zscape.probability.distributions import (
     OptimalGaussian,
     Row,
 )
-from zscape.space.units import rates_of
+from zscape.space.units import are_active, rates_of
 
-ACTIVE = 0.01  # nats of rate, or variance of the posterior means, above which a unit is used
 BATCH = 256
 MOST_DRAWS, ENOUGH = 64, 2048  # draws of an example, and of all together, for an ELBO
 AT_ONCE = 2048  # codes in one walk, draws times batch: their decoded pictures stay in the cache
@@ -226,17 +225,18 @@ def bits_per_dimension(figure: Figure, dimensions: int) -> Figure:
 
 @torch.inference_mode()
 def active_units(model: Model, x: Tensor) -> tuple[Figure, Figure]:
-    """How many units are used: by mean rate above 0.01 nat, and by variance of posterior means.
+    """How many units are used: by rate and variance, and by variance of posterior means alone.
 
-    The first is undefined where there is no rate per unit.
+    Above 0.01 (nats). The first is undefined where there is no rate per unit.
     Source: Burda et al. 2016, section 2 (Var_x E[z | x] > 0.01), arXiv:1509.00519.
     """
     codes, rates = _encoded(model, x)
+    variances = codes.var(0, correction=0)
     by_rate = undefined("active units by rate", "units", "")
     if rates is not None:
-        count = float((rates.mean(0) > ACTIVE).sum())
+        count = float(are_active(variances, rates.mean(0)).sum())
         by_rate = Figure("active units by rate", count, "units", "estimate")
-    used = float((codes.var(0, correction=0) > ACTIVE).sum())
+    used = float(are_active(variances).sum())
     source = "Burda et al. 2016, section 2"
     return by_rate, Figure("active units by variance", used, "units", "estimate", source=source)
 

@@ -11,7 +11,6 @@ from zscape.measures.charts import Bar, Line, bar_chart, line_chart, short
 from zscape.measures.doctor import Diagnosis
 from zscape.measures.figure import BINARISED, DENSITY, Figure
 from zscape.measures.likelihood import (
-    ACTIVE,
     active_units,
     bits_per_dimension,
     elbo,
@@ -28,7 +27,7 @@ from zscape.measures.showcase import (
 )
 from zscape.objective.steering import tell_beta
 from zscape.space.space import Space
-from zscape.space.units import measuring_items
+from zscape.space.units import ACTIVE, measuring_items
 
 MOST_CHARTS = 6
 MANY_NOTES = 8  # from here on they stand in two columns

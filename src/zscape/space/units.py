@@ -7,6 +7,7 @@ from zscape.model.bound import rate_per_unit
 from zscape.model.trace import Trace
 from zscape.space.space import CHUNK, Space
 
+ACTIVE = 0.01  # nats of rate, and variance of the posterior means, above which a unit is used
 MOST_MEASURED = 2048  # kept items that a mean rate is taken over
 
 
@@ -59,6 +60,22 @@ def some_items(space: Space, most: int) -> Tensor:
 def spread(space: Space) -> Tensor:
     """Standard deviation of each unit over the codes of the data, `[D]`."""
     return space.codes.flat.std(0, correction=0)
+
+
+def are_active(variances: Tensor, rates: Tensor | None = None) -> Tensor:
+    """Which units are used, bool `[D]`: they tell examples apart, and carry something.
+
+    A unit that costs much but is the same for every example tells nothing of any: so are all after
+    a few steps of training.
+
+    Args:
+        variances: of the posterior means over examples, `[D]`.
+        rates: mean KL of each unit in nats, `[D]`; None: undefined, and variances alone decide.
+
+    Source: Burda et al. 2016, section 2 (Var_x E[z | x] > 0.01), arXiv:1509.00519.
+    """
+    varies = variances > ACTIVE
+    return varies if rates is None else varies & (rates > ACTIVE)
 
 
 def informative_units(space: Space, most: int | None = None) -> list[int]:

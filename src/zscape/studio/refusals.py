@@ -1,7 +1,7 @@
 """What the studio refuses: an id for programs, a sentence for people, never a path."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.responses import Response
@@ -18,6 +18,7 @@ class Refusal(Exception):
         sentence: what must hold; what came; what to do.
         headers: that the answer has as well.
         field: of a form, that it is about; empty where it is about none.
+        faults: of a form with several, each `field` and `sentence`, of which it tells the first.
     """
 
     def __init__(
@@ -28,16 +29,19 @@ class Refusal(Exception):
         headers: Mapping[str, str] | None = None,
         *,
         field: str = "",
+        faults: Sequence[Json] = (),
     ) -> None:
         super().__init__(sentence)
-        self.status, self.name, self.sentence, self.field = status, name, sentence, field
+        self.status, self.name, self.sentence = status, name, sentence
+        self.faults = list(faults) or ([{"field": field, "sentence": sentence}] if field else [])
         self.headers = dict(headers or {})
 
     def response(self) -> Response:
         """The answer that says so."""
-        error = {"id": self.name, "sentence": self.sentence}
-        record = {"error": error | ({"field": self.field} if self.field else {})}
-        return answer(record, status=self.status, headers=self.headers)
+        error: dict[str, Any] = {"id": self.name, "sentence": self.sentence}
+        if self.faults:
+            error |= {"field": self.faults[0]["field"], "faults": self.faults}
+        return answer({"error": error}, status=self.status, headers=self.headers)
 
 
 def answer(

@@ -147,3 +147,22 @@ def test_who_hurries_reads_nothing_of_views_that_are_gone(visit):
     page.wait_for_timeout(500)
     assert not warnings
     visit.complaints[:] = [one for one in visit.complaints if "429" not in one]  # it does hurry
+
+
+def test_a_strange_row_has_one_expectation_for_a_cell_and_the_words_of_its_score(page):
+    view(page, "Anomalies")
+    page.get_by_role("combobox", name="by").select_option("reconstruction", timeout=90_000)
+    aside = page.get_by_role("complementary", name="The row")
+    led = aside.get_by_test_id("leading").filter(has_text="by reconstruction;")
+    led.wait_for(timeout=90_000)
+    words = aside.inner_text()
+    assert "which that score does not measure" not in words
+    blamed = re.findall(r"(\w+) is (.+?), about (.+?) expected", words)
+    assert blamed
+    for column, came, expected in blamed:
+        name = aside.locator("dt", has_text=re.compile(f"^{column}$"))
+        cells = name.locator("xpath=following-sibling::dd")
+        assert cells.first.inner_text() == came
+        assert "differs" in cells.first.get_attribute("class")
+        assert cells.nth(1).inner_text() == expected
+    assert aside.locator(".differs").count() == len(blamed)

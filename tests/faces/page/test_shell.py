@@ -39,8 +39,18 @@ def test_training_from_the_form_is_seen_to_its_end(visit, served):
     until(page, "document.activeElement.ariaInvalid === 'true'")
     assert field(page, "latent").input_value() == "many"
     assert "422" in visit.complaints.pop()  # the browser's own word of it
+    field(page, "epochs").fill("0")
+    begin.click()
+    page.get_by_role("alert").get_by_text("epochs must be at least 1, got 0").wait_for()
+    assert page.get_by_role("alert").count() == 2  # both at once, each beside its field
+    assert "422" in visit.complaints.pop()
+    field(page, "epochs").fill("4000")
     field(page, "latent").fill("2")
     assert page.get_by_role("alert").count() == 0
+    page.get_by_label("Name").fill("digits")
+    assert "this one will be digits-2" in page.get_by_test_id("renamed").inner_text()
+    page.get_by_label("Name").fill("second")
+    assert page.get_by_test_id("renamed").count() == 0
     begin.click()
     assert page.get_by_label("Name").input_value() == "second"
     page.get_by_text("loss, held out").wait_for(timeout=120_000)

@@ -15,6 +15,7 @@ from zscape.modalities.logs import Logs
 from zscape.studio.work.cells import cell_values, telling, usual_of
 from zscape.studio.work.columns import columns
 from zscape.studio.work.jobs import _csv
+from zscape.studio.work.judging import _histogram
 from zscape.studio.work.shelf import Shelf
 
 
@@ -33,6 +34,13 @@ def jobs(tmp_path_factory):
     sessions = [strange if n == 7 else usual for n in range(40)]
     zs.fit(sessions, out=home / "jobs", latent=2, epochs=1, seed=0)
     return Shelf().open(str(home / "jobs"), "content")
+
+
+def test_a_histogram_stays_legible_where_one_score_is_beyond_all_measure():
+    told = _histogram(np.array([0.0, 3.0, np.nan, 5e15], np.float32), 100.0)
+    assert (told["low"], told["high"], told["open"]) == (0.0, 100.0, True)
+    assert sum(told["counts"]) == 3 and told["counts"][-1] == 1
+    assert _histogram(np.array([0.0, 3.0]), 100.0)["open"] is False
 
 
 def test_the_columns_of_a_table_are_columns_of_the_map(client, ids, table):

@@ -388,8 +388,8 @@ def test_health_and_strange_items(client, ids, spaces):
     scores, place = zs.score(spaces["array"], draws=8), strange["items"][0]["id"]
     led = scores.lead(place)
     assert (told["leading"]["name"], told["leading"]["p_words"]) == (led.name, led.p_words(place))
-    combined = [name for name, part in scores.parts.items() if part.combined]
-    assert [one["name"] for one in told["scores"]] == combined
+    combined = {name: part.combined for name, part in scores.parts.items()}
+    assert {one["name"]: one["combined"] for one in told["scores"]} == combined
 
 
 def test_two_studies_are_compared_without_paths(client, ids, home):

@@ -44,9 +44,24 @@ def test_what_cannot_be_trained_is_refused_before_there_is_a_job(client, ids, bo
     assert client.get(f"{API}/jobs").json()["jobs"] == []
 
 
+def test_all_that_is_wrong_is_told_at_once_each_of_its_field(client, ids):
+    wrong = {"latent": "many", "beta": 2.0, "network": "nut", "epochs": 0, "likelihood": "nut"}
+    body = {"kind": "train", "name": "new", "data": {"study": ids["table"]}, "recipe": "vae"}
+    error = client.post(f"{API}/jobs", json=body | {"options": wrong}).json()["error"]
+    told = {fault["field"]: fault["sentence"] for fault in error["faults"]}
+    assert set(told) == set(wrong) - {"beta"} and len(told) == len(error["faults"])
+    assert told[error["field"]] == error["sentence"]
+    assert "Unknown network 'nut'" in told["network"] and "got 0" in told["epochs"]
+    # The words name another field first, and the fault is of that which is wrong all the same.
+    options = {"latent": 4, "free_bits": 0.1, "free_bits_per": "latent"}
+    error = client.post(f"{API}/jobs", json=body | {"options": options}).json()["error"]
+    assert [fault["field"] for fault in error["faults"]] == ["free_bits_per"]
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_what_is_usual_can_be_asked_of_every_recipe(recipe):
-    assert b"true" in asked.checked(recipe, {"seed": 1}, {"name": "digits"}).content
+    told = asked.checked(recipe, {"seed": 1}, {"name": "digits"}).content
+    assert json.loads(told) == {"faults": []}
 
 
 @pytest.fixture

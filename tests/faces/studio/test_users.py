@@ -211,3 +211,4 @@ def test_what_a_user_found_outlasts_a_study_that_is_closed_for_others(tmp_path):
     again = shelf.open(str(golden), "now")
     assert again is not first and list(again.directions["a user"]) == ["mine"]
     assert not shelf.open(str(golden), "trained anew").directions["a user"]
+    assert not shelf.open(str(golden), "now").directions["a user"]  # it was let go

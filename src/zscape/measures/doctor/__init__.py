@@ -8,7 +8,13 @@ from typing import Any
 
 from zscape.errors import SpecError
 from zscape.measures.doctor import book_rules, code_rules, fit_rules
-from zscape.measures.doctor.findings import SEVERITIES, Diagnosis, Finding, Remedy
+from zscape.measures.doctor.findings import (
+    SEVERITIES,
+    Diagnosis,
+    Finding,
+    Remedy,
+    agreeing,
+)
 from zscape.measures.doctor.vitals import Vitals, measuring
 from zscape.space.space import Space
 from zscape.space.stages import Stage, Stages, outcome
@@ -87,4 +93,4 @@ def _judged(vitals: Vitals) -> Diagnosis:
     rules = [rule for rule in RULES if not (vitals.books and rule in OF_UNITS)]
     found = [finding for rule in rules if (finding := rule(vitals)) is not None]
     ordered = sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
-    return Diagnosis(tuple(ordered), vitals.figures())
+    return Diagnosis(agreeing(ordered), vitals.figures())

@@ -1,14 +1,13 @@
 """Rules about the code: is it used, by how many units, and at what price."""
 
 import math
-from typing import Any
 
 from zscape.measures.collapse import duplicate_units
 from zscape.measures.doctor.findings import NOTE, SERIOUS, WARNING, Finding, Remedy
 from zscape.measures.doctor.vitals import Vitals
 from zscape.measures.figure import Figure
 
-COLLAPSED = 0.1  # share of living units below which a code has collapsed (R7: 90 % are dead)
+COLLAPSED = 0.1  # share of active units below which a code has collapsed (R7: 90 % are dead)
 HALF = 0.5  # below this share something is lost, unless as much of the data comes back as by PCA
 MISSING = 0.1  # of the variance: how far below PCA of the same size is too far
 AUDIBLE = 0.25  # nats of rate below which a code says next to nothing of any one example
@@ -16,7 +15,7 @@ DEEP = 6  # hidden layers from which a plain network passes next to nothing on w
 HARDLY = 200  # optimiser steps below which nothing has been learned yet
 LOW_BETA, HIGH_BETA = 0.5, 1.5  # outside, a beta is more than a touch of it
 FULL = 2.5  # nats a unit: five times told apart; units this full would share with others
-SPARE = 0.05  # nats a unit that a living code gives away when so much is made free
+SPARE = 0.05  # nats a unit that an active code gives away when so much is made free
 ENOUGH = 30  # examples, of which a correlation means something
 SHARED = 0.05  # of the variance: below it a linear code has nothing to say either
 
@@ -51,7 +50,7 @@ def collapse(v: Vitals) -> Finding | None:
         SERIOUS,
         f"{v.latent - count} of {v.latent} units carry next to nothing: every example has nearly "
         "the same code, and whatever is decoded comes from the decoder alone.",
-        (_alive(v), v.held.rate, v.gain, v.information),
+        (v.active, v.held.rate, v.gain, v.information),
         _cause(v),
         collapse_remedies(v),
     )
@@ -66,7 +65,7 @@ def partial_collapse(v: Vitals) -> Finding | None:
         "partial posterior collapse",
         WARNING,
         f"Only {count} of {v.latent} units are used, and the others could say more.",
-        (_alive(v), v.held.rate, v.fidelity.explained, v.fidelity.linear),
+        (v.active, v.held.rate, v.fidelity.explained, v.fidelity.linear),
         _cause(v),
         collapse_remedies(v),
     )
@@ -84,7 +83,7 @@ def dead_units(v: Vitals) -> Finding | None:
         "more units than are used",
         NOTE,
         f"{v.latent - count} of {v.latent} units carry next to nothing, and nothing is missing.",
-        (_alive(v), v.held.rate),
+        (v.active, v.held.rate),
         "the data need fewer units at this price of a nat.",
         known(v, [fitting]),
     )
@@ -280,7 +279,7 @@ def _nothing(v: Vitals) -> Finding:
         WARNING,
         "The code is empty, and there is little that it could say: the numbers of an example "
         "hardly depend on each other.",
-        (_alive(v), v.held.rate, v.fidelity.linear),
+        (v.active, v.held.rate, v.fidelity.linear),
         "columns that are independent have nothing in common to put into a code.",
     )
 
@@ -290,8 +289,3 @@ def _misses_something(v: Vitals) -> bool:
     if explained is None or linear is None:
         return True
     return explained < linear - MISSING
-
-
-def _alive(v: Vitals) -> Figure:
-    value: Any = float(v.alive.sum())
-    return Figure(f"living units of {v.latent}", value, "units", "estimate")

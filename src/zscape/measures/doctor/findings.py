@@ -4,7 +4,8 @@ How they are found stands in the modules beside this one.
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from zscape.measures.figure import Figure, record_of
@@ -89,6 +90,28 @@ class Diagnosis:
         for finding in self.findings:
             lines += ["", *_finding_lines(finding)]
         return "\n".join([*lines, "", "measured", *map(_figure_line, self.figures)])
+
+
+def agreeing(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Findings of which none asks for another value of an option than a worse one does.
+
+    Recipes are no such values: of these a person chooses one.
+
+    Args:
+        findings: the worst first.
+    """
+    asked: dict[str, Any] = {}
+    told = []
+    for finding in findings:
+        kept = [
+            remedy
+            for remedy in finding.remedies
+            if remedy.option == "recipe" or asked.get(remedy.option, remedy.value) == remedy.value
+        ]
+        for remedy in kept:
+            asked.setdefault(remedy.option, remedy.value)
+        told.append(replace(finding, remedies=tuple(kept)))
+    return tuple(told)
 
 
 def short(value: Any) -> str:

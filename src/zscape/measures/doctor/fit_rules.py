@@ -9,6 +9,9 @@ from zscape.measures.doctor.columns import copies, one_hot_groups
 from zscape.measures.doctor.findings import NOTE, WARNING, Finding, Remedy
 from zscape.measures.doctor.vitals import Vitals
 from zscape.measures.figure import Figure
+from zscape.modalities.found import quote
+from zscape.modalities.logs import Logs
+from zscape.modalities.table import Table
 
 APART = 0.9  # accuracy at which prior draws are another kind of thing than codes
 OVER, UNDER = 1.5, 0.67  # squared residuals over the stated variance: half more, a third less
@@ -122,15 +125,24 @@ def vanishing_variance(v: Vitals) -> Finding | None:
 
 
 def leaking_columns(v: Vitals) -> Finding | None:
-    """Columns that state what others state: one-hot columns, copies, constants."""
-    if len(v.space.modality.shape) != 1:
+    """Columns that state what others state: one-hot columns, copies, constants.
+
+    Of a log the parts are no columns: events that always come together are its nature.
+    """
+    if len(v.space.modality.shape) != 1 or isinstance(v.space.modality, Logs):
         return None
     found = v.x if not len(v.trained_x) else torch.cat([v.x, v.trained_x])
     pairs, groups = copies(found), one_hot_groups(found)
     if not pairs and not groups:
         return None
-    said = [f"columns {a} and {b} are copies of each other" for a, b, _ in pairs[:3]]
-    said += [f"columns {', '.join(map(str, g[:6]))} are one choice, one-hot" for g in groups[:3]]
+    called = _names(v)
+    said = [
+        f"columns {called[a]} and {called[b]} are copies of each other" for a, b, _ in pairs[:3]
+    ]
+    said += [
+        f"columns {', '.join(called[c] for c in group[:6])} are one choice, one-hot"
+        for group in groups[:3]
+    ]
     count = Figure("columns that others state", float(_stated(pairs, groups)), "columns", "exact")
     return Finding(
         "leaking columns",
@@ -216,8 +228,9 @@ def underfitting(v: Vitals) -> Finding | None:
     if v.share_alive < 0.5 or v.beta > 1.5:
         return None
     epochs = int(v.training.get("epochs", 100))
-    longer = Remedy("epochs", 3 * epochs, "more steps")
     few = v.steps is not None and v.steps < 5 * HARDLY
+    hardly = v.steps is not None and v.steps < HARDLY
+    longer = Remedy("epochs", many(epochs, v.steps or 1) if hardly else 3 * epochs, "more steps")
     network = "conv:64" if len(v.x.shape) == 4 else "mlp:512,512"
     larger = Remedy("network", network, "a larger decoder")
     return Finding(
@@ -235,6 +248,13 @@ def _restraints(v: Vitals) -> list[Remedy]:
     early = [] if stops else [Remedy("patience", 10, "stops when held-out data get worse")]
     width = "mlp:64" if len(v.x.shape) != 4 else "conv:16"
     return [*early, Remedy("decoder_dropout", 0.2, "less by heart"), Remedy("network", width, "")]
+
+
+def _names(v: Vitals) -> list[str]:
+    modality = v.space.modality
+    if isinstance(modality, Table):
+        return [quote(str(column.name)) for column in modality.modelled]
+    return [str(place) for place in range(modality.shape[0])]
 
 
 def _stated(pairs: list[tuple[int, int, Figure]], groups: list[list[int]]) -> int:

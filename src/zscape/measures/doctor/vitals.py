@@ -11,12 +11,12 @@ from zscape.measures.aggregate import Draws, draw_codes, mutual_information, two
 from zscape.measures.collapse import Usage, book_usage, code_gain
 from zscape.measures.doctor.fidelity import Fidelity, fidelity
 from zscape.measures.figure import Figure
-from zscape.measures.likelihood import ACTIVE, active_units, elbo, kl_per_dimension
+from zscape.measures.likelihood import active_units, elbo, kl_per_dimension
 from zscape.probability.posteriors import Classes
 from zscape.space.levels import level_names, units_of
 from zscape.space.space import Space
 from zscape.space.stages import Stage, Stages, outcome
-from zscape.space.units import measuring_places
+from zscape.space.units import are_active, measuring_places
 
 MOST = 1024  # examples of either kind that are measured
 
@@ -84,8 +84,7 @@ class Vitals:
     @property
     def alive(self) -> Tensor:
         """Which units are used, bool `[D]`: they vary between examples and cost something."""
-        varies = self.means.var(0, correction=0) > ACTIVE
-        return varies if self.rates is None else varies & (self.rates > ACTIVE)
+        return are_active(self.means.var(0, correction=0), self.rates)
 
     @property
     def of_classes(self) -> Tensor:

@@ -1,6 +1,6 @@
 """Jobs: begun, followed, stopped, and what they made."""
 
-import re
+import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -117,18 +117,13 @@ async def _require_sound(here: Studio, user: User, arguments: dict[str, Any]) ->
     """Refuses a training that cannot be, before there is a job of it.
 
     Raises:
-        Refusal: an option that is unknown, or a value that it cannot have.
+        Refusal: options that are unknown, or values that they cannot have, all of them.
     """
     told = {name: arguments[name] for name in ("recipe", "options", "data")}
-    try:
-        await here.reader.ask(user, {"call": "check", "arguments": told})
-    except Refusal as refused:
-        names = {"recipe", "data", *told["options"]}
-        words = re.findall(r"\w+", refused.sentence.lower())
-        field = next((word for word in words if word in names), "")
-        raise Refusal(
-            refused.status, refused.name, refused.sentence, refused.headers, field=field
-        ) from refused
+    reply = await here.reader.ask(user, {"call": "check", "arguments": told})
+    faults = json.loads(bytes(reply.payload))["faults"]
+    if faults:
+        raise Refusal(422, "spec", faults[0]["sentence"], faults=faults)
 
 
 def _planned(here: Studio, user: User, body: NewJob) -> tuple[str | None, dict[str, Any]]:

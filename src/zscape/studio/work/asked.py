@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from zscape.errors import SpecError
+from zscape.errors import SpecError, ZscapeError
 from zscape.recipes import RECIPES, Recipe
 from zscape.studio.work.made import Made, told
+from zscape.studio.work.troubles import told_without_paths
 from zscape.study.data import Data, look
 from zscape.study.intake.sources import BUILT_IN
 from zscape.study.known import build, build_on, is_told
@@ -25,33 +26,59 @@ def require_ours(recipe: str, data: Mapping[str, Any]) -> None:
     Raises:
         SpecError: one is not among those that the form lists.
     """
-    if recipe not in RECIPES:
-        raise SpecError("The recipe must be one of those that the form lists. Choose another.")
-    if "study" not in data and data["name"] not in BUILT_IN:
-        raise SpecError("Data must be built in or those of a study. Choose one of the list.")
+    for sentence in _foreign(recipe, data).values():
+        raise SpecError(sentence)
 
 
 def checked(recipe: str, options: Mapping[str, Any], data: Mapping[str, Any]) -> Made:
-    """Says that a training can be asked for so; its data are not read for that.
+    """Says what of a training cannot be asked for so; its data are not read for that.
+
+    A fault is of the option without which it would not be found; those without one are of none.
 
     Raises:
-        SpecError: a name or a value that cannot be.
         StudyError: the study of the data is damaged.
     """
-    require_ours(recipe, data)
-    function, chosen, _ = settle_asked(recipe, options)
-    # On "meta" nothing takes memory or time; what needs real numbers to be told, the job tells.
-    with torch.device("meta"), suppress(RuntimeError):
-        _build(function, chosen, data)
-    return told({"sound": True})
+    faults = [{"field": f, "sentence": s} for f, s in _foreign(recipe, data).items()]
+    if not faults:
+        study = Study.open(data["study"]["path"]) if "study" in data else None
+        left = dict(options)
+        while sentence := _fault(recipe, left, study):
+            others = {name: {n: v for n, v in left.items() if n != name} for name in left}
+            changes = (n for n, some in others.items() if _fault(recipe, some, study) != sentence)
+            name = next(changes, "")
+            faults.append({"field": name, "sentence": told_without_paths(sentence)})
+            if not name:
+                break
+            left = others[name]
+    return told({"faults": faults})
 
 
-def _build(recipe: Recipe, chosen: Mapping[str, Any], data: Mapping[str, Any]) -> None:
-    if "study" not in data:
+def _foreign(recipe: str, data: Mapping[str, Any]) -> dict[str, str]:
+    """By field, why a recipe or data are none of those that the form lists."""
+    found = {}
+    if recipe not in RECIPES:
+        found["recipe"] = "The recipe must be one of those that the form lists. Choose another."
+    if "study" not in data and data["name"] not in BUILT_IN:
+        found["data"] = "Data must be built in or those of a study. Choose one of the list."
+    return found
+
+
+def _fault(recipe: str, options: Mapping[str, Any], study: Study | None) -> str:
+    """The first thing that is wrong with options, in a sentence; empty where nothing is."""
+    try:
+        function, chosen, _ = settle_asked(recipe, options)
+        # On "meta" nothing takes memory or time; what needs real numbers to be told, the job tells.
+        with torch.device("meta"), suppress(RuntimeError):
+            _build(function, chosen, study)
+    except ZscapeError as error:
+        return str(error)
+    return ""
+
+
+def _build(recipe: Recipe, chosen: Mapping[str, Any], study: Study | None) -> None:
+    if study is None:
         build_on(recipe, _stand_in(), chosen)
-        return
-    study = Study.open(data["study"]["path"])
-    if not is_told(recipe):
+    elif not is_told(recipe):
         recipe(study.modality, **chosen)
     elif "known" in study.asked:
         build(recipe, study.modality, conditions_from(study.asked["known"], SPEC), chosen)

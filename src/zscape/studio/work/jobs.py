@@ -78,12 +78,16 @@ def train_job(say: Say, study: dict[str, str] | None, **asked: Any) -> None:
     for line in foresee(ready):
         say("share", share=0.0, words=line)
     watch = _Watch(say, ready)
-    with closing(train(ready, checkpoint_seconds=OFTEN)) as records:
-        for record in records:
-            say("progress", record=_plain(record))
-            words = record.note or f"epoch {record.epoch}, step {record.step:,}"
-            say("share", share=record.share, words=words, epoch=record.epoch)
-            watch.look()
+    try:
+        with closing(train(ready, checkpoint_seconds=OFTEN)) as records:
+            for record in records:
+                say("progress", record=_plain(record))
+                words = record.note or f"epoch {record.epoch}, step {record.step:,}"
+                say("share", share=record.share, words=words, epoch=record.epoch)
+                watch.look()
+    except KeyboardInterrupt:  # its state is kept by now
+        watch.look(last=True)
+        raise
     watch.look(last=True)
 
 

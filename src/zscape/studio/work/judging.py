@@ -27,6 +27,7 @@ SCORES, COMBINED = "scores", "surprise"  # where they are remembered; the name o
 COLUMN = "score"  # how the ids of their columns begin
 WHOLE = {"name": COMBINED, "unit": "nats", "kind": "estimate", "combined": True, "column": COLUMN}
 BINS = 60
+MOST_NATS = 100.0  # of a surprise, in a histogram: p below 1e-43, where more says no more
 DRAWS = 8  # of a likelihood, which is most of the work and no part of the whole of pictures
 
 
@@ -79,7 +80,9 @@ def _strangest(opened: Opened, name: str, limit: int, start: int) -> Made:
             "score": name or COMBINED,
             "notes": list(scores.notes),
             "threshold": threshold,
-            "histogram": _histogram(values.numpy()),
+            "histogram": _histogram(
+                values.numpy(), MOST_NATS if name in ("", COMBINED) else math.inf
+            ),
             "total": len(order),
             "items": [
                 {
@@ -105,7 +108,7 @@ def explained(opened: Opened, index: int) -> Iterator[Doing | Made]:
     yield told(
         {
             "leading": _said(scores.lead(place), place),
-            "scores": [_said(part, place) for part in scores.parts.values() if part.combined],
+            "scores": [_said(part, place) for part in scores.parts.values()],
             "words": str(made),
             "blames": [asdict(blame) for blame in made.blames],
             "units": [asdict(blame) for blame in made.units],
@@ -119,6 +122,7 @@ def _said(part: Part, place: int) -> dict[str, Any]:
         "words": MEANINGS[part.name][1],
         "p_words": part.p_words(place),
         "of_costs": part.name in OF_COSTS,
+        "combined": part.combined,
     }
 
 
@@ -164,9 +168,11 @@ def _part(part: Part) -> dict[str, Any]:
     }
 
 
-def _histogram(values: np.ndarray) -> dict[str, Any]:
+def _histogram(values: np.ndarray, most: float) -> dict[str, Any]:
+    """Counts from the lowest to the highest; what is above `most` counts at its end."""
     known = values[np.isfinite(values)]
     if not len(known):
-        return {"low": 0.0, "high": 1.0, "counts": [0] * BINS}
-    counts, edges = np.histogram(known, BINS)
-    return {"low": float(edges[0]), "high": float(edges[-1]), "counts": counts.tolist()}
+        return {"low": 0.0, "high": 1.0, "counts": [0] * BINS, "open": False}
+    counts, edges = np.histogram(known.clip(max=most), BINS)
+    ends = {"low": float(edges[0]), "high": float(edges[-1])}
+    return {**ends, "counts": counts.tolist(), "open": bool(known.max() > most)}

@@ -15,6 +15,7 @@ from zscape.space.space import Space
 from zscape.study.study import Study
 
 OPEN = 3  # two that are compared, and the one before
+REMEMBERED = 32  # studies of which is kept what was found, whether they are open or not
 
 Found = defaultdict[str, dict[str, Direction]]  # by user and name
 
@@ -90,8 +91,8 @@ class Shelf:
 
     def __init__(self) -> None:
         self._opened: OrderedDict[Path, tuple[str, Opened]] = OrderedDict()
-        # What users found of a study outlasts its being closed for others.
-        self._found: defaultdict[tuple[Path, str], Found] = defaultdict(lambda: defaultdict(dict))
+        # What users found of a study outlasts its being closed for others, but no change of it.
+        self._found: OrderedDict[Path, tuple[str, Found]] = OrderedDict()
 
     def open(self, path: str, content: str) -> Opened:
         """The study of a folder.
@@ -107,9 +108,18 @@ class Shelf:
         known = self._opened.get(folder)
         if known is None or known[0] != content:
             study = Study.open(folder)
-            known = content, Opened(study, study.space(), self._found[folder, content])
+            known = content, Opened(study, study.space(), self._found_of(folder, content))
             self._opened[folder] = known
         self._opened.move_to_end(folder)
         while len(self._opened) > OPEN:
             self._opened.popitem(last=False)
         return known[1]
+
+    def _found_of(self, folder: Path, content: str) -> Found:
+        """What was found of this content; of studies that changed, or are long closed, it goes."""
+        kept = self._found.pop(folder, None)
+        found = kept[1] if kept and kept[0] == content else defaultdict(dict)
+        self._found[folder] = content, found
+        while len(self._found) > REMEMBERED:
+            self._found.popitem(last=False)
+        return found

@@ -14,7 +14,7 @@ from zscape.space.mixing import blocks_of, halves_of, mix_tensor
 from zscape.space.neighbours import nearest
 from zscape.space.paths import walk_codes
 from zscape.space.space import Space, codes_of
-from zscape.space.units import informative_units, spread, unit_rates
+from zscape.space.units import are_active, informative_units, spread, unit_rates
 from zscape.studio.work.made import Made, is_pictures, packed, pixels, rows, shown, told
 from zscape.studio.work.shelf import Opened
 from zscape.studio.work.troubles import trouble
@@ -22,7 +22,6 @@ from zscape.study.directions import kept_directions
 from zscape.study.items import item as item_named
 
 Where = Mapping[str, Any] | None
-ACTIVE = 0.01  # nats, or the variance of a unit without a rate
 
 
 def live(
@@ -204,7 +203,7 @@ def units(opened: Opened) -> Made:
     space = opened.space
     rates, spreads, means = unit_rates(space), spread(space), space.codes.flat.mean(0)
     level = {unit: name for name in space.codes.tensors for unit in units_of(space, name)}
-    carries = spreads.square() if rates is None else rates
+    active = are_active(spreads.square(), rates)
     return told(
         {
             "units": [
@@ -214,7 +213,7 @@ def units(opened: Opened) -> Made:
                     "rate": None if rates is None else float(rates[unit]),
                     "mean": float(means[unit]),
                     "spread": float(spreads[unit]),
-                    "active": bool(carries[unit] > ACTIVE),
+                    "active": bool(active[unit]),
                 }
                 for unit in informative_units(space)
             ]

@@ -9,10 +9,12 @@ from zscape.model.batch import Batch
 from zscape.model.bound import distortion, has_rate, rate_per_unit, sum_rates
 from zscape.model.filling import measured_context
 from zscape.model.model import Model
+from zscape.model.trace import Trace
 from zscape.objective.objective import Objective
+from zscape.probability.distributions import center
+from zscape.space.units import are_active
 from zscape.study.training.batches import as_batch
 
-ACTIVE = 0.01  # nats above which a unit counts as used
 NOISE = 0x5EED_0F_DA7A  # a seed that nobody trains with: what was drawn at first is in the weights
 EACH = 64  # units at most whose rates are told one by one
 
@@ -47,8 +49,8 @@ def measure(
     model.train(training)
     figures = {f"validation_{name}": total / count for name, total in sums.items()}
     if units:
-        rates = torch.stack(units).sum(0) / count
-        figures["active"] = float((rates > ACTIVE).sum())
+        rates, means, squares = torch.stack(units).cpu().double().sum(0) / count
+        figures["active"] = float(are_active(squares - means.square(), rates).sum())
         if len(rates) <= EACH:
             told = enumerate(rates.tolist())
             figures |= {f"validation_rate_unit_{unit}": rate for unit, rate in told}
@@ -63,9 +65,8 @@ def _figures(
     if not has_rate(trace):
         loss = objective(trace, step).total
         return {"loss": loss.item(), "distortion": spent.item()}
-    per_unit = [rate_per_unit(latent) for latent in trace.latents]
-    if all(unit is not None for unit in per_unit):
-        units.append(torch.cat([u.flatten(0, -2).sum(0) for u in per_unit if u is not None]))
+    if (sums := _sums_of_units(trace)) is not None:
+        units.append(sums)
     rate = sum_rates(trace).mean()
     total = (spent + rate).item()
     return {
@@ -74,3 +75,15 @@ def _figures(
         "rate": rate.item(),
         "elbo": -total,
     }
+
+
+def _sums_of_units(trace: Trace) -> Tensor | None:
+    """Sums over examples of each unit's rate, centre and its square, `[3, D]`."""
+    found = []
+    for latent in trace.latents:
+        rates = rate_per_unit(latent)
+        if rates is None or latent.q is None:
+            return None
+        middle = center(latent.q).flatten(-len(latent.q.event_shape)).expand_as(rates)
+        found.append(torch.stack([rates, middle, middle.square()]).flatten(1, -2).sum(1))
+    return torch.cat(found, dim=-1)

@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { NONE, parse, quantiles, rampAt, slotsOf, toWord } from "../src/map/colours";
 import { LatestWins } from "../src/server/latest";
+import { frameOf } from "../src/charts/plane";
 import { beyond } from "../src/charts/settled";
 import type { Card, Job, Recipes } from "../src/server/types";
-import { BLANK, draftAfter, draftLike } from "../src/state/draft.svelte";
+import { BLANK, draftAfter, draftLike, folderOf, freeName } from "../src/state/draft.svelte";
 import { endsOf, withSelections } from "../src/state/ends";
 import { fromHash, LONGEST, nowhere, toHash } from "../src/state/hash";
 import { stateWords, withJob } from "../src/state/jobs";
@@ -124,12 +125,54 @@ describe("the form of a training", () => {
   });
 });
 
+describe("the name of a new study", () => {
+  it("is the first that is free", () => {
+    const taken = ["try", "try-2", "vae-of-digits"];
+    expect(freeName("try", taken)).toBe("try-3");
+    expect(freeName("other", taken)).toBe("other");
+    expect(freeName(folderOf("vae of digits"), taken)).toBe("vae-of-digits-2");
+  });
+});
+
 describe("the frame of a chart", () => {
   it("leaves out first steps that would press the others together, and says how many", () => {
     const settled = Array.from({ length: 18 }, (_, k) => 100 - k);
     expect(beyond([900, 300, ...settled])).toEqual({ from: 100, count: 2, most: 900 });
     expect(beyond([101, 102, ...settled])).toBeNull();
     expect(beyond([5, 1])).toBeNull();
+  });
+
+  const way = (name: string, far: number, ghost?: boolean) => ({
+    name,
+    ghost,
+    points: Array.from({ length: 10 }, (_, step) => ({
+      rate: step + far,
+      distortion: 90 - step + far,
+      step,
+    })),
+  });
+
+  it("holds the whole own path, whatever other studies do, and says which it cuts", () => {
+    const own = way("own", 0);
+    const ways = [way("far", 500, true), way("near", 2, true), way("other", -400, true), own];
+    const { rates, distortions, cut } = frameOf(ways);
+    for (const { rate, distortion } of [...own.points, ...ways[1].points]) {
+      expect(rate > rates[0] && rate < rates[1]).toBe(true);
+      expect(distortion > distortions[0] && distortion < distortions[1]).toBe(true);
+    }
+    expect(cut).toEqual(["far", "other"]);
+    expect(rates[1] - rates[0]).toBeLessThan(20);
+    expect(frameOf(ways, true).rates[1]).toBeGreaterThan(500);
+  });
+
+  it("leaves out its own first steps only", () => {
+    const own = way("own", 0);
+    own.points[0].distortion = 900;
+    expect(frameOf([own])).toMatchObject({ early: 1, most: 900 });
+    expect(frameOf([own]).distortions[1]).toBeLessThan(100);
+    [own.points[0].distortion, own.points[9].distortion] = [90, 900];
+    expect(frameOf([own]).early).toBe(0);
+    expect(frameOf([own]).distortions[1]).toBeGreaterThan(900);
   });
 });
 

@@ -1,8 +1,9 @@
 import type { Card, Ending, Job } from "../src/server/types";
 import { endWords, entriesOf, wayOn } from "../src/views/train/entries";
+import { inOrder } from "../src/views/train/shots";
 import { describe, expect, it } from "vitest";
 import { unitRates } from "../src/charts/unitRates";
-import { cellNumber, cellText, cut, namesOf, unitName } from "../src/components/words";
+import { cellNumber, cellText, cut, namesOf, number, unitName } from "../src/components/words";
 import { pathOf, shapeOf } from "../src/map/marks";
 import { findStrange, kindsOf } from "../src/views/strange";
 
@@ -171,5 +172,28 @@ describe("the entries of Train", () => {
     expect(begun[0].words).toBe("running, epoch 3 of 60");
     expect(begun[1].words).toMatch(/^Stopped by hand in epoch 12 .* Gone on with since\.$/);
     expect(earlier.map((one) => one.study)).toEqual(["b"]);
+  });
+});
+
+describe("what a training made at its steps", () => {
+  it("goes on with what was made before it was gone on with", () => {
+    const shot = (step: number) => ({ step, epoch: 1, shows: "pictures" as const });
+    const made = inOrder(
+      ["new", "old"],
+      [{ snapshots: [shot(20), shot(30)] }, { snapshots: [shot(10), shot(20)] }],
+    );
+    expect(made.map((one) => [one.step, one.job])).toEqual([
+      [10, "old"],
+      [20, "new"],
+      [30, "new"],
+    ]);
+    expect(inOrder(["new", "old"], [{ snapshots: [] }, { snapshots: [shot(10)] }])).toHaveLength(1);
+  });
+});
+
+describe("a number", () => {
+  it("beyond all measure is short", () => {
+    expect(number(4_922_953_094_609_070)).toBe("4.92e15");
+    expect(number(-12_345)).toBe("-12,345");
   });
 });

@@ -6,6 +6,11 @@ import type { Cell, Figure } from "../server/types";
 export function number(value: number | null | undefined, figures = 3): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   const size = Math.abs(value);
+  if (size >= 1e9)
+    return value
+      .toExponential(figures - 1)
+      .replace("e+", "e")
+      .replace("-", "−");
   if (size >= 10 ** figures) return Math.round(value).toLocaleString("en");
   return String(Number(value.toPrecision(figures))).replace("-", "−");
 }

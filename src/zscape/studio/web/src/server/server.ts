@@ -9,21 +9,21 @@ export class Problem extends Error {
   readonly id: string;
   readonly status: number;
   readonly again: number | null;
-  /** Of a form, that it is about. */
-  readonly field: string;
+  /** Of a form: each field that is wrong, and why. */
+  readonly faults: t.Fault[];
 
   constructor(
     sentence: string,
     id = "unreachable",
     status = 0,
     again: number | null = null,
-    field = "",
+    faults: t.Fault[] = [],
   ) {
     super(sentence);
     this.id = id;
     this.status = status;
     this.again = again;
-    this.field = field;
+    this.faults = faults;
   }
 }
 
@@ -198,7 +198,7 @@ async function problemOf(answer: Response): Promise<Problem> {
   const again = Number(answer.headers.get("Retry-After")) || null;
   try {
     const { error } = await answer.json();
-    return new Problem(error.sentence, error.id, answer.status, again, error.field);
+    return new Problem(error.sentence, error.id, answer.status, again, error.faults);
   } catch {
     return new Problem(
       `The server answered ${answer.status}. Try again.`,

@@ -8,6 +8,12 @@ export interface Figure {
   error: number | null;
 }
 
+/** What is wrong with a form: the field, empty where it is none, and why. */
+export interface Fault {
+  field: string;
+  sentence: string;
+}
+
 export interface About {
   version: string;
   /** Of this start of the server: jobs and selections of another are gone. */
@@ -199,7 +205,8 @@ export interface Anomalies {
   score: string;
   notes: string[];
   threshold: number | null;
-  histogram: { low: number; high: number; counts: number[] };
+  /** `open`: what is above the high end counts there. */
+  histogram: { low: number; high: number; counts: number[]; open: boolean };
   total: number;
   items: { id: number; value: number; p: number; p_words: string }[];
   next: string | null;
@@ -218,6 +225,8 @@ export interface Said {
   words: string;
   p_words: string;
   of_costs: boolean;
+  /** Whether it counts in the surprise. */
+  combined: boolean;
 }
 
 export interface Explanation {

@@ -30,6 +30,18 @@ class Drafts {
 
 export const drafts = new Drafts();
 
+/** The folder of a study of that name, as the server makes it. */
+export function folderOf(name: string): string {
+  return name.replaceAll(" ", "-");
+}
+
+/** The name, or the first of name-2, name-3 and so on that is not taken, as the server chooses. */
+export function freeName(name: string, taken: string[]): string {
+  let free = name;
+  for (let n = 2; taken.includes(free); n++) free = `${name}-${n}`;
+  return free;
+}
+
 /** The form once its job is heard of: a name is given once, as soon as the training really began;
  * what ended before that leaves all that was typed. */
 export function draftAfter(draft: Draft, jobs: Job[]): Draft {

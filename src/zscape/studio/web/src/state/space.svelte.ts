@@ -27,6 +27,9 @@ export class Space {
   /** Columns of the data that are not offered, for their number. */
   leftOut = $state(0);
   units = $state.raw<Unit[]>([]);
+  readonly #active = $derived(this.units.filter((unit) => unit.active));
+  /** The active units; all where none is, as after a few steps of training. */
+  readonly used = $derived(this.#active.length ? this.#active : this.units);
   z = $state.raw<Floats | null>(null);
   sheets = $state.raw<Sheets | null>(null);
   kept = $state.raw<Bytes | null>(null);

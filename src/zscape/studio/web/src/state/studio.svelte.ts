@@ -328,7 +328,7 @@ class Studio {
         progress: ({ study, record }) => (this.heard = { study, record }),
         snapshot: () => this.snapshots++,
         study: () => void this.readCards(),
-        reset: () => void Promise.all([this.readCards(), this.#readJobs()]),
+        reset: () => void this.#readAgain(),
       },
       (line) => this.#takeLine(line),
     );
@@ -344,6 +344,13 @@ class Studio {
     else void this.readCards();
     void this.#readJobs();
     void this.#readAbout();
+    this.snapshots++;
+  }
+
+  /** Events were missed: what they would have told is read. */
+  async #readAgain(): Promise<void> {
+    this.snapshots++;
+    await Promise.all([this.readCards(), this.#readJobs()]);
   }
 
   async readCards(): Promise<void> {

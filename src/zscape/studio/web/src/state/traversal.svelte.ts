@@ -123,7 +123,7 @@ export class Traversal {
    * on average (root mean square). Codes of the data are near 1. */
   readonly away = $derived.by(() => {
     const { meanCode, spreads } = this.space;
-    const live = this.space.units.filter((unit) => unit.active).map((unit) => unit.unit);
+    const live = this.space.used.map((unit) => unit.unit);
     if (!live.length || !this.code.length) return 0;
     const sum = live.reduce(
       (s, d) => s + ((this.code[d] - meanCode[d]) / (spreads[d] || 1)) ** 2,

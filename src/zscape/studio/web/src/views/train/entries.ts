@@ -10,7 +10,8 @@ export function endWords(ending: Ending | null, state: Job["state"] | "" = ""): 
   const { why, epoch, epochs, patience } = ending;
   const best = ending.best === null ? "" : number(ending.best, 4);
   const lowest = best && `; its lowest validation loss was ${best} nats`;
-  if (why === "epochs") return `Ran all its ${epochs} epochs${lowest}.`;
+  if (why === "epochs")
+    return `Ran ${epochs === 1 ? "its one epoch" : `all its ${epochs} epochs`}${lowest}.`;
   if (why === "patience") {
     const long = patience === 1 ? "an epoch" : `${patience} epochs`;
     return `Ended early after epoch ${epoch} of ${epochs}: its validation loss was not below ${best} nats again for ${long}.`;
