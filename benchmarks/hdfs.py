@@ -27,7 +27,7 @@ from benchmarks.data import block_sessions, labelled_blocks, log_lines
 from benchmarks.figures import Figure, Part, Settings, machine
 from benchmarks.log_masks import MASKS
 from zscape.modalities.drain import Drain
-from zscape.space.calibration import surprise
+from zscape.space.calibration import extrapolated
 from zscape.space.sessions import (
     COUNT_NEIGHBOURS,
     COUNTS,
@@ -92,7 +92,7 @@ class Limits:
 
     def _summed(self, found: dict[str, np.ndarray], names: Sequence[str]) -> np.ndarray:
         pairs = [(self.normals[name], found[name]) for name in names]
-        each = [surprise(*map(torch.from_numpy, pair)).numpy() for pair in pairs]
+        each = [extrapolated(*map(torch.from_numpy, pair)).numpy() for pair in pairs]
         return np.sum(each, axis=0)
 
 

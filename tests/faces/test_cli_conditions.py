@@ -2,13 +2,17 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from tests.contracts.space import digits
 
 import zscape
+from zscape.cli.conditions import parse_where
 from zscape.errors import DataError, StudyError
+from zscape.modalities.conditions import Conditions, Field
+from zscape.space.conditions import notes_on
 from zscape.study.run import prepare, train
 
 pytestmark = pytest.mark.slow
@@ -67,6 +71,7 @@ def test_show_lists_what_can_be_asked(study, run):
         ("label=three", "Unknown label 'three'."),
         ("label", "--where must be names and values"),
         ("label=1,label=2", "--where must be names and values, each name once"),
+        ('label="1', "--where must be names and values"),
     ],
 )
 def test_what_cannot_be_asked_is_one_sentence(study, run, where, said):
@@ -101,6 +106,45 @@ def test_sample_by_prompt(sprites, run):
     assert "caption: a text of up to" in run("show", sprites[0])[1]
     code, out, err = run("sample", sprites[0], "--prompt", "zebra")
     assert (code, out) == (64, "") and "caption must hold a word that training saw" in err
+
+
+def test_a_caption_may_hold_a_comma_and_its_unknown_words_are_said(sprites, run):
+    asked = """caption="small square, zebra",""", "-n", 2, "--json"
+    code, out, err = run("sample", sprites[0], "--where", *asked)
+    assert code == 0 and json.loads(out)["where"] == {"caption": "small square, zebra"}
+    assert err == "never seen, so passed over: zebra\n"
+    both = ("--where", "caption=square", "--prompt", "left")
+    code, out, err = run("sample", sprites[0], *both)
+    assert (code, out) == (64, "") and "caption must be asked for once" in err
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("smile=1,age=40", {"smile": "1", "age": "40"}),
+        (" smile = 1 , two words = a b ,", {"smile": "1", "two words": "a b"}),
+        ("""c="a, b=c",d='e, "f"'""", {"c": "a, b=c", "d": 'e, "f"'}),
+        (r'c="say \"a, b\""', {"c": 'say "a, b"'}),
+        ("c=it's,d=2", {"c": "it's", "d": "2"}),
+        ("a=b=c", {"a": "b=c"}),
+        ("", {}),
+    ],
+)
+def test_where_as_it_is_typed(typed, meant):
+    assert parse_where(typed) == meant
+
+
+def test_a_condition_that_over_goes_through_cannot_be_asked(study, run):
+    code, out, err = run("sample", study, "--where", "label=3", "--over", "label")
+    assert (code, out) == (64, "") and "label must be left open where --over" in err
+
+
+def test_a_number_far_from_training_is_told():
+    known = Conditions((Field("age", mean=40.0, scale=10.0),))
+    space = SimpleNamespace(known=known)
+    assert notes_on(space, {"age": "85"}) == ()
+    (said,) = notes_on(space, {"age": "4000"})
+    assert said.startswith("age is 4000, 396 standard deviations from the mean of training, 40")
 
 
 def test_a_captioned_study_opens_to_the_bit_and_goes_on_with_its_captions_alone(sprites):

@@ -60,6 +60,33 @@ def test_a_picture_says_what_is_hidden(pictures, run, tmp_path):
     assert np.array_equal(*strips)
 
 
+@pytest.mark.parametrize(
+    ("side", "value", "said"),
+    [
+        (8, 0, "A mask must hide something, got one that hides nothing."),
+        (8, 255, "A mask must leave something known, and 'mask.png' hides all."),
+        (12, None, "A mask must have the size of the picture, 8x8, got 12x12."),
+    ],
+)
+def test_a_mask_that_says_nothing_or_fits_nothing_is_told(
+    pictures, run, tmp_path, side, value, said
+):
+    mask = np.full((side, side), value or 0, np.uint8)
+    mask[:, : side // 2] = 255 if value is None else value
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    code, out, err = run("fill", pictures, "#3", "--mask", tmp_path / "mask.png")
+    assert code in (64, 65) and not out and said in err and err.count("\n") == 1
+
+
+def test_a_mask_may_be_of_the_size_of_its_own_picture(pictures, run, tmp_path):
+    large = np.zeros((16, 16), np.uint8)
+    Image.fromarray(large).save(tmp_path / "large.png")
+    large[:, 8:] = 255
+    Image.fromarray(large).save(tmp_path / "mask.png")
+    words = (tmp_path / "large.png", "--mask", tmp_path / "mask.png", "--out", tmp_path / "s.png")
+    assert run("fill", pictures, *words)[0] == 0
+
+
 def test_json_is_one_object(pictures, run):
     code, out, _ = run("fill", pictures, "#3", "--mask", "box:0,0,4,4", "--json")
     record = json.loads(out)

@@ -2,12 +2,18 @@
 
 import json
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from tests.contracts.space import digits
 
 import zscape as zs
 from zscape.errors import StudyError
+from zscape.measures.figure import Figure
+from zscape.measures.priors import verdict
+from zscape.measures.row import Row
+from zscape.measures.sections import Report, Section
 from zscape.study.run import resume
 from zscape.study.study import SPEC, Study
 
@@ -31,6 +37,7 @@ def test_a_new_study_with_a_better_prior(study, run):
     change = trained.prior_change()
     before, after = (row.figures[0] for row in change["rate"].rows)
     assert after.value < before.value and after.kind == "estimate"
+    assert f"The new prior is better: held-out rate {before.value:.3f} nats before" in out
     assert {"prior-before.png", "prior-after.png"} <= {p.name for p in (new / "pictures").iterdir()}
     assert b"The prior, before and after" in (new / "report.html").read_bytes()
     for words in (("sample", new), ("show", new), ("traverse", new), ("report", new)):
@@ -59,6 +66,43 @@ def test_classes_without_retraining(study, run, tmp_path):
     space = zs.open(tmp_path / "by")
     assert space.sample(3, where={"label": "3"}, seed=0).shape == (3, 8, 8)
     assert run("sample", tmp_path / "by", "--where", "label=3")[0] == 0
+
+
+def test_labels_are_known_by_their_own_name_and_as_label(run, tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(120, 3)), columns=list("abc"))
+    frame.assign(sort=rng.choice(["x", "y"], 120)).to_csv(tmp_path / "rows.csv", index=False)
+    data = zs.look(tmp_path / "rows.csv", label="sort")
+    zs.fit(data, out=tmp_path / "rows", latent=2, network="mlp:8", epochs=2)
+    for name in ("sort", "label"):
+        new = tmp_path / name
+        words = ("--by", name, "--components", 1, "--out", new)
+        assert run("refit-prior", tmp_path / "rows", *words)[0] == 0
+        assert run("sample", new, "--where", f"{name}=x", "-n", 2)[0] == 0
+    assert "(sort" in run("refit-prior", tmp_path / "rows", "--by", "size")[2]
+
+
+def test_a_prior_that_suits_the_study_where_none_is_named(run, tmp_path):
+    options = {"latent": 2, "network": "mlp:16", "epochs": 1}
+    zs.fit(digits(), recipe="conditional_vae", out=tmp_path / "told", **options)
+    words = ("--updates", 3, "--json")
+    code, out, _ = run("refit-prior", tmp_path / "told", *words)
+    assert code == 0 and json.loads(out)["prior"]["kind"] == "flow"
+
+
+def test_whether_it_helped_is_said():
+    def found(gain, error):
+        old = Figure("rate", 5.0, "nats", "estimate")
+        new = Figure("rate", 5.0 - gain, "nats", "estimate")
+        rows = (
+            Row("before", (old, Figure("gain", None, "nats", "estimate"))),
+            Row("after", (new, Figure("gain", gain, "nats", "estimate", error))),
+        )
+        return verdict(Report((Section("rate", "", rows),), 10, True))
+
+    assert found(1.0, 0.1).startswith("The new prior is better: held-out rate 5.000 nats before, 4")
+    assert found(-1.0, 0.1).startswith("The new prior did not help")
+    assert found(0.1, 0.1).startswith("The new prior makes no difference beyond chance")
 
 
 def test_it_is_not_trained_on(study, run, tmp_path):

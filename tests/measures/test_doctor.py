@@ -171,6 +171,16 @@ def test_causes_and_remedies_of_a_collapse():
     cause, remedies = first(fidelity=nothing)
     assert "parts before it" in cause and remedies[0] == "free_bits"
     assert "decoder learned" in first()[0]
+    filling, _ = RECIPES["fill_vae"](sound().space.modality, latent=4, network="mlp:8")
+    cause, _ = first(fidelity=nothing, space=replace(sound().space, model=filling))
+    assert "fills holes" in cause  # and not that it sees other parts, as it should
+
+
+def test_a_ladder_is_not_told_how_many_units_all_its_levels_have():
+    options = settle(RECIPES["ladder_vae"], {})
+    ladder = vitals(recipe="ladder_vae", options=options)
+    assert code_rules.known(ladder, [code_rules.Remedy("latent", 55, "as many as are used")]) == ()
+    assert code_rules.known(ladder, [code_rules.Remedy("beta", 1.0, "the ELBO itself")])
 
 
 def test_columns_that_share_nothing_are_no_collapse():

@@ -1,5 +1,6 @@
 """Geodesics: closed forms, the graph, evenness, classes, and details that fade."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -20,7 +21,7 @@ from zscape.space.geodesics import (
     shortest_way,
 )
 from zscape.space.nearby import of_classes
-from zscape.space.paths import interpolate_codes, straight, way
+from zscape.space.paths import interpolate_codes, straight, walk_codes, way
 
 
 def circle(count=200):
@@ -193,3 +194,17 @@ def test_ways_keep_to_the_classes_of_their_ends():
         of_classes(space, [0, 1], [11])
     with pytest.raises(SpecError, match="Classes must be known"):
         of_classes(table_space(), [0, 1], [1])
+
+
+def test_legs_through_the_same_codes_share_one_graph(monkeypatch):
+    free, built = replace(digits_space(), labels=None), []
+
+    def counted(points, decode):
+        built.append(len(points))
+        return neighbour_graph(points, decode)
+
+    legs = [interpolate_codes(free, a, b, steps=5, method="geodesic") for a, b in ((0, 7), (7, 3))]
+    monkeypatch.setattr("zscape.space.paths.neighbour_graph", counted)
+    walked = walk_codes(free, [0, 7, 3], steps=5, method="geodesic")
+    assert len(built) == 1
+    assert torch.equal(walked.flat, torch.cat([legs[0].flat[:-1], legs[1].flat]))

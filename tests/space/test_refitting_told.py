@@ -58,7 +58,7 @@ def test_who_is_told_nothing_is_led_nowhere():
 
 def test_what_cannot_be_is_refused():
     with pytest.raises(SpecError, match=r"sees it \(diffusion or flow\), got 'mixture'"):
-        refit_prior(told())
+        refit_prior(told(), "mixture")
     with pytest.raises(SpecError, match=r"told label.* Leave out by"):
         refit_prior(told(), "diffusion", by="label")
     with pytest.raises(DataError, match="before that was kept"):

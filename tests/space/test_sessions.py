@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from tests.logs.written import log_of, normal_jobs, strange_jobs
+from tests.logs.written import FAIL, log_of, normal_jobs, strange_jobs
 
 import zscape as zs
 from zscape.errors import DataError, SpecError
@@ -160,6 +160,27 @@ def test_scores_that_count_can_be_named(space, strange):
     assert found == {"job-1012", "job-1020"}  # the third has usual counts in an odd order
     with pytest.raises(SpecError, match="Unknown score 'neighbours'"):
         judge_of(space, ("neighbours",))
+
+
+def test_every_flagged_session_has_a_true_reason_though_training_knew_its_line(tmp_path):
+    jobs, known = normal_jobs(200), tmp_path / "app.log"
+    for place in (5, 9, 33):
+        jobs[place].insert(2, FAIL)
+    known.write_text("\n".join(log_of(jobs)) + "\n")
+    for place in (50, 120):
+        jobs[place].insert(2, FAIL)
+    lines = log_of(jobs)
+    options = {"latent": 2, "network": "mlp:32", "epochs": 6, "learning_rate": 1e-2}
+    some = zs.fit(zs.look(known, session=r"job-\d+"), recipe="vae", **options, seed=0)
+    judged = [s for s in follow(some, [lines], threshold=0.05) if s.flagged]
+    assert {"job-1005", "job-1033", "job-1050", "job-1120"} <= {s.name for s in judged}
+    assert not [s.reason for s in judged if " nats)" not in s.reason]
+    for one in judged:
+        if any("Disk failure" in line and one.name in line for line in lines):
+            assert "as in 3 of 200 normal sessions" in one.reason and "Disk failure" in one.reason
+    own = zs.score(some, threshold=0.05)
+    assert own.flagged.any()
+    assert all(str(zs.explain(some, int(n))) for n in own.flagged.nonzero().flatten())
 
 
 def test_explain_names_events(space, strange):

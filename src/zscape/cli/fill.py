@@ -53,8 +53,8 @@ def fill(
             "What is filled must be rows of a table, or pictures with a --mask, got "
             f"{'pictures without one' if pictures else 'arrays'}. 'right' hides the right half."
         )
-    hidden = _hidden(space, mask)
     stored = stored_item(space, item)
+    hidden = _hidden(space, mask, item)
     made = fill_tensor(space, stored, hidden, n=n, seed=seed)
     name = named("fill", item, mask, f"seed{seed}")
     strip = _strip(space, stored, hidden, made)
@@ -86,10 +86,10 @@ def _rows(study: Path, space: Space, item: str, mask: str, *, out: Path | None, 
     print(path)
 
 
-def _hidden(space: Space, mask: str) -> Tensor:
+def _hidden(space: Space, mask: str, item: str) -> Tensor:
     if Path(mask).suffix and not mask.startswith("box:"):
         require_file(Path(mask), "A mask", hint="Check the path, or name a side, as right.")
-        return mask_file(space, Path(mask))
+        return mask_file(space, Path(mask), of=None if item.startswith("#") else Path(item))
     return hole(mask, space.modality.shape)
 
 

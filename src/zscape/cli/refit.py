@@ -1,6 +1,7 @@
 """`zscape refit-prior`: a better prior for a trained study, in a study beside it."""
 
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -10,20 +11,26 @@ from rich.console import Console
 
 from zscape.cli.output import say, tell
 from zscape.cli.verbs import Folder, Json, Own, Seed, opened
+from zscape.measures.priors import verdict
 from zscape.space.candidates import Attempt, best
-from zscape.space.refitting import refitting
+from zscape.space.refitting import SUITING, refitting
 from zscape.space.slot import slot_words
 from zscape.study.deriving import derived_path
 from zscape.study.refitting import keep_refitted
 from zscape.study.study import REPORT
 
+SILENT = 10.0  # seconds between lines where no line is drawn over
+
 Kind = Annotated[
     str,
-    Parameter(help="mixture, diagonal, vamp, flow, diffusion, tokens; auto: the lowest rate."),
+    Parameter(
+        help="mixture, diagonal, vamp, flow, diffusion, tokens; auto: the lowest rate; none: what "
+        "suits the study."
+    ),
 ]
 By = Annotated[
     str,
-    Parameter(help="label or an attribute: components of its own for each class."),
+    Parameter(help="the labels, by their name, or an attribute: components for each class."),
 ]
 Components = Annotated[
     int, Parameter(help="of a mixture, by classes of each; 0: picked on held-out rate.")
@@ -42,7 +49,7 @@ def refit_prior(
     study: Folder,
     /,
     *,
-    prior: Kind = "mixture",
+    prior: Kind = SUITING,
     by: By = "",
     components: Components = 0,
     steps: SamplerSteps = 8,
@@ -74,15 +81,19 @@ def refit_prior(
         say(record | {"prior": done.slot.to_plain(), **change.to_json()})
         return
     print(change)
-    print(f"\nThe new study is in {new.path}, its report in {new.path / REPORT}")
+    print(f"\n{verdict(change)}")
+    print(f"The new study is in {new.path}, its report in {new.path / REPORT}")
 
 
 def _told(attempts: Iterator[Attempt]) -> Iterator[Attempt]:
     """The same attempts; what is fitted and how far it is are told on stderr."""
-    console = Console(stderr=True)
+    console, told = Console(stderr=True), time.monotonic()
     for attempt in attempts:
         if attempt.prior is not None:
             tell(f"{attempt.words}: {attempt.nats:.3f} nats, -log p(z) on held-out codes")
         elif console.is_terminal:
             print(f"\r{attempt.share:4.0%}  {attempt.words} ", end="", file=sys.stderr, flush=True)
+        elif time.monotonic() - told > SILENT:
+            tell(f"{attempt.share:4.0%}  {attempt.words}")
+            told = time.monotonic()
         yield attempt

@@ -55,7 +55,8 @@ def sample(
     n: Annotated[int, Parameter(name=["-n", "--number"], help="how many.")] = SHOWN,
     levels: Levels = None,
     where: Annotated[
-        str, Parameter(help="what they must be, as smile=1,age=40; show lists what can be asked.")
+        str,
+        Parameter(help="what they must be, as smile=1,age=40; a value in quotes may hold commas."),
     ] = "",
     prompt: Annotated[
         str, Parameter(help='the same in a few words, as "small heart, top left".')
@@ -70,7 +71,7 @@ def sample(
 ) -> None:
     """Draw new things: codes from the prior, decoded."""
     space = opened(study, recipe).space()
-    asked = asked_of(space, where, prompt)
+    asked = asked_of(space, where, prompt, over=over)
     record: dict[str, Any] = {"verb": "sample", "number": n, "seed": seed}
     record |= {"where": asked, "levels": levels}
     if over:

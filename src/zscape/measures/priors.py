@@ -19,6 +19,7 @@ from zscape.space.space import CHUNK, Space, seeded
 
 SAMPLES = 1024  # things that samples are compared by, at most
 SHOWN, COLUMNS, SEED = 40, 10, 0
+SURE = 2.0  # standard errors before a gain is one
 SOURCE = "Tomczak and Welling 2018, eq. 5"
 
 
@@ -63,6 +64,19 @@ def prior_change(
     )
     sections = (Section("rate", lead, rates), Section("samples", told.strip(), tuple(made)))
     return Report(sections, len(judging), held_out)
+
+
+def verdict(report: Report) -> str:
+    """Whether a refitted prior helped, in a sentence, by the rates of a `prior_change`."""
+    before, after = report["rate"].rows
+    (old, _), (new, gain) = before.figures, after.figures
+    assert old.value is not None and new.value is not None and gain.value is not None
+    rates = f"held-out {old.name} {old.value:.3f} nats before, {new.value:.3f} after"
+    if gain.value > SURE * (gain.error or 0.0):
+        return f"The new prior is better: {rates}."
+    if gain.value < -SURE * (gain.error or 0.0):
+        return f"The new prior did not help: {rates}. Keep the study with the old one."
+    return f"The new prior makes no difference beyond chance: {rates}. The old one will do."
 
 
 def prior_sheet(space: Space) -> np.ndarray:

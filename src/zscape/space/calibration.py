@@ -1,7 +1,8 @@
 """From scores to p-values and alarms, by what normal things score; knows no space and no model.
 
 A score is a number that is higher the stranger a thing is. Its surprise is -log p in nats, p the
-share of normal things that score as high.
+share of normal things that score as high. Scores are added and set in order as they are
+`extrapolated`; what is told of one is its `surprise`, which believes the tail only so far.
 """
 
 import math
@@ -18,6 +19,7 @@ FEWEST_IN_TAIL = 10
 FEWEST_NORMALS = 5
 LEAST_P = 1e-300  # p is never 0
 LEAST_TOLD = 1e-9  # below it p says only that a thing is far
+FAR = -math.log(LEAST_TOLD)  # nats to which the tail is believed: no more than so many normals say
 
 Pair = tuple[Tensor, Tensor]
 
@@ -53,7 +55,9 @@ def surprise(normals: Tensor, values: Tensor) -> Tensor:
 
     Up to the 90th percentile of the normals p is their share, itself counted in; beyond, it falls
     as the exponential whose mean is that of the excesses there, so that it goes on where no normal
-    was. With few normals the tail begins earlier: at ten of them, or half.
+    was. With few normals the tail begins earlier: at ten of them, or half. Below 1e-9, of which no
+    number of normals says anything, p falls as one over the nats beyond: what is stranger still
+    has the lower p, and none is past reading.
 
     Args:
         normals: scores of normal things that fitted nothing, `[M]`; nan ones are left out.
@@ -63,7 +67,16 @@ def surprise(normals: Tensor, values: Tensor) -> Tensor:
         DataError: fewer than 5 normals with a score.
 
     Source: Laxhammar and Falkman 2014, eq. 2, doi:10.1109/TPAMI.2013.172; Pickands 1975, section 2
-    (the tail; here with shape 0), doi:10.1214/aos/1176343003.
+    (the tail; here with shape 0, then 1), doi:10.1214/aos/1176343003.
+    """
+    return believed(extrapolated(normals, values))
+
+
+def extrapolated(normals: Tensor, values: Tensor) -> Tensor:
+    """-log p as `surprise`, had the exponential no end, `[N]`; to add and to sort, not to tell.
+
+    Raises:
+        DataError: fewer than 5 normals with a score.
     """
     known = normals.double()[~normals.isnan()].sort().values
     count = len(known)
@@ -82,6 +95,14 @@ def surprise(normals: Tensor, values: Tensor) -> Tensor:
     within = -((1 + as_high) / (1 + count)).log()
     beyond = (found - start) / scale - math.log((1 + tail) / (1 + count))
     return torch.where(found > start, beyond, within).where(~found.isnan(), torch.nan)
+
+
+def believed(nats: Tensor) -> Tensor:
+    """Extrapolated surprises as far as they mean something, in the same order.
+
+    The same up to -log 1e-9, about 20.7 nats; of what is d beyond, log(1 + d).
+    """
+    return nats.where(~(nats > FAR), FAR + (nats - FAR).clamp(min=0).log1p())
 
 
 def combine(parts: Mapping[str, Pair], *, weights: Mapping[str, float] | None = None) -> Combined:
@@ -104,12 +125,13 @@ def combine(parts: Mapping[str, Pair], *, weights: Mapping[str, float] | None = 
     """
     if not parts:
         raise SpecError("At least one score must be combined, got none. Name some.")
-    each = {name: surprise(normals, values) for name, (normals, values) in parts.items()}
+    each = {name: extrapolated(normals, values) for name, (normals, values) in parts.items()}
     weight = torch.tensor([(weights or {}).get(name, 1.0) for name in parts]).double()[:, None]
     things = weight * torch.stack(list(each.values()))
-    own = weight * torch.stack([surprise(normals, normals) for normals, _ in parts.values()])
+    own = weight * torch.stack([extrapolated(normals, normals) for normals, _ in parts.values()])
     whole, normal = (s.amax(0) if weights is None else s.sum(0) for s in (things, own))
-    return Combined(each, things.argmax(0), surprise(normal, whole), surprise(normal, normal))
+    told = {name: believed(nats) for name, nats in each.items()}
+    return Combined(told, things.argmax(0), surprise(normal, whole), surprise(normal, normal))
 
 
 def p_of(surprise: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from zscape.modalities.conditions import Field
 from zscape.modalities.words import read_text
 from zscape.space.space import Space, Where
 
+FAR = 5.0  # standard deviations from the mean beyond which a model was hardly ever told a number
 SPREAD = (-2, -1, 0, 1, 2)  # standard deviations from the mean at which a number is shown
 NAMED = 12  # classes or words that a line lists
 
@@ -62,11 +63,32 @@ def prompt(space: Space, text: str) -> tuple[dict[str, str], tuple[str, ...]]:
         )
     field = fields[0]
     field.row(text)
-    read = read_text(text, field.words)
-    notes = [f"{word!r} was never seen and is read as {known!r}" for word, known in read.taken]
-    if read.unseen:
-        notes.append(f"never seen, so passed over: {', '.join(read.unseen)}")
-    return {field.name: text}, tuple(notes)
+    return {field.name: text}, notes_on(space, {field.name: text})
+
+
+def notes_on(space: Space, where: Where) -> tuple[str, ...]:
+    """What becomes of what is asked: words that training did not see, numbers far from its own.
+
+    Raises:
+        SpecError: no such condition, no such class, no number, or a text without a known word.
+    """
+    notes = list[str]()
+    for name, value in (where or {}).items():
+        field = space.known.field(name)
+        row = field.row(value)
+        if field.words:
+            read = read_text(value, field.words)
+            notes += [
+                f"{word!r} was never seen and is read as {near!r}" for word, near in read.taken
+            ]
+            if read.unseen:
+                notes.append(f"never seen, so passed over: {', '.join(read.unseen)}")
+        elif not field.names and abs(row[0]) > FAR:
+            notes.append(
+                f"{name} is {value}, {abs(row[0]):,.0f} standard deviations from the mean of "
+                f"training, {field.mean:.3g}: what is drawn so far out is a guess"
+            )
+    return tuple(notes)
 
 
 def askable(space: Space) -> list[str]:

@@ -71,16 +71,18 @@ class Explanation:
         units: of the code, likewise; empty where no rate falls to single units.
         heat: nats above the usual of each pixel, `[H, W]`, not below 0; None for rows.
         legend: what the events are that the blames of a session name.
+        least: nats from which a blame is worth telling.
     """
 
     blames: tuple[Blame, ...]
     units: tuple[Blame, ...]
     heat: np.ndarray | None
     legend: str = ""
+    least: float = WORTH_TELLING
 
     def __str__(self) -> str:
-        """Who is to blame, in words; empty where nobody is by as much as a nat."""
-        told = [str(blame) for blame in self.blames[:MOST_BLAMED] if blame.nats >= WORTH_TELLING]
+        """Who is to blame, in words; empty where nobody is by as much as `least` nats."""
+        told = [str(blame) for blame in self.blames[:MOST_BLAMED] if blame.nats >= self.least]
         if not told:
             told = [str(unit) for unit in self.units[:1] if unit.nats >= WORTH_TELLING]
         return "; ".join(told) + (f" ({self.legend})" if told and self.legend else "")
@@ -184,7 +186,9 @@ def explain_sessions(
     for found in reasons(space, before, stored, odd):
         blames = tuple(Blame(words, nats) for words, nats in found)
         told = "; ".join(blame.name for blame in blames[:MOST_BLAMED])
-        yield Explanation(blames, (), None, space.modality.legend(told))
+        # A session may be strange in many ways, each of little: the first is told all the same.
+        least = min(WORTH_TELLING, blames[0].nats)
+        yield Explanation(blames, (), None, space.modality.legend(told), least)
 
 
 def _sides(space: Space) -> tuple[int, int] | None:

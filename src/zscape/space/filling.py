@@ -32,7 +32,7 @@ def fill(
         `n` things.
 
     Raises:
-        SpecError: the space cannot fill, or a mask that cannot be.
+        SpecError: the space cannot fill, or a mask that cannot be or hides nothing.
         ShapeError: a mask of another size, or more than one thing.
     """
     is_index = isinstance(thing, int | np.integer)
@@ -55,8 +55,16 @@ def fill_tensor(
         hidden: which cells are hidden, bool `[*shape]`.
         n: how many.
         seed: repeats the same ones.
+
+    Raises:
+        SpecError: the space cannot fill, or a mask that hides nothing.
     """
     require_filling(space)
+    if not hidden.any():
+        raise SpecError(
+            "A mask must hide something, got one that hides nothing. Make it True, or paint it "
+            "white, where something is to be filled."
+        )
     if n < 1:
         raise SpecError(f"n must be at least 1, got {n}. 4 is usual.")
     context = space.modality.prepare(stored).masked_fill(hidden, torch.nan).flatten(1)

@@ -4,7 +4,7 @@ Every path is a function of codes (`..._codes`) and the same path decoded, as th
 kind of thing. Nothing here draws or measures.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from zscape.errors import SpecError, unknown
 from zscape.model.codes import Codes, concatenate
 from zscape.space.edits import as_seen
-from zscape.space.geodesics import decoder_around, geodesic, neighbour_graph
+from zscape.space.geodesics import Graph, decoder_around, geodesic, neighbour_graph
 from zscape.space.levels import level_named, units_of
 from zscape.space.nearby import of_classes
 from zscape.space.space import Space, codes_of
@@ -132,11 +132,9 @@ def interpolate_codes(
         end = _moved(start, end, level)
     if method == "geodesic":
         units = range(start.flat.shape[1]) if level is None else units_of(space, level)
-        decode, ends = decoder_around(space, start, units), (start, end)
+        decode = decoder_around(space, start, units)
         graph = neighbour_graph(of_classes(space, [a, b], classes)[:, units], decode)
-        flat = start.flat.repeat(steps, 1)
-        flat[:, units] = geodesic(decode, graph, *(z.flat[:, units] for z in ends), steps=steps)
-        return space.codes.like(flat)
+        return _geodesic(space, graph, start, end, units, steps)
     between, t = BETWEEN[method], torch.linspace(0, 1, steps)
     ways = {n: between(z.flatten(1), end[n].flatten(1), t) for n, z in start.tensors.items()}
     return Codes({n: way.reshape(steps, *start[n].shape[1:]) for n, way in ways.items()})
@@ -214,10 +212,44 @@ def walk_codes(
         )
     ends = [*stops[1:], stops[0]] if closed else stops[1:]
     legs = [
-        interpolate_codes(space, a, b, steps=steps, method=method, classes=classes)[:-1]
-        for a, b in zip(stops, ends, strict=False)
+        leg[:-1] for leg in _legs(space, stops, ends, steps=steps, method=method, classes=classes)
     ]
     return concatenate(legs if closed else [*legs, codes_of(space, stops[-1])])
+
+
+def _legs(
+    space: Space,
+    stops: Sequence[Any],
+    ends: Sequence[Any],
+    *,
+    steps: int,
+    method: str,
+    classes: Sequence[int | str] | None,
+) -> Iterator[Codes]:
+    """The codes from each stop to its end; legs through the same codes share their graph."""
+    if method != "geodesic":
+        for a, b in zip(stops, ends, strict=False):
+            yield interpolate_codes(space, a, b, steps=steps, method=method, classes=classes)
+        return
+    _require_steps(steps)
+    among, graph = torch.empty(0), None
+    for a, b in zip(stops, ends, strict=False):
+        start, end = codes_of(space, a), codes_of(space, b)
+        points = of_classes(space, [a, b], classes)
+        units = range(start.flat.shape[1])
+        if graph is None or not torch.equal(points, among):
+            # All units are the leg's own, so that the decoder is the same whatever the start.
+            among, graph = points, neighbour_graph(points, decoder_around(space, start, units))
+        yield _geodesic(space, graph, start, end, units, steps)
+
+
+def _geodesic(
+    space: Space, graph: Graph, start: Codes, end: Codes, units: range, steps: int
+) -> Codes:
+    flat = start.flat.repeat(steps, 1)
+    decode, ends = decoder_around(space, start, units), (start, end)
+    flat[:, units] = geodesic(decode, graph, *(z.flat[:, units] for z in ends), steps=steps)
+    return space.codes.like(flat)
 
 
 def traverse(

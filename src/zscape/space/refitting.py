@@ -41,7 +41,8 @@ from zscape.space.slot import (
 )
 from zscape.space.space import CHUNK, Space, seeded
 
-AUTO = "auto"
+AUTO, SUITING = "auto", ""
+LABEL = "label"  # what the labels may be called whatever their own name
 MOST_DRAWS = 200_000  # codes that are fitted
 FEWEST, FEWEST_HELD = 20, 40  # examples, and held-out ones, below which a part of all picks
 MOST_PICKING = 5_000
@@ -50,7 +51,7 @@ MOST_CLASSES, FEWEST_OF_A_CLASS = 100, 2
 
 def refit_prior(
     space: Space,
-    prior: str = "mixture",
+    prior: str = SUITING,
     *,
     by: str = "",
     components: int = 0,
@@ -71,8 +72,10 @@ def refit_prior(
         prior: "mixture", "diagonal" (a mixture of diagonal Gaussians), "vamp", "flow",
             "diffusion", or "auto": the mixture, flow or diffusion with the lowest rate. Of a grid
             of codes: "tokens", a causal transformer, which "auto" takes too. Of a model that is
-            told something: "flow" or "diffusion".
-        by: "label", or an attribute with few values: every class gets components of its own.
+            told something: "flow" or "diffusion". Where none is named, the first that suits: a
+            mixture, tokens for a grid, a flow for what is told something.
+        by: the labels' own name or "label", or an attribute with few values: every class gets
+            components of its own, and is asked for by that name.
         components: Gaussians (by classes: of each), or pseudo-inputs; 0: picked by the rate.
         steps: of a diffusion's sampler, 4 to 64.
         guidance: of a diffusion by its classes or by what the model is told: 0 not at all, 1 as
@@ -97,7 +100,7 @@ def refit_prior(
 
 def refitting(
     space: Space,
-    prior: str = "mixture",
+    prior: str = SUITING,
     *,
     by: str = "",
     components: int = 0,
@@ -110,6 +113,8 @@ def refitting(
     if prior == AUTO and quantiser_of(space.model) is not None:
         prior = TOKENS
     sees = features_of(space.model) > 0
+    if prior == SUITING:
+        prior = TOKENS if quantiser_of(space.model) is not None else "flow" if sees else "mixture"
     kind = ("flow" if sees else "mixture") if prior == AUTO else prior
     slot = checked(Slot(kind, components or 1, by, (), steps, float(guidance)))
     suited(space.model, slot)
@@ -333,10 +338,13 @@ def _classes(space: Space, by: str) -> tuple[tuple[str, ...], np.ndarray]:
     """Names of classes, and the class of each example of the space, `[N]`, -1 where unknown."""
     if not by:
         return (), np.zeros(len(space.codes), dtype=np.int64)
-    columns = (
-        {} if space.labels is None else {"label": np.where(space.labels < 0, np.nan, space.labels)}
+    columns = {name: np.asarray(c, np.float64) for name, c in space.attributes.items()}
+    if space.labels is not None:
+        columns = {space.label: np.where(space.labels < 0, np.nan, space.labels), **columns}
+    of_labels = (
+        space.labels is not None and by in (space.label, LABEL) and by not in (space.attributes)
     )
-    columns |= {name: np.asarray(c, np.float64) for name, c in space.attributes.items()}
+    columns |= {by: columns[space.label]} if of_labels else {}
     if by not in columns:
         raise SpecError(
             f"by must name what is known of the data ({', '.join(columns) or 'nothing'}), "
@@ -349,7 +357,7 @@ def _classes(space: Space, by: str) -> tuple[tuple[str, ...], np.ndarray]:
             f"by must name something of 2 to {MOST_CLASSES} values, got {by!r} of {len(values)}. "
             "Choose another."
         )
-    named = space.label_names if by == "label" and space.labels is not None else ()
+    named = space.label_names if of_labels else ()
     names = tuple(class_key(v, named) for v in values.tolist())
     return names, np.where(is_known, np.searchsorted(values, columns[by]), -1)
 

@@ -3,6 +3,7 @@
 P-values are `calibration`'s business.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from zscape.space.calibration import Pair
 from zscape.space.space import Space
 
 LEAST_SCALE = 0.1  # of a count: once more than ever before is then ten deviations off
+RARE = 0.05  # share of the normal sessions, or of the steps, of which a reason tells
 DOUBT = 0.5  # how often what never followed is taken to have followed
 PART = 512  # sessions at a time
 AT_ONCE = 2**18  # numbers of these beside what was seen: they stay in the cache
@@ -189,28 +191,35 @@ def reasons(
             counts, order = row[:kinds], row[kinds:].long()
             found = _of_counts(logs, before, counts, near[n], costs[n, :kinds], next(lines))
             found += _of_order(logs, order, likeliest[n], costs[n, kinds:])
-            found += _of_steps(logs, before, order, follow[n])
+            step, share = _of_steps(logs, before, order, follow[n])
+            # What is strange in no one way is so in its rarest step, if in any.
+            found += [step] if share <= RARE or not found else []
             yield sorted(found, key=lambda reason: -reason[1])
 
 
 def _of_counts(
     logs: Logs, before: Seen, counts: Tensor, near: Tensor, costs: Tensor, odd: str
 ) -> list[Reason]:
-    """The events that came more or less often than in the most similar normal session."""
-    most, found = before.counts.amax(0), []
-    for event in (counts != near).nonzero().flatten().tolist():
-        came, usual, ever = (int(v[event]) for v in (counts, near, most))
-        told = logs.called(event)
-        if event == len(logs.events):
+    """The events that came as often as in few normal sessions, or not as in the most similar."""
+    most, every, found = before.counts.amax(0), int(before.often.sum()), []
+    alike = ((before.counts == counts) * before.often[:, None]).sum(0)
+    rare = alike <= RARE * every
+    for event in (rare | (counts != near)).nonzero().flatten().tolist():
+        came, usual, ever, same = (int(v[event]) for v in (counts, near, most, alike))
+        nats = float(costs[event])
+        if rare[event]:  # a model may have learned to expect what hardly ever came
+            nats = max(nats, -math.log(max(same, DOUBT) / every))
+        told = f"{logs.called(event)} {f'came {_times(came)}' if came else 'never came'}"
+        if event == len(logs.events) and not ever:
             words = f"{counted(came, 'line')} like none in training"
             words += f", {'first ' if came > 1 else ''}{quote(odd)}" if odd else ""
         elif came > ever:
-            words = f"{told} came {_times(came)}, never more than {_times(ever)} before"
-        elif came:
-            words = f"{told} came {_times(came)}, {_times(usual)} expected"
+            words = f"{told}, never more than {_times(ever)} before"
+        elif rare[event]:
+            words = f"{told}, as in {same or 'none'} of {every:,} normal sessions"
         else:
-            words = f"{told} never came, {_times(usual)} expected"
-        found.append((words, float(costs[event])))
+            words = f"{told}, {_times(usual)} in the most similar normal session"
+        found.append((words, nats))
     return found
 
 
@@ -224,22 +233,21 @@ def _of_order(logs: Logs, order: Tensor, likeliest: Tensor, costs: Tensor) -> li
     return [(words, float(costs[place]))]
 
 
-def _of_steps(logs: Logs, before: Seen, order: Tensor, follow: Tensor) -> list[Reason]:
-    """The step that was least seen, if it never was."""
+def _of_steps(logs: Logs, before: Seen, order: Tensor, follow: Tensor) -> tuple[Reason, float]:
+    """The step that was least seen, and its share of those from the same event."""
     place = int(follow.argmax())
     last, after, _ = (part[0] for part in _steps(order[None]))
     first, then = int(last[place]), int(after[place])
-    if before.follows[first, then]:
-        return []
+    times, every = int(before.follows[first, then]), int(before.follows[first].sum())
+    often = f"as {times:,} of {every:,} times"
     if not first:
-        words = f"it begins with {logs.called(then - 1)}, as none before"
+        words = f"it begins with {logs.called(then - 1)}, {often if times else 'as none before'}"
     elif not then:
-        words = f"it ends after {logs.called(first - 1)}, as none before"
+        words = f"it ends after {logs.called(first - 1)}, {often if times else 'as none before'}"
     else:
-        words = (
-            f"{logs.called(then - 1)} came right after {logs.called(first - 1)}, as never before"
-        )
-    return [(words, float(follow[place]))]
+        words = f"{logs.called(then - 1)} came right after {logs.called(first - 1)}, "
+        words += often if times else "as never before"
+    return (words, float(follow[place])), times / max(every, 1)
 
 
 def _times(count: int) -> str:

@@ -40,6 +40,7 @@ class Space:
         attributes: further known columns of the data, each `[N]`.
         held_out: which items only measured and never trained, bool `[M]`; None where unknown.
         told: what the model was told of each item, `[M, F]`, nan where nothing; None: of none.
+        label: the name of what the classes are of, such as a table's column.
     """
 
     model: Model
@@ -52,6 +53,7 @@ class Space:
     attributes: dict[str, np.ndarray] = field(default_factory=dict)
     held_out: Tensor | None = None
     told: Tensor | None = None
+    label: str = "label"
 
     def __repr__(self) -> str:
         """How many codes of what, in a line."""

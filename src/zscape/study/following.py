@@ -10,7 +10,14 @@ from zscape.errors import SpecError, unknown
 from zscape.modalities.cutting import Cutter, Session, message_of
 from zscape.modalities.logs import Logs
 from zscape.space.beside import beside, scores_beside
-from zscape.space.calibration import p_of, p_words, require_threshold, surprise
+from zscape.space.calibration import (
+    believed,
+    extrapolated,
+    p_of,
+    p_words,
+    require_threshold,
+    surprise,
+)
 from zscape.space.explanations import explain_sessions, reason_of
 from zscape.space.sessions import WHOLE, Seen, seen_of, session_scores
 from zscape.space.space import Space
@@ -55,7 +62,7 @@ class Judge:
         space: of sessions.
         before: what the normal ones were like.
         normals: each score that counts, of the normals, by name, `[M]`.
-        whole: the sum of their surprises, `[M]`.
+        whole: the sum of their surprises as they are extrapolated, `[M]`.
         known: what was told of the sessions that were judged.
         notes: what limits the p-values, a sentence each.
     """
@@ -87,10 +94,11 @@ class Judge:
     def _measured(self, stored: Tensor) -> list[Told]:
         values = session_scores(self.space, self.before, stored, own=False)
         names = list(self.normals)
-        each = torch.stack([surprise(self.normals[name], values[name]) for name in names])
+        each = torch.stack([extrapolated(self.normals[name], values[name]) for name in names])
         whole = surprise(self.whole, each.sum(0)).tolist()
         most, leading = each.max(0)
-        led = zip(whole, p_of(most).tolist(), map(names.__getitem__, leading.tolist()), strict=True)
+        alone = p_of(believed(most)).tolist()
+        led = zip(whole, alone, map(names.__getitem__, leading.tolist()), strict=True)
         return [(nats, name, p_words(p, self._normals_of(name))) for nats, p, name in led]
 
     def _normals_of(self, name: str) -> int:
@@ -120,7 +128,7 @@ def judge_of(space: Space, parts: Sequence[str] = ()) -> Judge:
     (others,) = beside((space,), own=False)
     *_, (_, _, found) = scores_beside(space, space.items[:1], others, names, draws=1, seed=0)
     normals = {name: of_normals for name, (of_normals, _) in found.items()}
-    whole = torch.stack([surprise(values, values) for values in normals.values()]).sum(0)
+    whole = torch.stack([extrapolated(values, values) for values in normals.values()]).sum(0)
     return Judge(space, seen_of(space), normals, whole, {}, others.notes)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zscape.errors import DataError, SpecError
+from zscape.errors import DataError, ShapeError, SpecError
 from zscape.modalities.found import printable
 from zscape.modalities.image import Image
 from zscape.modalities.logs import Logs
@@ -18,7 +18,7 @@ from zscape.space.space import Space
 from zscape.study.intake.arrays import load_array
 from zscape.study.intake.files import require_file
 from zscape.study.intake.logs import load_log_like
-from zscape.study.intake.pictures import SUFFIXES, load_picture
+from zscape.study.intake.pictures import SUFFIXES, load_picture, picture_size
 from zscape.study.intake.tables import TABLE_SUFFIXES, kind_of, load_table
 from zscape.study.storage.folder import write_file
 
@@ -61,14 +61,32 @@ def stored_item(space: Space, name: str) -> Tensor:
     return space.item(thing) if isinstance(thing, int) else space.modality.encode(thing)[:1]
 
 
-def mask_file(space: Space, path: Path) -> Tensor:
+def mask_file(space: Space, path: Path, *, of: Path | None = None) -> Tensor:
     """What a picture file hides, bool `[C, H, W]`: where it is brighter than middle grey.
 
+    Args:
+        space: of pictures.
+        path: of the mask, of the size of what it is for.
+        of: the picture it is for, brought to the study's size as the mask is; none: one of the
+            study's own.
+
     Raises:
-        DataError: no picture, or a study of other things.
+        DataError: no picture, one that hides all, or a study of other things.
+        ShapeError: a mask of another size.
     """
     pixels = torch.from_numpy(_picture(space, path, kind_of(path)).copy())
+    wanted = tuple(space.modality.shape[1:]) if of is None else picture_size(of)
+    if (found := picture_size(path)) != wanted:
+        raise ShapeError(
+            f"A mask must have the size of the picture, {wanted[1]}x{wanted[0]}, got "
+            f"{found[1]}x{found[0]}. Resize it, so that it hides what is meant."
+        )
     bright = pixels > 127
+    if bright.all():
+        raise DataError(
+            f"A mask must leave something known, and {printable(path.name)!r} hides all. Paint "
+            "what is known black, or draw whole pictures: zscape sample."
+        )
     return (bright if bright.ndim == 2 else bright.any(-1)).expand(space.modality.shape)
 
 

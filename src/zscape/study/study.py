@@ -211,6 +211,7 @@ class Study:
                 for name, values in arrays.items()
                 if name.startswith("attribute.")
             },
+            label=str(data.get("origin", {}).get("label", "label")),
         )
 
     def log(self) -> list[dict[str, Any]]:
@@ -304,6 +305,7 @@ def gather(model: Model, data: Data, codes: Codes, training: Mapping[str, Any]) 
         attributes=dict(data.attributes),
         held_out=_held_out(kept, len(data.x), data.labels, training),
         told=None if told is None else told[kept],
+        label=str(data.origin.get("label", "label")),
     )
 
 

@@ -6,6 +6,7 @@ from zscape.measures.collapse import duplicate_units
 from zscape.measures.doctor.findings import NOTE, SERIOUS, WARNING, Finding, Remedy
 from zscape.measures.doctor.vitals import Vitals
 from zscape.measures.figure import Figure
+from zscape.model.filling import Filling
 
 COLLAPSED = 0.1  # share of active units below which a code has collapsed (R7: 90 % are dead)
 HALF = 0.5  # below this share something is lost, unless as much of the data comes back as by PCA
@@ -191,8 +192,8 @@ def known(v: Vitals, remedies: list[Remedy]) -> tuple[Remedy, ...]:
         remedies: the most promising first.
     """
     has = {**v.options, **v.training}
-    if v.recipe == "ladder_vae":  # whose networks have sizes for names
-        has.pop("network", None)
+    if v.recipe == "ladder_vae":  # networks have sizes for names, and latent is of one level alone
+        has = {name: value for name, value in has.items() if name not in ("network", "latent")}
     return tuple(r for r in remedies if not has or r.option in has or r.option == "recipe")
 
 
@@ -236,6 +237,9 @@ def _cause(v: Vitals) -> str:
             "the likelihood states a fixed width that is larger than what the code could explain, "
             "so that no nat of the code pays."
         )
+    if isinstance(v.space.model.start, Filling):
+        # That the decoder is shown what is known is as it should be: what is left open is missing.
+        return "the decoder fills holes with their mean, and the code did not learn to choose."
     if v.fidelity.explained.value is None:
         return (
             "the decoder predicts each part of the data from the parts before it, and so learned "

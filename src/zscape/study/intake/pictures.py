@@ -100,6 +100,20 @@ def load_picture(path: Path, modality: Modality) -> Raw:
     return Raw(pixels, source=shown, names=(shown,), pictures=True)
 
 
+def picture_size(path: Path) -> tuple[int, int]:
+    """Height and width of a picture file in pixels.
+
+    Raises:
+        DataError: a file that cannot be read.
+    """
+    with Reader() as reader:
+        reply = reader.measure(os.path.abspath(path))
+    if reply.reason:
+        shown = as_name(path.name)
+        raise DataError(f"{shown} must be a picture, but {reply.reason}. Mend or replace it.")
+    return int(reply.head["height"]), int(reply.head["width"])
+
+
 def scan_folder(folder: Path, *, size: int | None = None) -> Scan:
     """Reads every picture below a folder, in sorted order, and says which cannot be read and why.
 
