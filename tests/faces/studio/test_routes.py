@@ -318,6 +318,16 @@ def test_directions_come_from_two_selections(client, ids, spaces):
     assert client.delete(f"{path}/directions?name=again").status_code == 404
     listed = client.get(f"{path}/directions").json()
     assert listed["found"] == [] and [one["name"] for one in listed["kept"]] == ["round"]
+    for name, further in (("again", ""), ("round", "&kept=true")):
+        client.post(f"{path}/directions", json={**body, "name": "again"})
+        before = client.get(f"{path}/directions").json()
+        assert client.delete(f"{path}/directions?name={name}{further}").status_code == 204
+        assert client.get(f"{path}/directions").json() != before
+        restore = f"{path}/directions/restore"
+        assert client.post(restore, json={"name": name}).json()["kept"] == bool(further)
+        assert client.get(f"{path}/directions").json() == before
+        assert client.post(restore, json={"name": name}).status_code == 404
+    assert client.delete(f"{path}/directions?name=again&kept=true").status_code == 422
     few = client.post(f"{path}/directions", json={"positive": {"items": [1, 2]}})
     assert few.status_code == 422 and "5 examples" in few.json()["error"]["sentence"]
 

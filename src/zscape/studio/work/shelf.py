@@ -17,6 +17,7 @@ from zscape.study.study import Study
 OPEN = 3  # two that are compared, and the one before
 
 Found = defaultdict[str, dict[str, Direction]]  # by user and name
+Gone = defaultdict[str, dict[str, tuple[Direction, bool]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,14 @@ class Opened:
         study: the folder.
         space: what was trained.
         directions: that were found since it was there, by user and name.
+        gone: that were let go since it was opened, by user and name, and whether it was kept.
         memory: what was measured since then, by name.
     """
 
     study: Study
     space: Space
     directions: Found
+    gone: Gone = field(default_factory=lambda: defaultdict(dict))
     memory: dict[str, Any] = field(default_factory=dict)
 
     @property

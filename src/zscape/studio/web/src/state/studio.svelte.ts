@@ -11,7 +11,7 @@ import { withJob } from "./jobs";
 import { Notes } from "./notes.svelte";
 import { fetchPlane, Space, type Plane } from "./space.svelte";
 import { keepInTab, keptInTab } from "./tab";
-import { History } from "./undo";
+import { History, type Step } from "./undo";
 
 const NOTICE = 5000; // milliseconds that a notice stays
 const AGAIN = 1500; // milliseconds between two looks at a model that is being loaded
@@ -40,7 +40,7 @@ class Studio {
   snapshots = $state(0);
   /** What is worked at that takes seconds. */
   doing = $state.raw<Doing | null>(null);
-  readonly history = new History();
+  readonly #history = new History();
   #noticeEnds = 0;
   #writes = 0;
   /** The id of the selection, once the server has it. */
@@ -140,8 +140,9 @@ class Studio {
   select(marks: Bytes | null, what = "selection"): void {
     const before = this.marks;
     const value = marks && countMarks(marks) ? marks : null;
-    this.history.run({
+    this.run({
       what,
+      subject: "selection",
       redo: () => this.#mark(value),
       undo: () => this.#mark(before),
     });
@@ -159,8 +160,9 @@ class Studio {
   setEnds(after: Ends, what: string): void {
     const before = this.ends;
     const { study } = this.where;
-    this.history.run({
+    this.run({
       what,
+      subject: "ends",
       redo: () => this.#putEnds(study, after),
       undo: () => this.#putEnds(study, before),
     });
@@ -183,21 +185,32 @@ class Studio {
     if (!notes) return;
     const before = notes[name];
     const write = (v: typeof value) => notes.set(name, v as never, (words) => this.say(words));
-    this.history.run({ what, redo: () => write(value), undo: () => write(before) });
+    this.run({ what, subject: name, redo: () => write(value), undo: () => write(before) });
   }
 
   shelve(place: Place): void {
     if (this.notes) this.note("shelf", [...this.notes.shelf, place], "the shelf");
   }
 
+  /** Does a step that can be taken back in this view. */
+  run(step: Step): void {
+    step.redo();
+    this.did(step);
+  }
+
+  /** Remembers a step that was done in this view. */
+  did(step: Step): void {
+    this.#history.add(step, this.where.view);
+  }
+
   undo(): void {
-    const what = this.history.undo();
-    this.say(what ? `Taken back: ${what}.` : "Nothing to take back.");
+    const what = this.#history.undo(this.where.view);
+    this.say(what ? `Taken back: ${what}.` : "Nothing to take back here.");
   }
 
   redo(): void {
-    const what = this.history.redo();
-    this.say(what ? `Done again: ${what}.` : "Nothing to do again.");
+    const what = this.#history.redo(this.where.view);
+    this.say(what ? `Done again: ${what}.` : "Nothing to do again here.");
   }
 
   say(words: string): void {
@@ -317,6 +330,7 @@ class Studio {
     this.problem = null;
     this.marks = this.only = this.ringed = null;
     this.ends = { a: null, b: null };
+    this.#history.forget();
   }
 
   #listen(): void {

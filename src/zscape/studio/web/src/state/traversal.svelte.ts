@@ -7,11 +7,16 @@ import type { Conditions, Direction, Place } from "../server/types";
 import type { Space } from "./space.svelte";
 import { studio } from "./studio.svelte";
 
+export const MEAN = "the mean of all codes";
+
+type Stood = "origin" | "words" | "base" | "laidOn" | "conditions";
+type Stand = Pick<Traversal, Stood> & { taken: number[] };
+
 export class Traversal {
   readonly space: Space;
   /** The code one started from, and in words what it is. */
   origin = $state.raw<number[]>([]);
-  words = $state("the mean of all codes");
+  words = $state(MEAN);
   /** The code with the units as they were set, before directions. */
   base = $state.raw<number[]>([]);
   laidOn = $state.raw<{ direction: Direction; strength: number }[]>([]);
@@ -22,6 +27,10 @@ export class Traversal {
   /** What a mix takes from B, by the places of its parts. */
   taken = $state.raw<ReadonlySet<number>>(new Set());
   pinned = $state.raw<{ code: number[]; things: Things }[]>([]);
+  /** The keyframes of the path, once they are other than the ends. */
+  stops = $state.raw<Place[] | null>(null);
+  /** The directions that are there: kept and found. */
+  directions = $state.raw<Direction[]>([]);
   #line: Live | null = null;
 
   /** What is decoded: base plus each direction times its strength. */
@@ -60,14 +69,31 @@ export class Traversal {
     this.#decode();
   }
 
-  /** Goes somewhere by a step that can be taken back. */
-  step(what: string, go: () => void): void {
-    const { origin, words, base, laidOn, taken } = this;
-    const undo = () => {
-      Object.assign(this, { origin, words, base, laidOn, taken });
-      this.#decode();
-    };
-    studio.history.run({ what, redo: go, undo });
+  /** Goes somewhere by a step that can be taken back; all of one drag are one. */
+  step(what: string, go: () => void, gesture?: object): void {
+    const before = this.#stand();
+    go();
+    const after = this.#stand();
+    if (JSON.stringify(before) === JSON.stringify(after)) return;
+    const undo = () => this.#put(before);
+    studio.did({ what, subject: "code", undo, redo: () => this.#put(after), gesture });
+  }
+
+  /** Where one stands: all that a step may change. */
+  #stand(): Stand {
+    const { origin, words, base, laidOn, conditions } = this;
+    return { origin, words, base, laidOn, conditions, taken: [...this.taken] };
+  }
+
+  #put({ taken, ...rest }: Stand): void {
+    Object.assign(this, rest);
+    this.taken = new Set(taken);
+    // A direction may have been kept under another name since.
+    this.laidOn = rest.laidOn.map(({ direction, strength }) => {
+      const same = ({ vector }: Direction) => String(vector) === String(direction.vector);
+      return { direction: this.directions.find(same) ?? direction, strength };
+    });
+    this.under(this.conditions);
   }
 
   startAt(place: Place, words: string): void {
@@ -93,8 +119,9 @@ export class Traversal {
     this.#decode();
   }
 
-  /** A direction that is laid on has another name from now on. */
+  /** A direction has another name from now on. */
   rename(name: string, direction: Direction): void {
+    this.directions = this.directions.map((one) => (one.name === name ? direction : one));
     this.laidOn = this.laidOn.map((one) =>
       one.direction.name === name ? { ...one, direction } : one,
     );
