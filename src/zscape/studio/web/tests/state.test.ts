@@ -46,8 +46,39 @@ describe("the address", () => {
     expect(hash).toBe("#/explore?hide=1,2&b=3");
   });
 
+  it("says what a view shows in that view alone", () => {
+    const where = {
+      ...nowhere(),
+      score: "surprise",
+      threshold: 12.345678,
+      row: 7,
+      moved: [
+        [3, 1.2],
+        [0, -0.45],
+      ] as [number, number][],
+      laid: [["from A to B (2), at 1:2", -1.5]] as [string, number][],
+    };
+    expect(toHash(where)).toBe("#/explore");
+    const traverse = { ...where, view: "traverse" as const };
+    expect(toHash(traverse)).toContain("u=3:1.2,0:-0.45&d=-1.5:from%20A");
+    const { moved, laid } = fromHash(toHash(traverse));
+    expect({ moved, laid }).toEqual({ moved: where.moved, laid: where.laid });
+    expect(toHash({ ...where, view: "anomalies" })).toBe(
+      "#/anomalies?score=surprise&above=12.3457&row=7",
+    );
+  });
+
+  it("says that sliders are too many for it", () => {
+    const moved = Array.from({ length: 64 }, (_, k) => [k, 1.25] as [number, number]);
+    const hash = toHash({ ...nowhere(), view: "traverse", moved, item: 3 });
+    expect(hash).toBe("#/traverse?i=3&u=~");
+    expect(fromHash(hash).moved).toBeNull();
+  });
+
   it("takes nonsense as the start", () => {
-    expect(fromHash("#/nowhere?v=1,2&hide=-1,x&i=-4&a=z1,x&b=-2")).toEqual(nowhere());
+    expect(
+      fromHash("#/nowhere?v=1,2&hide=-1,x&i=-4&a=z1,x&b=-2&u=a:1,3&d=x&row=-1&above=x"),
+    ).toEqual(nowhere());
     expect(fromHash("")).toEqual(nowhere());
   });
 });

@@ -1,11 +1,11 @@
 /** The state that outlives a view: where one is, the study, what is chosen, and what can be undone. */
 
 import type { Bytes } from "../map/arrays";
-import { countMarks } from "../map/lasso";
+import { countMarks, mark } from "../map/lasso";
 import { listen, type Line } from "../server/events";
 import { Problem, server, UNREACHABLE } from "../server/server";
 import type { About, Card, Doing, Job, LogRecord, Place } from "../server/types";
-import { endsOf, keepEnds, withSelections, type End, type Ends } from "./ends";
+import { endsOf, keepEnds, withKnown, type End, type Ends } from "./ends";
 import { fromHash, nowhere, toHash, type Where } from "./hash";
 import { withJob } from "./jobs";
 import { Notes } from "./notes.svelte";
@@ -20,6 +20,8 @@ const QUIET = 250; // milliseconds: browsers hold a page that writes its address
 
 class Studio {
   where = $state.raw<Where>(nowhere());
+  /** Where the address led, until it was gone there. */
+  arrived = $state.raw<Where | null>(null);
   about = $state.raw<About | null>(null);
   cards = $state.raw<Card[] | null>(null);
   jobs = $state.raw<Job[]>([]);
@@ -56,7 +58,7 @@ class Studio {
   readonly hidden = $derived(new Set(this.#hiddenList));
 
   async start(): Promise<void> {
-    this.where = fromHash(location.hash);
+    this.where = this.arrived = fromHash(location.hash);
     addEventListener("hashchange", () => this.#arrive());
     this.#listen();
     this.#seen = this.#readAbout();
@@ -67,12 +69,18 @@ class Studio {
   /** Goes somewhere else; `quietly` leaves no step for the back button. */
   go(change: Partial<Where>, quietly = false): void {
     const before = this.where;
+    if (!quietly) this.#write(true); // what was changed quietly is of the step that is left
     this.where = { ...before, ...change };
     clearTimeout(this.#writes);
     if (quietly) this.#writes = window.setTimeout(() => this.#write(true), QUIET);
     else this.#write(false);
-    if (this.where.study !== before.study) void this.openStudy(this.where.study);
-    else if (this.where.projection !== before.projection) void this.loadPlane();
+    this.#follow(before);
+  }
+
+  /** Loads what the address shows that was not shown before. */
+  #follow({ study, projection }: Where): void {
+    if (this.where.study !== study) void this.openStudy(this.where.study);
+    else if (this.where.projection !== projection) void this.loadPlane();
   }
 
   async readStudies(): Promise<void> {
@@ -92,7 +100,7 @@ class Studio {
     this.#forget();
     const known = this.cards?.find((card) => card.id === id);
     const drawing = known && known.state !== "trained" ? null : this.#plane(id);
-    drawing?.catch(this.#shrug); // heard of below
+    drawing?.catch(() => undefined); // heard of below
     try {
       const { card, details } = await server.study(id);
       if (!details) {
@@ -108,8 +116,8 @@ class Studio {
       this.notes = notes;
       void this.#readEnds(space);
       await Promise.all([space.loadRest(), notes.load()]);
-      if (!space.knows(this.where.colour)) this.go({ colour: space.usualColour }, true);
-      if (this.where.selection) await this.#readSelection(id, this.where.selection);
+      this.#colour(space);
+      await this.#readSelection(id, this.where.selection);
     } catch (problem) {
       this.complain(problem);
     }
@@ -229,8 +237,6 @@ class Studio {
     location.href = `login${location.hash}`;
   }
 
-  #shrug = () => undefined;
-
   /** Reads how the server is, and again until the model is there: its event may have come before
    * this page listened. */
   async #readAbout(): Promise<void> {
@@ -257,8 +263,7 @@ class Studio {
   #write(quietly: boolean): void {
     const hash = toHash(this.where);
     if (hash === location.hash) return;
-    if (quietly) history.replaceState(null, "", hash);
-    else history.pushState(null, "", hash);
+    history[quietly ? "replaceState" : "pushState"](null, "", hash);
   }
 
   #mark(marks: Bytes | null): void {
@@ -276,11 +281,10 @@ class Studio {
   }
 
   async #readSelection(study: string, id: string): Promise<void> {
+    if (!id) return;
     try {
       const items = (await server.selection(study, id)).array("items");
-      const marks = new Uint8Array(this.space?.count ?? 0);
-      for (let k = 0; k < items.length; k++) marks[items[k]] = 1;
-      this.marks = marks;
+      this.marks = mark(items, this.space?.count ?? 0);
       this.stored = Promise.resolve(id);
     } catch {
       this.go({ selection: "" }, true);
@@ -298,11 +302,9 @@ class Studio {
   async #readEnds(space: Space): Promise<void> {
     const found = endsOf(space.id, this.where, space.count, space.details.latent);
     this.#putEnds(space.id, found);
-    if (!found.a?.selection && !found.b?.selection) return;
     try {
-      const { selections } = await server.selections(space.id);
-      if (this.ends !== found) return;
-      this.ends = withSelections(found, new Set(selections.map((one) => one.id)));
+      const known = await withKnown(space.id, found);
+      if (this.ends === found) this.ends = known;
     } catch (problem) {
       this.complain(problem);
     }
@@ -320,10 +322,20 @@ class Studio {
 
   #arrive(): void {
     const before = this.where;
-    this.where = fromHash(location.hash);
-    if (this.where.study !== before.study) void this.openStudy(this.where.study);
-    else if (this.where.projection !== before.projection) void this.loadPlane();
-    if (this.space?.id === this.where.study) void this.#readEnds(this.space);
+    this.where = this.arrived = fromHash(location.hash);
+    const { study, selection } = this.where;
+    this.#follow(before);
+    if (this.space?.id !== study) return;
+    void this.#readEnds(this.space);
+    if (this.space.columns.length) this.#colour(this.space);
+    if (selection === before.selection) return;
+    this.marks = null;
+    void this.#readSelection(study, selection);
+  }
+
+  /** The usual colour where none is asked for, or one that is not there. */
+  #colour(space: Space): void {
+    if (!space.knows(this.where.colour)) this.go({ colour: space.usualColour }, true);
   }
 
   #forget(): void {
@@ -354,8 +366,7 @@ class Studio {
     this.line = line;
     if (!back) return;
     if (this.problem === UNREACHABLE) this.problem = null;
-    if (!this.space) void this.readStudies();
-    else void this.readCards();
+    void (this.space ? this.readCards() : this.readStudies());
     void this.#readJobs();
     void this.#readAbout();
   }

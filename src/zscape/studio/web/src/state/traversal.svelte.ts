@@ -3,6 +3,7 @@
 
 import type { Things } from "../server/binary";
 import type { Live } from "../server/live";
+import { server } from "../server/server";
 import type { Conditions, Direction, Place } from "../server/types";
 import type { Space } from "./space.svelte";
 import { studio } from "./studio.svelte";
@@ -31,6 +32,8 @@ export class Traversal {
   stops = $state.raw<Place[] | null>(null);
   /** The directions that are there: kept and found. */
   directions = $state.raw<Direction[]>([]);
+  /** The item that was open when one came here last: another one is gone to. */
+  opened: number | null = null;
   #line: Live | null = null;
 
   /** What is decoded: base plus each direction times its strength. */
@@ -65,7 +68,7 @@ export class Traversal {
     this.origin = code;
     this.words = words;
     this.base = code;
-    this.laidOn = this.laidOn.map((one) => ({ ...one, strength: 0 }));
+    this.laidOn = [];
     this.#decode();
   }
 
@@ -96,6 +99,43 @@ export class Traversal {
     this.under(this.conditions);
   }
 
+  /** The sliders that stand elsewhere than in a code, in standard deviations to two decimals. */
+  movedFrom(code: number[]): [number, number][] {
+    return this.space.units.flatMap(({ unit, mean, spread }) => {
+      const at = (of: number[]) => Math.round((100 * (of[unit] - mean)) / (spread || 1)) / 100;
+      return at(this.base) === at(code) ? [] : [[unit, at(this.base)] as [number, number]];
+    });
+  }
+
+  /** Starts from a code, with sliders set elsewhere. */
+  startMoved(code: number[], words: string, moved: [number, number][]): void {
+    this.startFrom(code, words);
+    const to = new Map(moved);
+    for (const { unit, mean, spread } of this.space.units) {
+      const at = to.get(unit);
+      if (at !== undefined) this.setUnit(unit, mean + at * spread);
+    }
+  }
+
+  /** Reads what directions there are; of what one can be found. */
+  async readDirections(): Promise<string[]> {
+    const found = await server.directions(this.space.id);
+    this.directions = [...found.kept, ...found.found];
+    return found.known;
+  }
+
+  /** Lays on the directions of an address that are still there. */
+  async lay(laid: [string, number][]): Promise<void> {
+    if (laid.length) await this.readDirections();
+    this.laidOn = [];
+    for (const [name, strength] of laid) {
+      const direction = this.directions.find((one) => one.name === name);
+      if (direction) this.setStrength(direction, strength);
+      else studio.say(`The direction '${name}' of this address is not there any more.`);
+    }
+    this.#decode();
+  }
+
   startAt(place: Place, words: string): void {
     const code = this.space.codeOf(place);
     if (code) this.startFrom(code, words);
@@ -104,7 +144,7 @@ export class Traversal {
   /** Goes to a code: directions are taken into it. */
   moveTo(code: number[]): void {
     this.base = code;
-    this.laidOn = this.laidOn.map((one) => ({ ...one, strength: 0 }));
+    this.laidOn = [];
     this.#decode();
   }
 
@@ -125,6 +165,14 @@ export class Traversal {
     this.laidOn = this.laidOn.map((one) =>
       one.direction.name === name ? { ...one, direction } : one,
     );
+  }
+
+  /** The directions that are laid on, with their strengths to two decimals. */
+  get laid(): [string, number][] {
+    return this.laidOn.map(({ direction, strength }) => [
+      direction.name,
+      Math.round(100 * strength) / 100,
+    ]);
   }
 
   strengthOf(name: string): number {
