@@ -171,3 +171,39 @@ def test_the_table_of_the_map_is_seen_whole(visit):
     field = page.get_by_role("region", name="Map", exact=True).bounding_box()
     assert table["x"] + table["width"] <= field["x"] + field["width"]
     assert table["width"] == 320
+
+
+def test_a_path_says_plainly_what_it_cannot_be_and_only_while_it_is_so(visit):
+    page = visit(path="/#/traverse?with=path&a=3&b=12")
+    page.locator(".strip canvas").nth(8).wait_for()
+    frames = page.get_by_label("frames a leg")
+    frames.fill("1")
+    said = page.get_by_role("alert")
+    assert said.inner_text() == (
+        "Frames a leg must be a whole number from 2 to 200, got 1. 9 is usual."
+    )
+    frames.fill("4")
+    said.wait_for(state="detached")
+    until(page, "document.querySelectorAll('.strip button').length === 4")
+
+
+def test_a_reader_of_the_screen_hears_things_once(visit):
+    page = visit()
+    box = map_of(page)
+    lasso(page, box, LEFT)
+    said = f"{selected(page):,} selected"
+    page.get_by_role("application").focus()
+    page.keyboard.press("Shift+ArrowRight")
+    page.get_by_test_id("hover-card").wait_for()
+    heard = page.locator("body").aria_snapshot()
+    assert heard.count(said) == 1
+    spoken = page.locator(".map [aria-live]").inner_text()
+    item = re.search(r"Item (\d+)", spoken).group(1)
+    assert len(re.findall(rf"\b{item}\b", heard.split("toolbar")[0])) == 1
+    page.keyboard.press("Enter")
+    page.get_by_role("table", name=f"Code of item {item}").wait_for()
+    row = page.get_by_role("table", name="Code of item").get_by_role("row").first.aria_snapshot()
+    assert row.count("cell") == 3
+    view(page, "Traverse")
+    page.get_by_role("slider", name="unit").first.wait_for()
+    assert page.get_by_role("main").aria_snapshot().count("status") == 0
