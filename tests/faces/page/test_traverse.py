@@ -135,6 +135,8 @@ def test_back_returns_to_the_former_study_as_it_was(visit):
     page.evaluate("location.hash = location.hash.replace('export', 'explore').replace('c=', 'x=')")
     page.get_by_label("Legend: label").wait_for()
     until(page, "location.hash.includes('c=label')")
+    page.evaluate("location.hash = '#/explore'")  # of no study: the one that is open
+    until(page, "location.hash.includes('study=') && location.hash.includes('c=label')")
 
 
 def test_the_address_brings_back_what_anomalies_show(visit):

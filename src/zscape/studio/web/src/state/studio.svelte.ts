@@ -262,8 +262,7 @@ class Studio {
 
   #write(quietly: boolean): void {
     const hash = toHash(this.where);
-    if (hash === location.hash) return;
-    history[quietly ? "replaceState" : "pushState"](null, "", hash);
+    if (hash !== location.hash) history[quietly ? "replaceState" : "pushState"](null, "", hash);
   }
 
   #mark(marks: Bytes | null): void {
@@ -322,8 +321,9 @@ class Studio {
 
   #arrive(): void {
     const before = this.where;
-    this.where = this.arrived = fromHash(location.hash);
-    const { study, selection } = this.where;
+    const found = fromHash(location.hash);
+    const { study, selection } = { ...found, study: found.study || before.study };
+    this.where = this.arrived = { ...found, study };
     this.#follow(before);
     if (this.space?.id !== study) return;
     void this.#readEnds(this.space);
