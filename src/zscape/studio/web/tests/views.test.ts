@@ -2,7 +2,7 @@ import type { Card, Ending, Job } from "../src/server/types";
 import { endWords, entriesOf, wayOn } from "../src/views/train/entries";
 import { describe, expect, it } from "vitest";
 import { unitRates } from "../src/charts/unitRates";
-import { cellNumber, cellText, cut, groupName, namesOf, unitName } from "../src/components/words";
+import { cellNumber, cellText, cut, namesOf, unitName } from "../src/components/words";
 import { pathOf, shapeOf } from "../src/map/marks";
 import { findStrange, kindsOf } from "../src/views/strange";
 
@@ -77,11 +77,6 @@ describe("words", () => {
     expect(unitName(4)).toBe("unit 4");
     expect(unitName(4, { 4: "slant" })).toBe("slant");
     expect(unitName(4, { 4: "" })).toBe("unit 4");
-  });
-
-  it("call a class by its word, and a number by what it is of", () => {
-    expect(groupName("slant", "label")).toBe("slant");
-    expect(groupName("0", "digit")).toBe("digit 0");
   });
 
   it("of cells tell numbers, however they are written, from words and from nothing", () => {

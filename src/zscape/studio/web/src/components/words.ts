@@ -32,11 +32,6 @@ export function unitName(unit: number, names?: Record<string, string>): string {
   return names?.[unit] || `unit ${unit}`;
 }
 
-/** What a class is called: by its word, and where that is a number by what it is of. */
-export function groupName(name: string, column: string): string {
-  return /^-?\d+$/.test(name) ? `${column} ${name}` : name;
-}
-
 /** With a capital, where it begins a sentence. */
 export function capital(words: string): string {
   return words.charAt(0).toUpperCase() + words.slice(1);

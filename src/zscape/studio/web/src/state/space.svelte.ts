@@ -91,11 +91,6 @@ export class Space {
     this.leftOut = found.left_out;
   }
 
-  /** What the classes of the data are of, as the legend says it. */
-  get labelName(): string {
-    return this.columns.find((column) => column.group === "label")?.name ?? "label";
-  }
-
   codeOf(place: Place): number[] | null {
     if ("code" in place) return place.code;
     if (!this.z) return null;

@@ -5,8 +5,9 @@ import { countMarks, mark } from "../map/lasso";
 import { listen, type Line } from "../server/events";
 import { Problem, server, UNREACHABLE } from "../server/server";
 import type { About, Card, Doing, Job, LogRecord, Place } from "../server/types";
+import { follow, leaveStep } from "./address";
 import { endsOf, keepEnds, withKnown, type End, type Ends } from "./ends";
-import { fromHash, nowhere, toHash, type Where } from "./hash";
+import { fromHash, nowhere, type Where } from "./hash";
 import { withJob } from "./jobs";
 import { Notes } from "./notes.svelte";
 import { fetchPlane, Space, type Plane } from "./space.svelte";
@@ -16,7 +17,6 @@ import { History, type Step } from "./undo";
 const NOTICE = 5000; // milliseconds that a notice stays
 const AGAIN = 1500; // milliseconds between two looks at a model that is being loaded
 const START = "zscape-start"; // the start of the server that the tab last saw
-const QUIET = 250; // milliseconds: browsers hold a page that writes its address at every move
 
 class Studio {
   where = $state.raw<Where>(nowhere());
@@ -44,7 +44,6 @@ class Studio {
   doing = $state.raw<Doing | null>(null);
   readonly #history = new History();
   #noticeEnds = 0;
-  #writes = 0;
   /** The id of the selection, once the server has it. */
   stored: Promise<string> = Promise.resolve("");
 
@@ -69,11 +68,9 @@ class Studio {
   /** Goes somewhere else; `quietly` leaves no step for the back button. */
   go(change: Partial<Where>, quietly = false): void {
     const before = this.where;
-    if (!quietly) this.#write(true); // what was changed quietly is of the step that is left
     this.where = { ...before, ...change };
-    clearTimeout(this.#writes);
-    if (quietly) this.#writes = window.setTimeout(() => this.#write(true), QUIET);
-    else this.#write(false);
+    if (quietly) follow(() => this.where);
+    else leaveStep(before, this.where);
     this.#follow(before);
   }
 
@@ -258,11 +255,6 @@ class Studio {
     if (!this.#restarted) return;
     this.say("The studio was restarted.");
     if (this.marks) this.#mark(this.marks);
-  }
-
-  #write(quietly: boolean): void {
-    const hash = toHash(this.where);
-    if (hash !== location.hash) history[quietly ? "replaceState" : "pushState"](null, "", hash);
   }
 
   #mark(marks: Bytes | null): void {
