@@ -20,7 +20,7 @@ from zscape.studio.work.verbs import live
 
 DETAILS = {
     "shows", "picture", "kind", "columns", "latent", "levels", "items", "kept", "all_kept",
-    "labels", "asked", "notes", "conditions", "figures", "methods", "content",
+    "labels", "asked", "notes", "conditions", "figures", "methods", "content", "path",
 }  # fmt: skip
 
 
@@ -70,6 +70,7 @@ def test_a_study_is_what_the_library_says(client, ids, spaces, name):
     space, path = spaces[name], f"{API}/studies/{ids[name]}"
     details = client.get(path).json()["details"]
     assert set(details) == DETAILS
+    assert zs.open(details["path"]).codes.flat.equal(space.codes.flat)
     assert details["latent"] == space.codes.flat.shape[1] and details["items"] == len(space.codes)
     assert details["shows"] == ("pictures" if name == "pictures" else "rows")
     _, codes = binary(client.get(f"{path}/codes?dtype=f32"))
