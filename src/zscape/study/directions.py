@@ -48,6 +48,33 @@ def keep_direction(study: Study, direction: Direction) -> None:
         )
     others = kept_directions(study, len(direction.vector)).values()
     kept = {one.name: one for one in others if not _same(one, direction)} | {name: direction}
+    _write(study, kept)
+
+
+def drop_direction(study: Study, name: str, size: int) -> Direction:
+    """Takes a direction out of a study, and gives it.
+
+    Args:
+        study: trained.
+        name: of the direction.
+        size: of its flat codes.
+
+    Raises:
+        SpecError: there is none of that name.
+        StorageError: the disk is full.
+    """
+    kept = kept_directions(study, size)
+    if name not in kept:
+        raise SpecError(
+            f"A direction must be kept to be taken out of a study, and {name!r:.60} is not. "
+            f"Kept are: {', '.join(kept) or 'none'}."
+        )
+    direction = kept.pop(name)
+    _write(study, kept)
+    return direction
+
+
+def _write(study: Study, kept: Mapping[str, Direction]) -> None:
     records = {name: _record(kept[name]) for name in sorted(kept)}
     study.add({DIRECTIONS: tomli_w.dumps(records).encode()})
 

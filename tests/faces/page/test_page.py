@@ -285,9 +285,9 @@ def test_path_of_keyframes_plays_and_is_kept(visit):
     page.get_by_text("Kept as 'there'").wait_for()
 
 
-def test_what_is_copied_as_python_runs(visit, served, monkeypatch):
+def test_what_is_copied_as_python_runs_from_anywhere(visit, tmp_path, monkeypatch):
     page = visit(permissions=["clipboard-read", "clipboard-write"])
-    monkeypatch.chdir(served.home)
+    monkeypatch.chdir(tmp_path)
 
     def run(button):
         button.click()

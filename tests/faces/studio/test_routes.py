@@ -20,7 +20,7 @@ from zscape.studio.work.verbs import live
 
 DETAILS = {
     "shows", "picture", "kind", "columns", "latent", "levels", "items", "kept", "all_kept",
-    "labels", "asked", "notes", "conditions", "figures", "methods", "content",
+    "labels", "asked", "notes", "conditions", "figures", "methods", "content", "path",
 }  # fmt: skip
 
 
@@ -70,6 +70,7 @@ def test_a_study_is_what_the_library_says(client, ids, spaces, name):
     space, path = spaces[name], f"{API}/studies/{ids[name]}"
     details = client.get(path).json()["details"]
     assert set(details) == DETAILS
+    assert zs.open(details["path"]).codes.flat.equal(space.codes.flat)
     assert details["latent"] == space.codes.flat.shape[1] and details["items"] == len(space.codes)
     assert details["shows"] == ("pictures" if name == "pictures" else "rows")
     _, codes = binary(client.get(f"{path}/codes?dtype=f32"))
@@ -318,6 +319,16 @@ def test_directions_come_from_two_selections(client, ids, spaces):
     assert client.delete(f"{path}/directions?name=again").status_code == 404
     listed = client.get(f"{path}/directions").json()
     assert listed["found"] == [] and [one["name"] for one in listed["kept"]] == ["round"]
+    for name, further in (("again", ""), ("round", "&kept=true")):
+        client.post(f"{path}/directions", json={**body, "name": "again"})
+        before = client.get(f"{path}/directions").json()
+        assert client.delete(f"{path}/directions?name={name}{further}").status_code == 204
+        assert client.get(f"{path}/directions").json() != before
+        restore = f"{path}/directions/restore"
+        assert client.post(restore, json={"name": name}).json()["kept"] == bool(further)
+        assert client.get(f"{path}/directions").json() == before
+        assert client.post(restore, json={"name": name}).status_code == 404
+    assert client.delete(f"{path}/directions?name=again&kept=true").status_code == 422
     few = client.post(f"{path}/directions", json={"positive": {"items": [1, 2]}})
     assert few.status_code == 422 and "5 examples" in few.json()["error"]["sentence"]
 

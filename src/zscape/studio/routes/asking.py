@@ -25,6 +25,7 @@ from zscape.studio.routes.bodies import (
     Note,
     Places,
     Redraw,
+    RestoreDirection,
     Rows,
     Sample,
     StudyId,
@@ -172,12 +173,25 @@ async def keep_direction(s: StudyId, body: KeepDirection, login: Asker, here: He
 
 @router.delete("/directions", status_code=204)
 async def drop_direction(
-    s: StudyId, name: Annotated[str, Query(max_length=200)], login: Asker, here: Here
+    s: StudyId,
+    name: Annotated[str, Query(max_length=200)],
+    login: Asker,
+    here: Here,
+    kept: bool = False,
 ) -> Response:
-    """Lets a direction go that was found."""
-    known, asked = here.studies.trained(s), {"name": name, "user": login.user.id}
+    """Lets a direction go that was found, or takes a kept one out of the study."""
+    known, asked = here.studies.trained(s), {"name": name, "kept": kept, "user": login.user.id}
     await here.ask(here.reader, login, known, "drop_direction", asked)
     return Response(status_code=204)
+
+
+@router.post("/directions/restore")
+async def restore_direction(
+    s: StudyId, body: RestoreDirection, login: Asker, here: Here
+) -> Response:
+    """Brings a direction back that was let go."""
+    known, asked = here.studies.trained(s), {**body.model_dump(), "user": login.user.id}
+    return _response(await here.ask(here.reader, login, known, "restore_direction", asked))
 
 
 @router.get("/notes")

@@ -179,6 +179,12 @@ class KeepDirection(Body):
     to: Annotated[str, Field(max_length=60)] = ""
 
 
+class RestoreDirection(Body):
+    """A direction that was let go."""
+
+    name: Word
+
+
 class NewSelection(Body):
     """Items to remember."""
 

@@ -74,6 +74,7 @@ async def study(s: StudyId, request: Request, here: Here) -> Response:
         kept = await here.kept(request, known, "details")
         found = here.figures(request, known)
         details = {**json.loads(kept.content), "figures": found, "content": known.content}
+        details["path"] = str(known.path)  # for what is copied as Python, to run from anywhere
     return answer({"card": _card(here, known), "details": details})
 
 

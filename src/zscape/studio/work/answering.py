@@ -55,6 +55,7 @@ CALLS: Mapping[str, Callable[..., Made | Iterator[Doing | Made]]] = {
     "find_direction": directions.found,
     "keep_direction": directions.kept,
     "drop_direction": directions.dropped,
+    "restore_direction": directions.restored,
     "unsupervised": directions.unsupervised,
     "notes": notes.notes,
     "keep_note": notes.keep,

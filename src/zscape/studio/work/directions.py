@@ -8,7 +8,7 @@ from zscape.space.directions import Direction, find_direction, unsupervised_dire
 from zscape.space.known import known_numbers
 from zscape.studio.work.made import Made, Missing, told
 from zscape.studio.work.shelf import Opened
-from zscape.study.directions import keep_direction, kept_directions
+from zscape.study.directions import drop_direction, keep_direction, kept_directions
 
 METHODS = ("pca", "ica", "units")
 
@@ -60,11 +60,27 @@ def kept(opened: Opened, name: str, to: str, user: str) -> Made:
     return told(_record(named, kept=True))
 
 
-def dropped(opened: Opened, name: str, user: str) -> Made:
-    """A direction that a user found is let go."""
-    _found(opened, name, user)
-    del opened.directions[user][name]
+def dropped(opened: Opened, name: str, kept: bool, user: str) -> Made:
+    """A direction is let go: one that a user found, or one that is kept in the study."""
+    if kept:
+        direction = drop_direction(opened.study, name, opened.latent)
+    else:
+        direction = _found(opened, name, user)
+        del opened.directions[user][name]
+    opened.gone[user][name] = direction, kept
     return told({})
+
+
+def restored(opened: Opened, name: str, user: str) -> Made:
+    """A direction that a user let go is there again, as it was."""
+    if name not in opened.gone[user]:
+        raise Missing("not_found", "A direction must have been let go, and was not. Find it again.")
+    direction, kept = opened.gone[user].pop(name)
+    if kept:
+        keep_direction(opened.study, direction)
+    else:
+        opened.directions[user][name] = direction
+    return told(_record(direction, kept=kept))
 
 
 def _found(opened: Opened, name: str, user: str) -> Direction:

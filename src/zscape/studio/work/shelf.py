@@ -18,6 +18,7 @@ OPEN = 3  # two that are compared, and the one before
 REMEMBERED = 32  # studies of which is kept what was found, whether they are open or not
 
 Found = defaultdict[str, dict[str, Direction]]  # by user and name
+Gone = defaultdict[str, dict[str, tuple[Direction, bool]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +29,14 @@ class Opened:
         study: the folder.
         space: what was trained.
         directions: that were found since it was there, by user and name.
+        gone: that were let go since it was opened, by user and name, and whether it was kept.
         memory: what was measured since then, by name.
     """
 
     study: Study
     space: Space
     directions: Found
+    gone: Gone = field(default_factory=lambda: defaultdict(dict))
     memory: dict[str, Any] = field(default_factory=dict)
 
     @property

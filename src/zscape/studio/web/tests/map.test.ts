@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { between, fit, pan, toPlane, toScreen, zoom } from "../src/map/camera";
-import { colourGroups, colourNumbers } from "../src/map/look";
+import { groupPalette, MOST_GROUPS, toLab, type Rgb } from "../src/map/colours";
+import { colourGroups, colourNumbers, countGroups, statesOf } from "../src/map/look";
+import { middlesOf } from "../src/map/overlay";
 import { placeNames, placePictures } from "../src/map/declutter";
 import { contour, densityAt, measureDensity } from "../src/map/density";
 import { buildGrid, inOrder, nearest, step, stride, within } from "../src/map/grid";
@@ -349,5 +351,71 @@ describe("what has no value", () => {
   it("is counted, of groups and of numbers", () => {
     expect(colourGroups("a", ["x", "y"], Int32Array.from([0, -1, 1, -1])).unknown).toBe(2);
     expect(colourNumbers("a", "", [1, NaN, 3]).unknown).toBe(1);
+  });
+});
+
+describe("groups", () => {
+  const values = Int32Array.from([0, 0, 1, 1, 1, -1]);
+  const colouring = colourGroups("label", ["a", "b"], values);
+  const only = Uint8Array.from([1, 0, 0, 0, 1, 1]);
+
+  it("are counted as they are looked at, those that are switched off too", () => {
+    expect(countGroups(colouring, null, true, null)).toEqual({ groups: [2, 3], unknown: 1 });
+    expect(countGroups(colouring, null, false, only)).toEqual({ groups: [1, 1], unknown: 1 });
+    const marks = Uint8Array.from([1, 1, 0, 0, 0, 0]);
+    expect(countGroups(colouring, marks, true, null).groups).toEqual([2, 0]);
+    expect(countGroups(colouring, marks, false, null).groups).toEqual([2, 3]);
+  });
+
+  it("have a name on the map where one of them is shown", () => {
+    const grid = buildGrid(scattered(values.length, 1));
+    const named = (hidden: number[], only: Uint8Array<ArrayBuffer> | null) => {
+      const { states } = statesOf(6, colouring, null, false, new Set(hidden), only);
+      return middlesOf(grid, colouring, states).map((one) => one.name);
+    };
+    expect(named([], null)).toEqual(["b", "a"]);
+    expect(named([1], null)).toEqual(["a"]);
+    expect(named([], Uint8Array.from([0, 0, 1, 0, 0, 1]))).toEqual(["b"]);
+  });
+});
+
+/** Machado, Oliveira and Fernandes 2009: how linear colours look to who lacks a kind of cone. */
+const BLIND = {
+  none: [1, 0, 0, 0, 1, 0, 0, 0, 1],
+  red: [
+    0.152286, 1.052583, -0.204868, 0.114503, 0.786281, 0.099216, -0.003882, -0.048116, 1.051998,
+  ],
+  green: [0.367322, 0.860646, -0.227968, 0.280085, 0.672501, 0.047413, -0.01182, 0.04294, 0.968881],
+  blue: [1.255528, -0.076749, -0.178779, -0.078411, 0.930809, 0.147602, 0.004733, 0.691367, 0.3039],
+};
+
+describe("the colours of groups", () => {
+  const linear = (v: number) => (v <= 10.31 ? v / 3294.6 : ((v / 255 + 0.055) / 1.055) ** 2.4);
+  const plain = (v: number) => 255 * (v <= 0.0031308 ? 12.92 * v : 1.055 * v ** (1 / 2.4) - 0.055);
+  const colours = Array.from(groupPalette().slice(0, MOST_GROUPS), (word) =>
+    [0, 8, 16].map((by) => (word >>> by) & 255),
+  );
+  const seen = (rgb: number[], [a, b, c, d, e, f, g, h, i]: number[]) => {
+    const [x, y, z] = rgb.map(linear);
+    const mixed = [a * x + b * y + c * z, d * x + e * y + f * z, g * x + h * y + i * z];
+    return toLab(mixed.map((v) => plain(Math.min(Math.max(v, 0), 1))) as Rgb);
+  };
+
+  it.each(Object.entries(BLIND))("stay apart for who lacks %s cones", (lacking, by) => {
+    const labs = colours.map((rgb) => seen(rgb, by));
+    const far = labs.flatMap((one, k) =>
+      labs.slice(0, k).map((other) => Math.hypot(...one.map((v, c) => v - other[c]))),
+    );
+    expect(Math.min(...far)).toBeGreaterThan(lacking === "none" ? 0.12 : 0.06);
+  });
+
+  it("are seen on both grounds", () => {
+    const light = (rgb: number[]) =>
+      rgb.map(linear).reduce((sum, v, k) => sum + [0.2126, 0.7152, 0.0722][k] * v, 0.05);
+    const ground = light([20, 23, 28]);
+    for (const rgb of colours) {
+      expect(1.05 / light(rgb)).toBeGreaterThanOrEqual(2.99);
+      expect(light(rgb) / ground).toBeGreaterThanOrEqual(2.99);
+    }
   });
 });

@@ -47,8 +47,39 @@ describe("the address", () => {
     expect(hash).toBe("#/explore?hide=1,2&b=3");
   });
 
+  it("says what a view shows in that view alone", () => {
+    const where = {
+      ...nowhere(),
+      score: "surprise",
+      threshold: 12.345678,
+      row: 7,
+      moved: [
+        [3, 1.2],
+        [0, -0.45],
+      ] as [number, number][],
+      laid: [["from A to B (2), at 1:2", -1.5]] as [string, number][],
+    };
+    expect(toHash(where)).toBe("#/explore");
+    const traverse = { ...where, view: "traverse" as const };
+    expect(toHash(traverse)).toContain("u=3:1.2,0:-0.45&d=-1.5:from%20A");
+    const { moved, laid } = fromHash(toHash(traverse));
+    expect({ moved, laid }).toEqual({ moved: where.moved, laid: where.laid });
+    expect(toHash({ ...where, view: "anomalies" })).toBe(
+      "#/anomalies?score=surprise&above=12.3457&row=7",
+    );
+  });
+
+  it("says that sliders are too many for it", () => {
+    const moved = Array.from({ length: 64 }, (_, k) => [k, 1.25] as [number, number]);
+    const hash = toHash({ ...nowhere(), view: "traverse", moved, item: 3 });
+    expect(hash).toBe("#/traverse?i=3&u=~");
+    expect(fromHash(hash).moved).toBeNull();
+  });
+
   it("takes nonsense as the start", () => {
-    expect(fromHash("#/nowhere?v=1,2&hide=-1,x&i=-4&a=z1,x&b=-2")).toEqual(nowhere());
+    expect(
+      fromHash("#/nowhere?v=1,2&hide=-1,x&i=-4&a=z1,x&b=-2&u=a:1,3&d=x&row=-1&above=x"),
+    ).toEqual(nowhere());
     expect(fromHash("")).toEqual(nowhere());
   });
 });
@@ -211,26 +242,66 @@ describe("latest wins", () => {
 });
 
 describe("undo", () => {
-  it("takes back and does again, and forgets what was undone once a new step is done", () => {
-    let value = 0;
-    const set = (to: number) => {
-      const from = value;
-      return { what: `set ${to}`, redo: () => (value = to), undo: () => (value = from) };
-    };
+  /** A history of numbers by subject, and what sets them in a view. */
+  function begin() {
+    const values: Record<string, number> = { value: 0 };
     const history = new History();
-    history.run(set(1));
-    history.run(set(2));
-    expect(history.undo()).toBe("set 2");
-    expect(value).toBe(1);
-    expect(history.redo()).toBe("set 2");
-    expect(value).toBe(2);
-    history.undo();
-    history.run(set(5));
-    expect(history.redo()).toBeNull();
-    history.undo();
-    history.undo();
-    expect(history.undo()).toBeNull();
-    expect(value).toBe(0);
+    const set = (to: number, view = "here", subject = "value", gesture?: object) => {
+      const from = values[subject] ?? 0;
+      const put = (v: number) => () => void (values[subject] = v);
+      values[subject] = to;
+      history.add({ what: `set ${to}`, subject, redo: put(to), undo: put(from), gesture }, view);
+    };
+    return { values, history, set };
+  }
+
+  it("takes back and does again, and forgets what was undone once a new step is done", () => {
+    const { values, history, set } = begin();
+    set(1);
+    set(2);
+    expect(history.undo("here")).toBe("set 2");
+    expect(values.value).toBe(1);
+    expect(history.redo("here")).toBe("set 2");
+    expect(values.value).toBe(2);
+    history.undo("here");
+    set(5);
+    expect(history.redo("here")).toBeNull();
+    history.undo("here");
+    history.undo("here");
+    expect(history.undo("here")).toBeNull();
+    expect(values.value).toBe(0);
+  });
+
+  it("takes back what was done in the view, and leaves what other views did", () => {
+    const { values, history, set } = begin();
+    set(1, "traverse", "code");
+    set(2, "explore", "selection");
+    expect(history.undo("traverse")).toBe("set 1");
+    expect(values).toMatchObject({ code: 0, selection: 2 });
+    expect(history.undo("traverse")).toBeNull();
+    expect(history.undo("explore")).toBe("set 2");
+  });
+
+  it("takes nothing back that was changed elsewhere since", () => {
+    const { values, history, set } = begin();
+    set(1, "explore", "shelf");
+    set(2, "traverse", "shelf");
+    expect(history.undo("explore")).toBeNull();
+    expect(history.undo("traverse")).toBe("set 2");
+    expect(history.undo("explore")).toBe("set 1");
+    expect(values.shelf).toBe(0);
+  });
+
+  it("takes the steps of a drag as one", () => {
+    const { values, history, set } = begin();
+    const drag = {};
+    for (const to of [1, 2, 3]) set(to, "here", "value", drag);
+    set(9, "here", "value", {});
+    expect(history.undo("here")).toBe("set 9");
+    history.undo("here");
+    expect(values.value).toBe(0);
+    history.redo("here");
+    expect(values.value).toBe(3);
   });
 });
 

@@ -1,6 +1,6 @@
 /** What the search field finds: an item by its number, items by a group, a tag. */
 
-import { marked } from "../map/lasso";
+import { mark, marked } from "../map/lasso";
 import { studio } from "../state/studio.svelte";
 import { count } from "./words";
 
@@ -21,9 +21,8 @@ export async function findIn(words: string): Promise<string> {
 
 async function labelled(asked: string): Promise<string | null> {
   const space = studio.space!;
-  const marks = new Uint8Array(space.count);
   const tag = studio.notes?.tags[asked];
-  for (const item of tag ?? []) marks[item] = 1;
+  const marks = mark(tag ?? [], space.count);
   if (!tag && !asked.startsWith("#")) {
     for (const column of space.columns.filter((one) => one.kind === "category")) {
       const group = column.classes?.findIndex((name) => name.toLowerCase() === asked.toLowerCase());

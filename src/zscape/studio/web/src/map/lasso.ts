@@ -72,6 +72,13 @@ export function countMarks(marks: Bytes | null): number {
   return count;
 }
 
+/** The marks of points, `count` in all. */
+export function mark(items: ArrayLike<number>, count: number): Bytes {
+  const marks = new Uint8Array(count);
+  for (let k = 0; k < items.length; k++) marks[items[k]] = 1;
+  return marks;
+}
+
 /** The indices of the marked points, in order. */
 export function marked(marks: Bytes | null): number[] {
   const found: number[] = [];

@@ -9,6 +9,7 @@ import { placeNames, placePictures } from "./declutter";
 import type { Ellipse } from "./ellipse";
 import type { Grid } from "./grid";
 import type { Sheets } from "./sheets";
+import { HIDDEN } from "./splat";
 
 export interface Inks {
   ink: string;
@@ -287,23 +288,24 @@ export class Overlay {
   }
 }
 
-/** The middle of each shown group, the largest first: the median of its points, from at most 2,000
- * of them. */
+/** The middle of each group that is shown, the largest first: the median of its shown points, from at
+ * most 2,000 of them. */
 export function middlesOf(
   grid: Grid,
   colouring: Colouring | null,
-  hidden: ReadonlySet<number>,
+  states: Bytes,
 ): { name: string; x: number; y: number; colour: string }[] {
   if (colouring?.kind !== "groups" || colouring.groups.length > 40) return [];
   const members: number[][] = colouring.groups.map(() => []);
   const { values } = colouring;
   for (let i = 0; i < values.length; i++) {
-    if (values[i] >= 0 && members[values[i]].length < 2000) members[values[i]].push(i);
+    if (values[i] >= 0 && states[i] !== HIDDEN && members[values[i]].length < 2000)
+      members[values[i]].push(i);
   }
   const order = colouring.groups.map((_, k) => k);
   order.sort((a, b) => colouring.groups[b].count - colouring.groups[a].count);
   return order.flatMap((k) => {
-    if (hidden.has(k) || members[k].length === 0) return [];
+    if (members[k].length === 0) return [];
     const group = colouring.groups[k];
     const middle = (offset: number) => {
       const sorted = members[k].map((i) => grid.places[2 * i + offset]).sort((a, b) => a - b);

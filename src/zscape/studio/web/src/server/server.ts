@@ -97,8 +97,10 @@ export const server = {
   ) => post<t.Direction>(of(s, "directions"), { positive, negative, name, apart_from: [], keep }),
   keepDirection: (s: string, name: string, to: string) =>
     post<t.Direction>(of(s, "directions/keep"), { name, to }),
-  dropDirection: (s: string, name: string) =>
-    send<void>("DELETE", of(s, `directions?${query({ name })}`)),
+  dropDirection: (s: string, { name, kept }: t.Direction) =>
+    send<void>("DELETE", of(s, `directions?${query({ name, kept: String(kept) })}`)),
+  restoreDirection: (s: string, name: string) =>
+    post<t.Direction>(of(s, "directions/restore"), { name }),
   unsupervised: (s: string, method: string, number: number) =>
     get<{ directions: t.Direction[] }>(
       of(s, `directions/unsupervised?method=${method}&number=${number}`),

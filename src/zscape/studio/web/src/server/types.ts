@@ -78,6 +78,8 @@ export interface Details {
   figures: Figure[];
   methods: { projection: string[]; path: string[] };
   content: string;
+  /** Where its folder lies on the computer of the studio. */
+  path: string;
 }
 
 export interface Projection {

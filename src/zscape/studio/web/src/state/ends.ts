@@ -1,5 +1,6 @@
 /** The two ends, and how they outlast a reload: short ones by the address, all of them by the tab. */
 
+import { server } from "../server/server";
 import type { Place } from "../server/types";
 import { placeText } from "./hash";
 import { keepInTab, keptInTab } from "./tab";
@@ -43,6 +44,13 @@ function oneOf(place: Place | null, kept: End | null): End | null {
   if (!place || (kept && placeText(kept.place) === placeText(place))) return kept;
   const words = "item" in place ? `item ${place.item}` : "the code of the address";
   return { place, words, selection: null };
+}
+
+/** The same ends, without selections that the server does not keep any more. */
+export async function withKnown(study: string, ends: Ends): Promise<Ends> {
+  if (!ends.a?.selection && !ends.b?.selection) return ends;
+  const { selections } = await server.selections(study);
+  return withSelections(ends, new Set(selections.map((one) => one.id)));
 }
 
 /** The same ends, without the selections that are not known any more. */

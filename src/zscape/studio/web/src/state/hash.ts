@@ -18,9 +18,18 @@ export interface Where {
   other: string;
   a: Place | null;
   b: Place | null;
+  /** Of Anomalies: by what, above what, and the row that is open. */
+  score: string;
+  threshold: number | null;
+  row: number | null;
+  /** Of Traverse: the sliders that are elsewhere than where one starts, in standard deviations, null
+   * where they are too many for an address; and directions with their strengths. */
+  moved: [number, number][] | null;
+  laid: [string, number][];
 }
 
 export const LONGEST = 300;
+const MANY = "~"; // sliders that are too many
 
 export function nowhere(): Where {
   return {
@@ -37,6 +46,11 @@ export function nowhere(): Where {
     other: "",
     a: null,
     b: null,
+    score: "",
+    threshold: null,
+    row: null,
+    moved: [],
+    laid: [],
   };
 }
 
@@ -51,11 +65,12 @@ const TEXTS: [keyof Where, string][] = [
 ];
 
 /** The hash of a state; what is as it starts is left out. Ends that are codes, then a list of hidden
- * groups, are left out too where they would make it too long. */
+ * groups, then sliders are left out too where they would make it too long. */
 export function toHash(where: Where): string {
   const bare = { ...where, a: itemAlone(where.a), b: itemAlone(where.b) };
-  const tries = [where, bare, { ...bare, hidden: [] }].map(build);
-  return tries.find((hash) => hash.length <= LONGEST) ?? tries[2];
+  const still = { ...bare, hidden: [], moved: null, laid: [] };
+  const tries = [where, bare, { ...bare, hidden: [] }, still].map(build);
+  return tries.find((hash) => hash.length <= LONGEST) ?? tries[3];
 }
 
 /** The state of a hash; what is not understood is as it starts. */
@@ -75,6 +90,16 @@ export function fromHash(hash: string): Where {
   if (Number.isInteger(item) && item >= 0) where.item = item;
   where.a = placeOf(found.get("a"));
   where.b = placeOf(found.get("b"));
+  where.score = found.get("score") ?? "";
+  where.threshold = numbers(found.get("above"))[0] ?? null;
+  const row = numbers(found.get("row"))[0];
+  if (Number.isInteger(row) && row >= 0) where.row = row;
+  const moved = found.get("u") ?? "";
+  where.moved = moved === MANY ? null : moved.split(",").flatMap(pairOf);
+  where.laid = found.getAll("d").flatMap((text) => {
+    const [, strength, name] = /^(-?[\d.]+):(.+)$/.exec(text) ?? [];
+    return Number.isFinite(Number(strength)) ? [[name, Number(strength)]] : [];
+  });
   return where;
 }
 
@@ -91,6 +116,16 @@ function build(where: Where): string {
     const place = where[end];
     if (place) parts.push(`${end}=${placeText(place)}`);
   }
+  if (where.view === "anomalies") {
+    if (where.score) parts.push(`score=${encodeURIComponent(where.score)}`);
+    if (where.threshold !== null) parts.push(`above=${Number(where.threshold.toPrecision(6))}`);
+    if (where.row !== null) parts.push(`row=${where.row}`);
+  }
+  if (where.view === "traverse") {
+    const moved = where.moved?.map(([unit, at]) => `${unit}:${at}`).join(",") ?? MANY;
+    if (moved) parts.push(`u=${moved}`);
+    for (const [name, at] of where.laid) parts.push(`d=${at}:${encodeURIComponent(name)}`);
+  }
   return `#/${where.view}${parts.length ? `?${parts.join("&")}` : ""}`;
 }
 
@@ -104,6 +139,13 @@ function placeOf(text: string | null): Place | null {
   if (/^\d+$/.test(text)) return { item: Number(text) };
   const code = text.startsWith("z") ? text.slice(1).split(",").map(Number) : [];
   return code.length && code.every(Number.isFinite) ? { code } : null;
+}
+
+/** A slider of "3:-0.5", if it is one. */
+function pairOf(text: string): [number, number][] {
+  const found = /^(\d+):(-?[\d.]+)$/.exec(text);
+  const at = Number(found?.[2]);
+  return found && Number.isFinite(at) ? [[Number(found[1]), at]] : [];
 }
 
 function itemAlone(place: Place | null): Place | null {

@@ -3,6 +3,7 @@
 import type { Bytes, Floats, Places } from "../map/arrays";
 import { measureDensity, type Density } from "../map/density";
 import { MOST_GROUPS } from "../map/colours";
+import { mark } from "../map/lasso";
 import { buildGrid, type Grid } from "../map/grid";
 import { colourGroups, colourNumbers, type Colouring } from "../map/look";
 import { Sheets } from "../map/sheets";
@@ -151,12 +152,8 @@ export class Space {
   async #slots(): Promise<Int32Array> {
     const kept = (await server.kept(this.id)).array("kept");
     const slots = new Int32Array(this.count).fill(-1);
-    const marks = new Uint8Array(this.count);
-    for (let m = 0; m < kept.length; m++) {
-      slots[kept[m]] = m;
-      marks[kept[m]] = 1;
-    }
-    this.kept = marks;
+    for (let m = 0; m < kept.length; m++) slots[kept[m]] = m;
+    this.kept = mark(kept, this.count);
     return slots;
   }
 }

@@ -1,25 +1,27 @@
 /** The state that outlives a view: where one is, the study, what is chosen, and what can be undone. */
 
 import type { Bytes } from "../map/arrays";
-import { countMarks } from "../map/lasso";
+import { countMarks, mark } from "../map/lasso";
 import { listen, type Line } from "../server/events";
 import { Problem, server, UNREACHABLE } from "../server/server";
 import type { About, Card, Doing, Job, LogRecord, Place } from "../server/types";
-import { endsOf, keepEnds, withSelections, type End, type Ends } from "./ends";
-import { fromHash, nowhere, toHash, type Where } from "./hash";
+import { follow, leaveStep } from "./address";
+import { endsOf, keepEnds, withKnown, type End, type Ends } from "./ends";
+import { fromHash, nowhere, type Where } from "./hash";
 import { withJob } from "./jobs";
 import { Notes } from "./notes.svelte";
 import { fetchPlane, Space, type Plane } from "./space.svelte";
 import { keepInTab, keptInTab } from "./tab";
-import { History } from "./undo";
+import { History, type Step } from "./undo";
 
 const NOTICE = 5000; // milliseconds that a notice stays
 const AGAIN = 1500; // milliseconds between two looks at a model that is being loaded
 const START = "zscape-start"; // the start of the server that the tab last saw
-const QUIET = 250; // milliseconds: browsers hold a page that writes its address at every move
 
 class Studio {
   where = $state.raw<Where>(nowhere());
+  /** Where the address led, until it was gone there. */
+  arrived = $state.raw<Where | null>(null);
   about = $state.raw<About | null>(null);
   cards = $state.raw<Card[] | null>(null);
   jobs = $state.raw<Job[]>([]);
@@ -40,9 +42,8 @@ class Studio {
   snapshots = $state(0);
   /** What is worked at that takes seconds. */
   doing = $state.raw<Doing | null>(null);
-  readonly history = new History();
+  readonly #history = new History();
   #noticeEnds = 0;
-  #writes = 0;
   /** The id of the selection, once the server has it. */
   stored: Promise<string> = Promise.resolve("");
 
@@ -56,7 +57,7 @@ class Studio {
   readonly hidden = $derived(new Set(this.#hiddenList));
 
   async start(): Promise<void> {
-    this.where = fromHash(location.hash);
+    this.where = this.arrived = fromHash(location.hash);
     addEventListener("hashchange", () => this.#arrive());
     this.#listen();
     this.#seen = this.#readAbout();
@@ -68,11 +69,15 @@ class Studio {
   go(change: Partial<Where>, quietly = false): void {
     const before = this.where;
     this.where = { ...before, ...change };
-    clearTimeout(this.#writes);
-    if (quietly) this.#writes = window.setTimeout(() => this.#write(true), QUIET);
-    else this.#write(false);
-    if (this.where.study !== before.study) void this.openStudy(this.where.study);
-    else if (this.where.projection !== before.projection) void this.loadPlane();
+    if (quietly) follow(() => this.where);
+    else leaveStep(before, this.where);
+    this.#follow(before);
+  }
+
+  /** Loads what the address shows that was not shown before. */
+  #follow({ study, projection }: Where): void {
+    if (this.where.study !== study) void this.openStudy(this.where.study);
+    else if (this.where.projection !== projection) void this.loadPlane();
   }
 
   async readStudies(): Promise<void> {
@@ -92,7 +97,7 @@ class Studio {
     this.#forget();
     const known = this.cards?.find((card) => card.id === id);
     const drawing = known && known.state !== "trained" ? null : this.#plane(id);
-    drawing?.catch(this.#shrug); // heard of below
+    drawing?.catch(() => undefined); // heard of below
     try {
       const { card, details } = await server.study(id);
       if (!details) {
@@ -108,8 +113,8 @@ class Studio {
       this.notes = notes;
       void this.#readEnds(space);
       await Promise.all([space.loadRest(), notes.load()]);
-      if (!space.knows(this.where.colour)) this.go({ colour: space.usualColour }, true);
-      if (this.where.selection) await this.#readSelection(id, this.where.selection);
+      this.#colour(space);
+      await this.#readSelection(id, this.where.selection);
     } catch (problem) {
       this.complain(problem);
     }
@@ -140,8 +145,9 @@ class Studio {
   select(marks: Bytes | null, what = "selection"): void {
     const before = this.marks;
     const value = marks && countMarks(marks) ? marks : null;
-    this.history.run({
+    this.run({
       what,
+      subject: "selection",
       redo: () => this.#mark(value),
       undo: () => this.#mark(before),
     });
@@ -159,8 +165,9 @@ class Studio {
   setEnds(after: Ends, what: string): void {
     const before = this.ends;
     const { study } = this.where;
-    this.history.run({
+    this.run({
       what,
+      subject: "ends",
       redo: () => this.#putEnds(study, after),
       undo: () => this.#putEnds(study, before),
     });
@@ -183,21 +190,32 @@ class Studio {
     if (!notes) return;
     const before = notes[name];
     const write = (v: typeof value) => notes.set(name, v as never, (words) => this.say(words));
-    this.history.run({ what, redo: () => write(value), undo: () => write(before) });
+    this.run({ what, subject: name, redo: () => write(value), undo: () => write(before) });
   }
 
   shelve(place: Place): void {
     if (this.notes) this.note("shelf", [...this.notes.shelf, place], "the shelf");
   }
 
+  /** Does a step that can be taken back in this view. */
+  run(step: Step): void {
+    step.redo();
+    this.did(step);
+  }
+
+  /** Remembers a step that was done in this view. */
+  did(step: Step): void {
+    this.#history.add(step, this.where.view);
+  }
+
   undo(): void {
-    const what = this.history.undo();
-    this.say(what ? `Taken back: ${what}.` : "Nothing to take back.");
+    const what = this.#history.undo(this.where.view);
+    this.say(what ? `Taken back: ${what}.` : "Nothing to take back here.");
   }
 
   redo(): void {
-    const what = this.history.redo();
-    this.say(what ? `Done again: ${what}.` : "Nothing to do again.");
+    const what = this.#history.redo(this.where.view);
+    this.say(what ? `Done again: ${what}.` : "Nothing to do again here.");
   }
 
   say(words: string): void {
@@ -215,8 +233,6 @@ class Studio {
   logIn(): void {
     location.href = `login${location.hash}`;
   }
-
-  #shrug = () => undefined;
 
   /** Reads how the server is, and again until the model is there: its event may have come before
    * this page listened. */
@@ -241,13 +257,6 @@ class Studio {
     if (this.marks) this.#mark(this.marks);
   }
 
-  #write(quietly: boolean): void {
-    const hash = toHash(this.where);
-    if (hash === location.hash) return;
-    if (quietly) history.replaceState(null, "", hash);
-    else history.pushState(null, "", hash);
-  }
-
   #mark(marks: Bytes | null): void {
     this.marks = marks;
     const study = this.where.study;
@@ -263,11 +272,10 @@ class Studio {
   }
 
   async #readSelection(study: string, id: string): Promise<void> {
+    if (!id) return;
     try {
       const items = (await server.selection(study, id)).array("items");
-      const marks = new Uint8Array(this.space?.count ?? 0);
-      for (let k = 0; k < items.length; k++) marks[items[k]] = 1;
-      this.marks = marks;
+      this.marks = mark(items, this.space?.count ?? 0);
       this.stored = Promise.resolve(id);
     } catch {
       this.go({ selection: "" }, true);
@@ -285,11 +293,9 @@ class Studio {
   async #readEnds(space: Space): Promise<void> {
     const found = endsOf(space.id, this.where, space.count, space.details.latent);
     this.#putEnds(space.id, found);
-    if (!found.a?.selection && !found.b?.selection) return;
     try {
-      const { selections } = await server.selections(space.id);
-      if (this.ends !== found) return;
-      this.ends = withSelections(found, new Set(selections.map((one) => one.id)));
+      const known = await withKnown(space.id, found);
+      if (this.ends === found) this.ends = known;
     } catch (problem) {
       this.complain(problem);
     }
@@ -307,16 +313,28 @@ class Studio {
 
   #arrive(): void {
     const before = this.where;
-    this.where = fromHash(location.hash);
-    if (this.where.study !== before.study) void this.openStudy(this.where.study);
-    else if (this.where.projection !== before.projection) void this.loadPlane();
-    if (this.space?.id === this.where.study) void this.#readEnds(this.space);
+    const found = fromHash(location.hash);
+    const { study, selection } = { ...found, study: found.study || before.study };
+    this.where = this.arrived = { ...found, study };
+    this.#follow(before);
+    if (this.space?.id !== study) return;
+    void this.#readEnds(this.space);
+    if (this.space.columns.length) this.#colour(this.space);
+    if (selection === before.selection) return;
+    this.marks = null;
+    void this.#readSelection(study, selection);
+  }
+
+  /** The usual colour where none is asked for, or one that is not there. */
+  #colour(space: Space): void {
+    if (!space.knows(this.where.colour)) this.go({ colour: space.usualColour }, true);
   }
 
   #forget(): void {
     this.problem = null;
     this.marks = this.only = this.ringed = null;
     this.ends = { a: null, b: null };
+    this.#history.forget();
   }
 
   #listen(): void {
@@ -340,8 +358,7 @@ class Studio {
     this.line = line;
     if (!back) return;
     if (this.problem === UNREACHABLE) this.problem = null;
-    if (!this.space) void this.readStudies();
-    else void this.readCards();
+    void (this.space ? this.readCards() : this.readStudies());
     void this.#readJobs();
     void this.#readAbout();
     this.snapshots++;

@@ -3,15 +3,21 @@
 
 import type { Things } from "../server/binary";
 import type { Live } from "../server/live";
+import { server } from "../server/server";
 import type { Conditions, Direction, Place } from "../server/types";
 import type { Space } from "./space.svelte";
 import { studio } from "./studio.svelte";
+
+export const MEAN = "the mean of all codes";
+
+type Stood = "origin" | "words" | "base" | "laidOn" | "conditions";
+type Stand = Pick<Traversal, Stood> & { taken: number[] };
 
 export class Traversal {
   readonly space: Space;
   /** The code one started from, and in words what it is. */
   origin = $state.raw<number[]>([]);
-  words = $state("the mean of all codes");
+  words = $state(MEAN);
   /** The code with the units as they were set, before directions. */
   base = $state.raw<number[]>([]);
   laidOn = $state.raw<{ direction: Direction; strength: number }[]>([]);
@@ -22,6 +28,12 @@ export class Traversal {
   /** What a mix takes from B, by the places of its parts. */
   taken = $state.raw<ReadonlySet<number>>(new Set());
   pinned = $state.raw<{ code: number[]; things: Things }[]>([]);
+  /** The keyframes of the path, once they are other than the ends. */
+  stops = $state.raw<Place[] | null>(null);
+  /** The directions that are there: kept and found. */
+  directions = $state.raw<Direction[]>([]);
+  /** The item that was open when one came here last: another one is gone to. */
+  opened: number | null = null;
   #line: Live | null = null;
 
   /** What is decoded: base plus each direction times its strength. */
@@ -56,18 +68,72 @@ export class Traversal {
     this.origin = code;
     this.words = words;
     this.base = code;
-    this.laidOn = this.laidOn.map((one) => ({ ...one, strength: 0 }));
+    this.laidOn = [];
     this.#decode();
   }
 
-  /** Goes somewhere by a step that can be taken back. */
-  step(what: string, go: () => void): void {
-    const { origin, words, base, laidOn, taken } = this;
-    const undo = () => {
-      Object.assign(this, { origin, words, base, laidOn, taken });
-      this.#decode();
-    };
-    studio.history.run({ what, redo: go, undo });
+  /** Goes somewhere by a step that can be taken back; all of one drag are one. */
+  step(what: string, go: () => void, gesture?: object): void {
+    const before = this.#stand();
+    go();
+    const after = this.#stand();
+    if (JSON.stringify(before) === JSON.stringify(after)) return;
+    const undo = () => this.#put(before);
+    studio.did({ what, subject: "code", undo, redo: () => this.#put(after), gesture });
+  }
+
+  /** Where one stands: all that a step may change. */
+  #stand(): Stand {
+    const { origin, words, base, laidOn, conditions } = this;
+    return { origin, words, base, laidOn, conditions, taken: [...this.taken] };
+  }
+
+  #put({ taken, ...rest }: Stand): void {
+    Object.assign(this, rest);
+    this.taken = new Set(taken);
+    // A direction may have been kept under another name since.
+    this.laidOn = rest.laidOn.map(({ direction, strength }) => {
+      const same = ({ vector }: Direction) => String(vector) === String(direction.vector);
+      return { direction: this.directions.find(same) ?? direction, strength };
+    });
+    this.under(this.conditions);
+  }
+
+  /** The sliders that stand elsewhere than in a code, in standard deviations to two decimals. */
+  movedFrom(code: number[]): [number, number][] {
+    return this.space.units.flatMap(({ unit, mean, spread }) => {
+      const at = (of: number[]) => Math.round((100 * (of[unit] - mean)) / (spread || 1)) / 100;
+      return at(this.base) === at(code) ? [] : [[unit, at(this.base)] as [number, number]];
+    });
+  }
+
+  /** Starts from a code, with sliders set elsewhere. */
+  startMoved(code: number[], words: string, moved: [number, number][]): void {
+    this.startFrom(code, words);
+    const to = new Map(moved);
+    for (const { unit, mean, spread } of this.space.units) {
+      const at = to.get(unit);
+      if (at !== undefined) this.setUnit(unit, mean + at * spread);
+    }
+  }
+
+  /** Reads what directions there are; of what one can be found. */
+  async readDirections(): Promise<string[]> {
+    const found = await server.directions(this.space.id);
+    this.directions = [...found.kept, ...found.found];
+    return found.known;
+  }
+
+  /** Lays on the directions of an address that are still there. */
+  async lay(laid: [string, number][]): Promise<void> {
+    if (laid.length) await this.readDirections();
+    this.laidOn = [];
+    for (const [name, strength] of laid) {
+      const direction = this.directions.find((one) => one.name === name);
+      if (direction) this.setStrength(direction, strength);
+      else studio.say(`The direction '${name}' of this address is not there any more.`);
+    }
+    this.#decode();
   }
 
   startAt(place: Place, words: string): void {
@@ -78,7 +144,7 @@ export class Traversal {
   /** Goes to a code: directions are taken into it. */
   moveTo(code: number[]): void {
     this.base = code;
-    this.laidOn = this.laidOn.map((one) => ({ ...one, strength: 0 }));
+    this.laidOn = [];
     this.#decode();
   }
 
@@ -93,11 +159,20 @@ export class Traversal {
     this.#decode();
   }
 
-  /** A direction that is laid on has another name from now on. */
+  /** A direction has another name from now on. */
   rename(name: string, direction: Direction): void {
+    this.directions = this.directions.map((one) => (one.name === name ? direction : one));
     this.laidOn = this.laidOn.map((one) =>
       one.direction.name === name ? { ...one, direction } : one,
     );
+  }
+
+  /** The directions that are laid on, with their strengths to two decimals. */
+  get laid(): [string, number][] {
+    return this.laidOn.map(({ direction, strength }) => [
+      direction.name,
+      Math.round(100 * strength) / 100,
+    ]);
   }
 
   strengthOf(name: string): number {

@@ -1,13 +1,13 @@
-/** What is on screen, as Python a person can paste. */
+/** What is on screen, as Python a person can paste; a study is opened by its path, from anywhere. */
 
 import type { Place } from "../server/types";
 
-export function opening(study: string): string {
-  return `import zscape\n\nspace = zscape.open(${text(study)})`;
+export function opening(path: string): string {
+  return `import zscape\n\nspace = zscape.open(${text(path)})`;
 }
 
-export function itemSnippet(study: string, item: number): string {
-  return `${opening(study)}
+export function itemSnippet(path: string, item: number): string {
+  return `${opening(path)}
 code = space.codes[${item} : ${item + 1}]
 seen = space.decode(code)  # what the model makes of it
 units = zscape.traverse(space, ${item})`;
@@ -15,17 +15,17 @@ units = zscape.traverse(space, ${item})`;
 
 /** Of a property that the study knows by name it is found again; any other is given as it is. */
 export function directionSnippet(
-  study: string,
+  path: string,
   name: string,
   vector: number[],
   known: boolean,
 ): string {
   if (known) {
-    return `${opening(study)}
+    return `${opening(path)}
 direction = zscape.find_direction(space, ${text(name)})
 print(direction)`;
   }
-  return `${opening(study)}
+  return `${opening(path)}
 import numpy as np
 
 vector = np.array(${numbers(vector)}, np.float32)  # ${name.replace(/\s+/g, " ")}
@@ -33,29 +33,29 @@ code = np.asarray(space.codes[0:1]) + 2 * vector
 seen = space.decode(code)`;
 }
 
-export function pathSnippet(study: string, stops: Place[], steps: number, method: string): string {
+export function pathSnippet(path: string, stops: Place[], steps: number, method: string): string {
   const items = stops.map((stop) =>
     "item" in stop ? String(stop.item) : `space.codes.like(torch.tensor([${numbers(stop.code)}]))`,
   );
-  return `${opening(study)}
+  return `${opening(path)}
 import torch
 
 frames = zscape.walk(space, [${items.join(", ")}], steps=${steps}, method=${text(method)})`;
 }
 
-export function selectionSnippet(study: string, items: number[]): string {
+export function selectionSnippet(path: string, items: number[]): string {
   const shown = items.slice(0, 2000);
   const more =
     items.length > shown.length ? `  # the first ${shown.length} of ${items.length}` : "";
-  return `${opening(study)}
+  return `${opening(path)}
 items = [${shown.join(", ")}]${more}
 codes = space.codes[items]`;
 }
 
-export function mapSnippet(study: string, method: string): string {
+export function mapSnippet(path: string, method: string): string {
   const dims = method.startsWith("dims=") ? method.slice(5).split(",") : null;
-  if (dims) return `${opening(study)}\npoints = space.codes.flat[:, [${dims.join(", ")}]]`;
-  return `${opening(study)}
+  if (dims) return `${opening(path)}\npoints = space.codes.flat[:, [${dims.join(", ")}]]`;
+  return `${opening(path)}
 points = zscape.map_codes(space, method=${text(method || "pca")}).points`;
 }
 
