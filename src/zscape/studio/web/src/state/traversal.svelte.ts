@@ -119,8 +119,10 @@ export class Traversal {
 
   /** Reads what directions there are; of what one can be found. */
   async readDirections(): Promise<string[]> {
+    const before = this.directions;
     const found = await server.directions(this.space.id);
-    this.directions = [...found.kept, ...found.found];
+    // What was found or let go while the answer was on its way is newer than it.
+    if (this.directions === before) this.directions = [...found.kept, ...found.found];
     return found.known;
   }
 
