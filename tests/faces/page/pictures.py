@@ -41,9 +41,9 @@ def directions(page):
         lasso(page, map_of(page), corners)
         page.get_by_title(f"Make this selection end {end}").click()
     page.get_by_role("button", name="Direction A to B").click()
-    page.get_by_test_id("direction").first.wait_for()
-    page.get_by_placeholder("a name").fill("left to right")
-    page.get_by_role("button", name="Keep under this name").click()
+    card = page.get_by_test_id("direction").first
+    card.get_by_role("textbox").fill("left to right")
+    card.get_by_role("button", name="Keep", exact=True).click()
     page.get_by_test_id("direction").get_by_text("left to right").first.wait_for()
     page.locator(".strip canvas").nth(6).wait_for()
 
