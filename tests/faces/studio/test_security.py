@@ -337,7 +337,7 @@ def test_errors_are_an_id_and_a_sentence_without_paths(client, ids, home):
     ]
     for answer in provoked:
         assert 400 <= answer.status_code < 500, answer.text
-        assert set(answer.json()["error"]) - {"field"} == {"id", "sentence"}
+        assert set(answer.json()["error"]) - {"field", "faults"} == {"id", "sentence"}
         assert str(home) not in answer.text and "Traceback" not in answer.text
 
 
