@@ -16,7 +16,7 @@ from zscape.measures.doctor import book_rules, code_rules, diagnose, fit_rules
 from zscape.measures.doctor.amortisation import amortisation_gap
 from zscape.measures.doctor.columns import copies, one_hot_groups
 from zscape.measures.doctor.findings import NOTE, SERIOUS, WARNING, Remedy, agreeing
-from zscape.measures.doctor.vitals import Bound, measure
+from zscape.measures.doctor.vitals import Bound, ended_early, measure
 from zscape.measures.figure import Figure
 from zscape.modalities.logs import Logs
 from zscape.recipes import RECIPES
@@ -403,3 +403,18 @@ def test_places_of_a_grid_may_agree_and_its_prior_is_fitted_afterwards():
     assert not {f.name for f in found.findings} & {"duplicate units", "more units than are used"}
     gap = fit_rules.prior_gap(vitals(told=fig(0.99), books=(code_usage(torch.arange(8), 8),)))
     assert "refit-prior STUDY --prior tokens" in gap.cause and gap.remedies == ()
+
+
+@pytest.mark.parametrize(
+    ("losses", "asked", "early"),
+    [
+        ([3.0, 2.0, 2.5, 2.1], {"epochs": 9, "patience": 2}, True),
+        ([3.0, 2.0, 2.5], {"epochs": 9, "patience": 2}, False),  # stopped by hand
+        ([3.0, 2.0, 2.5, 2.1], {"epochs": 4, "patience": 2}, False),
+        ([3.0, 2.0, 2.5, 2.1], {"epochs": 9, "patience": 0}, False),
+        ([], {"epochs": 9, "patience": 2}, False),
+    ],
+)
+def test_a_training_ended_early_where_patience_ran_out_before_its_epochs(losses, asked, early):
+    log = [{"epoch": n + 1, "parts": {"validation_loss": loss}} for n, loss in enumerate(losses)]
+    assert ended_early(log, asked) is early

@@ -5,7 +5,7 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +20,7 @@ from zscape.cli.options import flag, flags
 from zscape.cli.output import figure_lines, found, say, tell
 from zscape.errors import SpecError, StorageError
 from zscape.measures.doctor.code_rules import HARDLY
+from zscape.measures.doctor.vitals import ended_early
 from zscape.measures.figure import record_of
 from zscape.modalities.found import listed
 from zscape.objective.steering import tell_beta
@@ -257,6 +258,20 @@ def _train_to_end(study: Study, checkpoint_seconds: float, group: Group) -> None
         raise
 
 
+def _say_length(study: Study, log: Sequence[Mapping[str, Any]]) -> None:
+    """Whether the training was short, and whether validation ended it."""
+    steps, epoch = (log[-1]["step"], log[-1]["epoch"]) if log else (0, 0)
+    training = study.asked["training"]
+    if early := ended_early(log, training):
+        tell(
+            f"Ended after epoch {epoch} of {training['epochs']}: what is held out got no better "
+            f"for {training['patience']} epochs (--patience)."
+        )
+    if steps < HARDLY:
+        more = "--patience 0, which runs all epochs" if early else "more --epochs"
+        tell(f"! Only {steps} steps were made, so this is hardly trained: try {more}.")
+
+
 def _say_end(study: Study, *, json: bool) -> None:
     assert study.data is not None
     seen = study.data
@@ -284,9 +299,7 @@ def _say_end(study: Study, *, json: bool) -> None:
         print(f"  {line}")
     if chosen := tell_beta([record["parts"] for record in log]):
         print(f"\n{chosen}")
-    steps = log[-1]["step"] if log else 0
-    if steps < HARDLY:
-        tell(f"! Only {steps} steps were made, so this is hardly trained: try more --epochs.")
+    _say_length(study, log)
     print("\nOpen its report, and try next:")
     print(f"  {study.path / REPORT}")
     other = _unlike(space)

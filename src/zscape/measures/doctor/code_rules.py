@@ -179,8 +179,7 @@ def collapse_remedies(v: Vitals) -> tuple[Remedy, ...]:
         why = "takes the most likely width"
         first.append(Remedy("likelihood", "gaussian_optimal", why))
     if v.steps is not None and v.steps < HARDLY:
-        epochs = int(v.training.get("epochs", 10))
-        first.append(Remedy("epochs", many(epochs, v.steps), "enough steps to learn something"))
+        first.append(longer(v))
     return (*known(v, first), *_general(v))
 
 
@@ -263,9 +262,13 @@ def _third(v: Vitals) -> int:
     return 2000 if v.steps is None else min(max(round(v.steps / 300) * 100, 100), 2000)
 
 
-def many(epochs: int, steps: int) -> int:
-    """Epochs that come to ten times the fewest steps, where so many epochs made `steps`."""
-    return epochs * math.ceil(10 * HARDLY / max(steps, 1))
+def longer(v: Vitals) -> Remedy:
+    """More steps: at least ten times the fewest, or patience where validation ended it before."""
+    epochs, steps = int(v.training.get("epochs", 100)), v.steps or 1
+    if v.ended_early:
+        return Remedy("patience", 0, "runs all epochs, also while held-out data get no better")
+    more = math.ceil(10 * HARDLY / steps) if steps < HARDLY else 3
+    return Remedy("epochs", epochs * more, "more steps")
 
 
 def _nothing_to_say(v: Vitals) -> bool:

@@ -4,7 +4,7 @@ import torch
 
 from zscape.measures.aggregate import moments_gap
 from zscape.measures.doctor.amortisation import amortisation_gap
-from zscape.measures.doctor.code_rules import HARDLY, MISSING, known, many
+from zscape.measures.doctor.code_rules import HARDLY, MISSING, known, longer
 from zscape.measures.doctor.columns import copies, one_hot_groups
 from zscape.measures.doctor.findings import NOTE, WARNING, Finding, Remedy
 from zscape.measures.doctor.vitals import Vitals
@@ -208,15 +208,13 @@ def hardly_trained(v: Vitals) -> Finding | None:
     if v.steps is None or v.steps >= HARDLY:
         return None
     steps = Figure("steps of training", float(v.steps), "steps", "exact")
-    epochs = int(v.training.get("epochs", 10))
-    more = Remedy("epochs", many(epochs, v.steps), "enough steps to learn something")
     return Finding(
         "hardly trained",
         NOTE,
         f"Only {v.steps} steps were made: what is found here may be gone after more.",
         (steps,),
-        "the run was short.",
-        known(v, [more]),
+        "held-out data got no better for a while." if v.ended_early else "the run was short.",
+        known(v, [longer(v)]),
     )
 
 
@@ -227,10 +225,7 @@ def underfitting(v: Vitals) -> Finding | None:
         return None
     if v.share_alive < 0.5 or v.beta > 1.5:
         return None
-    epochs = int(v.training.get("epochs", 100))
     few = v.steps is not None and v.steps < 5 * HARDLY
-    hardly = v.steps is not None and v.steps < HARDLY
-    longer = Remedy("epochs", many(epochs, v.steps or 1) if hardly else 3 * epochs, "more steps")
     network = "conv:64" if len(v.x.shape) == 4 else "mlp:512,512"
     larger = Remedy("network", network, "a larger decoder")
     return Finding(
@@ -239,7 +234,7 @@ def underfitting(v: Vitals) -> Finding | None:
         f"Less comes back than from a linear code of {v.latent} units, although the code is used.",
         (v.fidelity.explained, v.fidelity.linear),
         "too few steps were made." if few else "the networks are too small, or not trained enough.",
-        known(v, [longer, larger] if few else [larger, longer]),
+        known(v, [longer(v), larger] if few else [larger, longer(v)]),
     )
 
 

@@ -115,6 +115,11 @@ class Vitals:
         """Optimiser steps that were made; None where unknown."""
         return int(self.log[-1]["step"]) if self.log else None
 
+    @property
+    def ended_early(self) -> bool:
+        """Whether validation ended the training before its epochs were run."""
+        return ended_early(self.log, self.training)
+
     def figures(self) -> tuple[Figure, ...]:
         """All that was measured, for the end of a diagnosis."""
         gap = [self.trained.elbo] if self.trained else []
@@ -222,3 +227,18 @@ def _means(space: Space, x: Tensor) -> Tensor:
 
 def _renamed(figure: Figure, name: str) -> Figure:
     return Figure(name, figure.value, figure.unit, figure.kind, figure.error, figure.source)
+
+
+def ended_early(log: Sequence[Mapping[str, Any]], training: Mapping[str, Any]) -> bool:
+    """Whether validation got no better for `patience` epochs, so that not all were run.
+
+    Args:
+        log: of a training, in order.
+        training: as it was asked for.
+    """
+    told = [r for r in log if "validation_loss" in r["parts"]]
+    if not told or not training.get("patience"):
+        return False
+    best = min(told, key=lambda record: record["parts"]["validation_loss"])["epoch"]
+    last = told[-1]["epoch"]
+    return bool(last < training.get("epochs", 0) and last - best >= training["patience"])
