@@ -1,4 +1,6 @@
+import copy
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ from tests.logs.written import FAIL, log_of, normal_jobs, strange_jobs
 
 import zscape as zs
 from zscape.errors import DataError, SpecError
-from zscape.space.sessions import DOUBT, LEAST_SCALE, nats_of, reasons, seen, seen_of
+from zscape.space.sessions import DOUBT, DRAWS, LEAST_SCALE, NOISE, nats_of, reasons, seen, seen_of
 from zscape.study.following import follow, judge_of
 
 pytestmark = pytest.mark.slow
@@ -193,3 +195,21 @@ def test_other_studies_follow_nothing():
     rows = zs.fit(np.random.default_rng(0).normal(size=(64, 3)), latent=2, epochs=1)
     with pytest.raises(SpecError, match="by a study of a log"):
         judge_of(rows)
+
+
+def test_costs_are_those_where_codes_were_trained_and_the_same_in_any_company(space):
+    """A code that says nothing is drawn from all over: its centre is where none ever was."""
+    x = space.modality.prepare(space.items)
+    model = copy.deepcopy(space.model)
+    with torch.no_grad():
+        posterior = model.levels[0].posterior.linear
+        posterior.weight.zero_()  # collapsed: N(0, I) whatever the session
+        posterior.bias.zero_()
+        generator = torch.Generator().manual_seed(NOISE)
+        z = torch.randn(DRAWS, 1, 2, generator=generator)
+        said = model(x, draws=DRAWS, given={"z": z}).likelihood.log_prob_per_unit(x)
+        costs, rates = nats_of(replace(space, model=model), space.items)
+        alone, _ = nats_of(replace(space, model=model), space.items[7:8])
+    torch.testing.assert_close(costs, -said.mean(0).double(), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(costs[7:8], alone, rtol=1e-4, atol=1e-5)
+    assert rates.abs().max() < 1e-6

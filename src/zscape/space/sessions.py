@@ -9,11 +9,15 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 from torch.nn.functional import pad
 
 from zscape.modalities.found import counted, quote
 from zscape.modalities.logs import Logs
 from zscape.model.bound import has_rate, sum_rates
+from zscape.model.model import Model
+from zscape.model.trace import Trace
+from zscape.probability.distributions import DiagonalGaussian
 from zscape.space.calibration import Pair
 from zscape.space.space import Space
 
@@ -21,6 +25,8 @@ LEAST_SCALE = 0.1  # of a count: once more than ever before is then ten deviatio
 RARE = 0.05  # share of the normal sessions, or of the steps, of which a reason tells
 DOUBT = 0.5  # how often what never followed is taken to have followed
 PART = 512  # sessions at a time
+DRAWS = 4  # codes of each session, as it is only there that the decoder was taught anything
+NOISE = 0x5E55
 AT_ONCE = 2**18  # numbers of these beside what was seen: they stay in the cache
 
 
@@ -110,7 +116,9 @@ def seen_of(space: Space) -> Seen:
 
 @torch.inference_mode()
 def nats_of(space: Space, stored: Tensor) -> tuple[Tensor, Tensor]:
-    """-log p(x | z) at the posterior's centre, of each count and event, and rates, in nats.
+    """-log p(x | z) of each count and event, the mean of some codes, and rates, in nats.
+
+    The centre of a posterior that says little lies where no code of training was.
 
     Returns:
         `[N, K + T]`, and `[N]`; rates are nan where a code is a point.
@@ -118,11 +126,29 @@ def nats_of(space: Space, stored: Tensor) -> tuple[Tensor, Tensor]:
     costs, rates = [], []
     for part in stored.split(PART):
         x = space.modality.prepare(part)
-        trace = space.model.encode(x)
-        costs.append(-trace.likelihood.log_prob_per_unit(x))  # type: ignore[attr-defined]
+        trace, said = _walked(space.model, x)
+        costs.append(-said.log_prob_per_unit(x).mean(0))  # type: ignore[attr-defined]
         nothing = x.new_full((len(x),), torch.nan)
         rates.append(sum_rates(trace) if has_rate(trace) else nothing)
     return torch.cat(costs).double(), torch.cat(rates).double()
+
+
+def _walked(model: Model, x: Tensor) -> tuple[Trace, Distribution]:
+    """A walk along the centres, and the likelihood of sessions `[S, N]` at S codes of each.
+
+    All sessions have the same noise, so that a score does not depend on who is scored beside.
+    """
+    trace = model.encode(x)
+    generator = torch.Generator().manual_seed(NOISE)
+    given = {}
+    for latent in trace.latents:
+        z = latent.z[None]
+        if isinstance(latent.q, DiagonalGaussian):
+            noise = torch.randn(DRAWS, 1, *z.shape[2:], generator=generator)
+            z = z + latent.q.stddev * noise.to(z)
+        given[latent.name] = z
+    draws = max(len(z) for z in given.values())
+    return trace, model(x, draws=draws, given=given).likelihood
 
 
 COUNTS, ORDER, RATE = "counts", "order", "rate"
@@ -181,9 +207,9 @@ def reasons(
     lines = iter([odd.get(n, "") for n in range(len(stored))])
     for part in stored.split(PART):
         x = space.modality.prepare(part)
-        said = space.model.encode(x).likelihood
-        costs = -said.log_prob_per_unit(x)  # type: ignore[attr-defined]
-        likeliest = said.likeliest(x).long()  # type: ignore[attr-defined]
+        _, said = _walked(space.model, x)
+        costs = -said.log_prob_per_unit(x).mean(0)  # type: ignore[attr-defined]
+        likeliest = said.likeliest(x).long().mode(0).values  # type: ignore[attr-defined]
         # A session that was seen once may be this one, which says nothing: the next is asked.
         near = before.counts[before.nearest(x[:, :kinds], own=True)[1]]
         follow = before.surprises(x[:, kinds:].long())
