@@ -48,7 +48,7 @@ SHARED: dict[str, Any] = {
     "precision": "bfloat16",
 }
 OPTIONS = {
-    "figures": SHARED | {"network": "conv:24", "epochs": 28, "beta": 0.1, "guess": 3.0},
+    "figures": SHARED | {"network": "conv:24", "epochs": 24, "beta": 0.1, "guess": 2.0},
     "digits": SHARED | {"network": "conv:16", "epochs": 8},
 }
 NAMES = {"figures": tuple(GARMENTS), "digits": ("ink", "paper", "stroke", "turn")}
