@@ -44,6 +44,12 @@ def test_dead_units_make_one_low_record_enough():
     assert not notes([5.0], active=[0.0])[0]
 
 
+def test_units_that_carry_something_are_not_dead_though_their_means_do_not_vary_yet():
+    parts = {"rate": 0.16, "active": 0.0, "validation_rate_unit_0": 0.02}
+    assert not Watch().note(Progress(10, 1, 0.2, 1.0, parts, 0.0))
+    assert Watch().note(Progress(10, 1, 0.2, 1.0, parts | {"validation_rate_unit_0": 0.01}, 0.0))
+
+
 def test_a_code_that_comes_alive_is_told_too():
     said = notes([0.02, 0.01, 0.01, 0.5, 2.0, 0.02, 0.01])
     assert "come alive" in said[4]

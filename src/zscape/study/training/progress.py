@@ -6,6 +6,8 @@ from typing import Any
 
 from torch import Tensor
 
+UNIT = "validation_rate_unit_"  # and its number: a part that is the rate of one unit, in nats
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:

@@ -14,6 +14,7 @@ from zscape.objective.objective import Objective
 from zscape.probability.distributions import center
 from zscape.space.units import are_active
 from zscape.study.training.batches import as_batch
+from zscape.study.training.progress import UNIT
 
 NOISE = 0x5EED_0F_DA7A  # a seed that nobody trains with: what was drawn at first is in the weights
 EACH = 64  # units at most whose rates are told one by one
@@ -53,7 +54,7 @@ def measure(
         figures["active"] = float(are_active(squares - means.square(), rates).sum())
         if len(rates) <= EACH:
             told = enumerate(rates.tolist())
-            figures |= {f"validation_rate_unit_{unit}": rate for unit, rate in told}
+            figures |= {f"{UNIT}{unit}": rate for unit, rate in told}
     return figures
 
 

@@ -1,6 +1,7 @@
 """Watching a run from its first records on, so that a collapse is told while it can be helped."""
 
-from zscape.study.training.progress import Progress
+from zscape.space.units import ACTIVE
+from zscape.study.training.progress import UNIT, Progress
 
 SILENT = 0.25  # nats of rate; sound starts dip to half a nat and rise, collapses go through this
 ALIVE = 1.0  # nats at which a code that was silent has come back
@@ -31,8 +32,7 @@ class Watch:
         is_low = rate < SILENT and rate < RISING * self.before
         self.low = self.low + 1 if is_low else 0
         self.before = rate
-        dead = is_low and record.parts.get("active") == 0
-        if not dead and self.low < PATIENCE:
+        if not (is_low and _is_empty(record)) and self.low < PATIENCE:
             return ""
         self.told = True
         return _warning(record, rate)
@@ -42,6 +42,12 @@ class Watch:
             return ""
         self.told, self.low, self.before = False, 0, float("inf")
         return f"the code has come alive: it carries {rate:.1f} nats."
+
+
+def _is_empty(record: Progress) -> bool:
+    """Whether no unit carries anything; after a few steps means do not vary yet, but rates rise."""
+    rates = [rate for name, rate in record.parts.items() if name.startswith(UNIT)]
+    return max(rates) <= ACTIVE if rates else record.parts.get("active") == 0
 
 
 def _warning(record: Progress, rate: float) -> str:
