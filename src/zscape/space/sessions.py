@@ -126,15 +126,16 @@ def nats_of(space: Space, stored: Tensor) -> tuple[Tensor, Tensor]:
     costs, rates = [], []
     for part in stored.split(PART):
         x = space.modality.prepare(part)
-        trace, said = _walked(space.model, x)
-        costs.append(-said.log_prob_per_unit(x).mean(0))  # type: ignore[attr-defined]
+        trace, again, said = _walked(space.model, x)
+        found = said.log_prob_per_unit(again)  # type: ignore[attr-defined]
+        costs.append(-found.unflatten(0, (DRAWS, -1)).mean(0))
         nothing = x.new_full((len(x),), torch.nan)
         rates.append(sum_rates(trace) if has_rate(trace) else nothing)
     return torch.cat(costs).double(), torch.cat(rates).double()
 
 
-def _walked(model: Model, x: Tensor) -> tuple[Trace, Distribution]:
-    """A walk along the centres, and the likelihood of sessions `[S, N]` at S codes of each.
+def _walked(model: Model, x: Tensor) -> tuple[Trace, Tensor, Distribution]:
+    """A walk of sessions `[N]` along the centres, and S codes of each with x and likelihood there.
 
     All sessions have the same noise, so that a score does not depend on who is scored beside.
     """
@@ -142,13 +143,13 @@ def _walked(model: Model, x: Tensor) -> tuple[Trace, Distribution]:
     generator = torch.Generator().manual_seed(NOISE)
     given = {}
     for latent in trace.latents:
-        z = latent.z[None]
+        z = latent.z.expand(DRAWS, *latent.z.shape)
         if isinstance(latent.q, DiagonalGaussian):
             noise = torch.randn(DRAWS, 1, *z.shape[2:], generator=generator)
             z = z + latent.q.stddev * noise.to(z)
-        given[latent.name] = z
-    draws = max(len(z) for z in given.values())
-    return trace, model(x, draws=draws, given=given).likelihood
+        given[latent.name] = z.flatten(0, 1)
+    again = x.repeat(DRAWS, 1)
+    return trace, again, model.generate(len(again), given=given).likelihood
 
 
 COUNTS, ORDER, RATE = "counts", "order", "rate"
@@ -207,9 +208,11 @@ def reasons(
     lines = iter([odd.get(n, "") for n in range(len(stored))])
     for part in stored.split(PART):
         x = space.modality.prepare(part)
-        _, said = _walked(space.model, x)
-        costs = -said.log_prob_per_unit(x).mean(0)  # type: ignore[attr-defined]
-        likeliest = said.likeliest(x).long().mode(0).values  # type: ignore[attr-defined]
+        _, again, said = _walked(space.model, x)
+        found = said.log_prob_per_unit(again)  # type: ignore[attr-defined]
+        costs = -found.unflatten(0, (DRAWS, -1)).mean(0)
+        drawn = said.likeliest(again).long()  # type: ignore[attr-defined]
+        likeliest = drawn.unflatten(0, (DRAWS, -1)).mode(0).values
         # A session that was seen once may be this one, which says nothing: the next is asked.
         near = before.counts[before.nearest(x[:, :kinds], own=True)[1]]
         follow = before.surprises(x[:, kinds:].long())
