@@ -66,3 +66,10 @@ def test_no_study_is_bad_data(run, tmp_path):
     code, _, err = run("doctor", tmp_path / "nowhere")
     assert code == 65
     assert err.startswith("zscape: ")
+
+
+@pytest.mark.parametrize(("beta", "told"), [(1000, True), (0.1, False)])
+def test_the_end_of_a_training_names_a_collapse(run, tmp_path, beta, told):
+    words = ["--latent", 2, "--network", "mlp:16", "--epochs", 12, "--learning-rate", 3e-3]
+    _, _, err = run("train", "digits", "--out", tmp_path / "study", "--beta", beta, *words)
+    assert (f"posterior collapse): 'zscape doctor {tmp_path / 'study'}'" in err) == told

@@ -44,7 +44,7 @@ def folder(tmp_path_factory):
         for seed in (0, 1):
             zs.fit(data, out=base / f"beta-{beta:g}-{seed}", beta=beta, seed=seed, **SMALL)
     zs.fit(data, recipe="ae", out=base / "ae", **SMALL)
-    other = replace(data, x=data.x[:150], labels=data.labels[:150])
+    other = replace(data, x=data.x[:150], labels=data.labels[:150], source="fewer digits")
     zs.fit(other, out=base / "other", **SMALL)
     return base
 
@@ -152,6 +152,7 @@ def test_a_comparison_prints_and_becomes_json_and_a_page(folder):
 def test_other_data_is_told_and_shows_no_pictures(folder):
     found = compare(studies(folder, "beta-1-0", "other"))
     assert {difference.how for difference in found.differences[0]} == {"other data"}
+    assert found.settings == {"data": ("digits", "fewer digits")}
     assert "Examples held out" not in found.page()
 
 

@@ -19,7 +19,7 @@ from zscape.cli import Terminated
 from zscape.cli.options import flag, flags
 from zscape.cli.output import figure_lines, found, say, tell
 from zscape.errors import SpecError, StorageError
-from zscape.measures.doctor.code_rules import HARDLY
+from zscape.measures.doctor.code_rules import AUDIBLE, HARDLY
 from zscape.measures.doctor.vitals import ended_early
 from zscape.measures.figure import record_of
 from zscape.modalities.found import listed
@@ -300,6 +300,12 @@ def _say_end(study: Study, *, json: bool) -> None:
     if chosen := tell_beta([record["parts"] for record in log]):
         print(f"\n{chosen}")
     _say_length(study, log)
+    spent = next(figure.value for figure in measured if figure.name == "rate")
+    if spent is not None and spent < AUDIBLE:
+        tell(
+            f"! The code carries {spent:.2f} nats, so all examples have nearly the same one "
+            f"(posterior collapse): 'zscape doctor {path}' says what to change."
+        )
     print("\nOpen its report, and try next:")
     print(f"  {study.path / REPORT}")
     other = _unlike(space)

@@ -143,7 +143,9 @@ def _identity(study: Study) -> str:
 
 def _settings(study: Study) -> dict[str, Any]:
     asked = study.asked
-    settings = {"recipe": asked["recipe"], **asked["options"], **asked.get("training", {})}
+    source = asked["data"].get("source", "")
+    settings = {"recipe": asked["recipe"], "data": source, **asked["options"]}
+    settings |= asked.get("training", {})
     return {name: value for name, value in settings.items() if name != "seed"}
 
 

@@ -3,9 +3,28 @@ import { endWords, entriesOf, wayOn } from "../src/views/train/entries";
 import { inOrder } from "../src/views/train/shots";
 import { describe, expect, it } from "vitest";
 import { unitRates } from "../src/charts/unitRates";
-import { cellNumber, cellText, cut, namesOf, number, unitName } from "../src/components/words";
+import {
+  cellNumber,
+  cellText,
+  cut,
+  figureText,
+  namesOf,
+  number,
+  unitName,
+} from "../src/components/words";
 import { pathOf, shapeOf } from "../src/map/marks";
 import { findStrange, kindsOf } from "../src/views/strange";
+
+describe("figures in words", () => {
+  it("say unit and kind, and both in one bracket", () => {
+    const figure = { value: -12.34567, error: 0.111, unit: "nats", kind: "bound" as const };
+    expect(figureText(figure)).toBe("−12.35 ± 0.11 nats (bound)");
+    expect(figureText({ ...figure, unit: "nats (density)" })).toBe(
+      "−12.35 ± 0.11 nats (density, bound)",
+    );
+    expect(figureText({ ...figure, error: null, kind: "exact" })).toBe("−12.35 nats");
+  });
+});
 
 describe("a threshold against what is known to be strange", () => {
   const scores = [1, 2, 3, 4, 5, NaN, 6];

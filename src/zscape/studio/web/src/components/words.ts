@@ -57,12 +57,13 @@ export function cellText(cell: Cell | undefined): string {
   return typeof cell === "number" ? number(cell, 4) : String(cell);
 }
 
-/** "−12.3 ± 0.1 nats (bound)". */
+/** "−12.3 ± 0.1 nats (bound)", "−12.3 ± 0.1 nats (density, bound)". */
 export function figureText(figure: Omit<Figure, "figure">): string {
   if (figure.value === null || figure.kind === "undefined") return "undefined";
   const error = figure.error ? ` ± ${number(figure.error, 2)}` : "";
-  const kind = figure.kind === "exact" ? "" : ` (${figure.kind})`;
-  return `${number(figure.value, 4)}${error} ${figure.unit}${kind}`;
+  const [unit, ...said] = figure.unit.split(/[()]/).map((part) => part.trim());
+  const words = [...said, figure.kind === "exact" ? "" : figure.kind].filter(Boolean).join(", ");
+  return `${number(figure.value, 4)}${error} ${unit}${words && ` (${words})`}`;
 }
 
 /** "1.2 s", "14 ms". */
