@@ -45,7 +45,6 @@ SHARED: dict[str, Any] = {
     "patience": 0,
     "validation": 0.02,
     "ema": 0.995,
-    "precision": "bfloat16",
 }
 OPTIONS = {
     "figures": SHARED | {"network": "conv:24", "epochs": 24, "beta": 0.1, "guess": 2.0},

@@ -130,7 +130,8 @@ def _learn(judge: Judge, name: str, steps: int) -> None:
 def _loss(judge: Judge, known: Known, rows: slice) -> Tensor:
     """Of joints in pixels or of the digit, and of the parts of the style."""
     style = torch.from_numpy(known.style[rows]).long()
-    with torch.autocast("cpu", torch.bfloat16):
+    has = torch.cpu._is_avx512_bf16_supported()
+    with torch.autocast("cpu", torch.bfloat16, enabled=has):
         told = judge.network(unit(known.pictures[rows]))
     first, *others = told.float().split(judge.sizes, 1)
     loss = sum((cross_entropy(o, style[:, g]) for g, o in enumerate(others)), first.new_zeros(()))

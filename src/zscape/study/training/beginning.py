@@ -118,7 +118,7 @@ def begin(
 def foreseen(
     model: Model, objective: Objective, data: Data, *, written: int = 0, **training: Any
 ) -> list[str]:
-    """What a run of `begin` will take in memory, and a warning where that may be too much.
+    """What a run of `begin` will take in memory, with warnings where that may be too much or slow.
 
     Args:
         model: as it will be trained; it stays as it is.
@@ -147,8 +147,8 @@ def foreseen(
         autocast=autocast(precision, where),
     )
     free = free_on(where)
-    warning = require_memory(needed, free)
-    return [needed.told(free), *([f"warning: {warning}"] if warning else [])]
+    warnings = [require_memory(needed, free), _slow(precision, where)]
+    return [needed.told(free), *(f"warning: {warning}" for warning in warnings if warning)]
 
 
 def _split(data: Data, share: float, fold: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -222,8 +222,19 @@ def resolve_precision(name: str, model: nn.Module, device: str) -> str:
     """
     if name != "auto":
         return name
-    fast = device != "cpu" or torch.cpu._is_avx512_bf16_supported()
-    return "bfloat16" if fast and any(map(_gains_from_bfloat16, model.modules())) else "float32"
+    fast = _has_bfloat16(device) and any(map(_gains_from_bfloat16, model.modules()))
+    return "bfloat16" if fast else "float32"
+
+
+def _slow(precision: str, device: str) -> str:
+    """A warning of a precision that a processor only imitates, up to some thirty times slower."""
+    if precision == "float32" or _has_bfloat16(device):
+        return ""
+    return "this processor has no bfloat16 and imitates it slowly: --precision auto is faster."
+
+
+def _has_bfloat16(device: str) -> bool:
+    return device != "cpu" or torch.cpu._is_avx512_bf16_supported()
 
 
 def _gains_from_bfloat16(module: nn.Module) -> bool:
