@@ -58,14 +58,20 @@ describe("the address", () => {
         [0, -0.45],
       ] as [number, number][],
       laid: [["from A to B (2), at 1:2", -1.5]] as [string, number][],
+      strange: "attribute-0:long & late",
+      strip: "pca1",
+      way: "geodesic",
+      frames: 20,
     };
     expect(toHash(where)).toBe("#/explore");
     const traverse = { ...where, view: "traverse" as const };
     expect(toHash(traverse)).toContain("u=3:1.2,0:-0.45&d=-1.5:from%20A");
-    const { moved, laid } = fromHash(toHash(traverse));
-    expect({ moved, laid }).toEqual({ moved: where.moved, laid: where.laid });
-    expect(toHash({ ...where, view: "anomalies" })).toBe(
-      "#/anomalies?score=surprise&above=12.3457&row=7",
+    expect(toHash(traverse)).toMatch(/^#\/traverse\?strip=pca1&way=geodesic&.*&frames=20$/);
+    const { moved, laid, strip, way, frames } = where;
+    expect(fromHash(toHash(traverse))).toMatchObject({ moved, laid, strip, way, frames });
+    const anomalies = toHash({ ...where, view: "anomalies" });
+    expect(anomalies).toBe(
+      "#/anomalies?score=surprise&strange=attribute-0:long%20%26%20late&above=12.3457&row=7",
     );
   });
 
@@ -74,11 +80,18 @@ describe("the address", () => {
     const hash = toHash({ ...nowhere(), view: "traverse", moved, item: 3 });
     expect(hash).toBe("#/traverse?i=3&u=~");
     expect(fromHash(hash).moved).toBeNull();
+    expect(fromHash(anomalies)).toMatchObject({ score: "surprise", strange: where.strange });
+  });
+
+  it("leaves out a name that is too long, and keeps how a path is made", () => {
+    const strip = "\u65b9".repeat(60);
+    const hash = toHash({ ...nowhere(), view: "traverse", strip, way: "geodesic", frames: 20 });
+    expect(hash).toBe("#/traverse?way=geodesic&u=~&frames=20");
   });
 
   it("takes nonsense as the start", () => {
     expect(
-      fromHash("#/nowhere?v=1,2&hide=-1,x&i=-4&a=z1,x&b=-2&u=a:1,3&d=x&row=-1&above=x"),
+      fromHash("#/nowhere?v=1,2&hide=-1,x&i=-4&a=z1,x&b=-2&u=a:1,3&d=x&row=-1&above=x&frames=0"),
     ).toEqual(nowhere());
     expect(fromHash("")).toEqual(nowhere());
   });

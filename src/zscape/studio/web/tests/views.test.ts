@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { unitRates } from "../src/charts/unitRates";
 import { cellNumber, cellText, cut, namesOf, number, unitName } from "../src/components/words";
 import { pathOf, shapeOf } from "../src/map/marks";
-import { findStrange, kindsOf } from "../src/views/strange";
+import { findStrange, kindId, kindsOf } from "../src/views/strange";
 
 describe("a threshold against what is known to be strange", () => {
   const scores = [1, 2, 3, 4, 5, NaN, 6];
@@ -41,6 +41,7 @@ describe("a threshold against what is known to be strange", () => {
       },
     ]);
   });
+    expect(kindId(kinds[0].kinds[1])).toBe("label:1");
 });
 
 describe("rates of units over training", () => {
