@@ -1,4 +1,5 @@
 import type { Card, Ending, Job } from "../src/server/types";
+import { directionSnippet, type Laid } from "../src/views/python";
 import { endWords, entriesOf, wayOn } from "../src/views/train/entries";
 import { inOrder } from "../src/views/train/shots";
 import { describe, expect, it } from "vitest";
@@ -198,3 +199,25 @@ describe("a number", () => {
     expect(number(-12_345)).toBe("-12,345");
   });
 });
+describe("a direction as Python", () => {
+  const laid: Laid = {
+    ...{ name: "smile", vector: [0.5, -1], known: false, strength: 0.75 },
+    ...{ start: { item: 7 }, conditions: {} },
+  };
+
+  it("begins at what is on show, and goes as far as was set", () => {
+    const words = directionSnippet("/s", laid);
+    expect(words).toContain("vector = np.array([0.5, -1], np.float32)  # smile");
+    expect(words).toContain("code = np.asarray(space.codes[7 : 8]) + 0.75 * vector");
+    const code = directionSnippet("/s", { ...laid, start: { code: [1, 2] }, strength: -2 });
+    expect(code).toContain("code = np.array([[1, 2]], np.float32) + -2 * vector");
+  });
+
+  it("finds a known property again, and tells the model what it was told", () => {
+    const words = directionSnippet("/s", { ...laid, known: true, conditions: { label: "3" } });
+    expect(words).toContain('direction = zscape.find_direction(space, "smile")');
+    expect(words).toContain("+ 0.75 * vector");
+    expect(words).toContain('seen = space.decode(code, where={"label":"3"})');
+  });
+});
+
