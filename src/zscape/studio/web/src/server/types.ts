@@ -286,6 +286,7 @@ export interface Job {
   ending: Ending | null;
   result: boolean;
   created: number;
+  note: string;
 }
 
 /** What a training made of fixed codes and fixed items at a step. */
