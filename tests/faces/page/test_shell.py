@@ -75,6 +75,42 @@ def test_training_from_the_form_is_seen_to_its_end(visit, served):
     assert asked.startswith("#/explore?study=")
 
 
+def test_a_training_that_ran_all_its_epochs_is_trained_further(visit):
+    page = visit(path="/#/train")
+    page.get_by_label("Name").press_sequentially("digits")
+    page.get_by_test_id("renamed").get_by_text("this one will be digits-2").wait_for()
+    page.get_by_label("Name").fill("short")
+    field(page, "epochs").fill("1")
+    field(page, "latent").fill("2")
+    page.evaluate("""() => {
+        window.seen = new Set();
+        new MutationObserver(() => {
+            for (const job of document.querySelectorAll("footer .job")) seen.add(job.innerText);
+        }).observe(document.querySelector("footer"), {
+            ...{ subtree: true, childList: true, characterData: true },
+        });
+    }""")
+    page.get_by_role("button", name="Begin training").click()
+    ended = page.get_by_test_id("ended")
+    ended.get_by_text("Ran its one epoch").wait_for(timeout=120_000)
+    assert "memory: about" in page.get_by_test_id("note").inner_text().lower()
+    told = page.evaluate("[...window.seen]")
+    assert any(words.startswith("train short 100 %") for words in told)
+    assert max(map(len, told)) < 60
+    assert page.locator("footer .job").count() == 0
+    more, further = page.get_by_label("more epoch"), page.get_by_role("button", name="further")
+    assert more.input_value() == "1"
+    more.fill("0")
+    assert page.get_by_role("alert").inner_text() == (
+        "More epochs must be a whole number from 1 to 99,999, got 0. 1 is as many again."
+    )
+    assert further.is_disabled()
+    more.fill("2")
+    further.click()
+    ended.get_by_text("Ran all its 3 epochs").wait_for(timeout=120_000)
+    until(page, "document.querySelector('.page input[type=number]')?.value === '3'")
+
+
 def test_what_was_searched_for_is_of_its_study(visit):
     page = visit()
     map_of(page)

@@ -1,6 +1,6 @@
 import type { Card, Ending, Job } from "../src/server/types";
 import { directionSnippet, type Laid } from "../src/views/python";
-import { endWords, entriesOf, wayOn } from "../src/views/train/entries";
+import { endWords, entriesOf, stuckWords, wayOn } from "../src/views/train/entries";
 import { inOrder } from "../src/views/train/shots";
 import { describe, expect, it } from "vitest";
 import { unitRates } from "../src/charts/unitRates";
@@ -41,8 +41,8 @@ describe("a threshold against what is known to be strange", () => {
         ],
       },
     ]);
-  });
     expect(kindId(kinds[0].kinds[1])).toBe("label:1");
+  });
 });
 
 describe("rates of units over training", () => {
@@ -153,13 +153,23 @@ describe("the entries of Train", () => {
   });
 
   it("offer to go on only where the library would train on", () => {
-    expect(wayOn(card(ending("broken")))).toEqual({ words: "Go on", epochs: null });
-    expect(wayOn(card(ending("patience")))).toEqual({ words: "Train further", epochs: 60 });
-    expect(wayOn(card(ending("epochs")))).toBeNull();
+    expect(wayOn(card(ending("broken")))).toEqual({ words: "Go on", epochs: null, more: 0 });
+    const further = { words: "Train further", epochs: 60 };
+    expect(wayOn(card(ending("patience")))).toEqual({ ...further, more: 0 });
+    expect(wayOn(card(ending("epochs")))).toEqual({ ...further, more: 60 });
+    expect(wayOn(card(ending("epochs", { epochs: 99_990 })))?.more).toBe(10);
+    expect(wayOn(card(ending("epochs", { epochs: 100_000 })))).toBeNull();
     expect(wayOn(card(ending("diverged")))).toBeNull();
     expect(wayOn(card(ending("broken", { goes_on: false })))).toBeNull();
     expect(wayOn(card(ending("broken"), { state: "training" }))).toBeNull();
     expect(wayOn(card(null))).toBeNull();
+  });
+
+  it("say where a study cannot be trained on here", () => {
+    expect(stuckWords(card(ending("epochs", { goes_on: false })))).toContain("zscape.resume");
+    expect(stuckWords(card(ending("epochs")))).toBe("");
+    expect(stuckWords(card(ending("diverged", { goes_on: false })))).toBe("");
+    expect(stuckWords(card(null))).toBe("");
   });
 
   it("are the newest of each study, those that it went on from, and what studies tell", () => {
@@ -193,12 +203,6 @@ describe("what a training made at its steps", () => {
   });
 });
 
-describe("a number", () => {
-  it("beyond all measure is short", () => {
-    expect(number(4_922_953_094_609_070)).toBe("4.92e15");
-    expect(number(-12_345)).toBe("-12,345");
-  });
-});
 describe("a direction as Python", () => {
   const laid: Laid = {
     ...{ name: "smile", vector: [0.5, -1], known: false, strength: 0.75 },
@@ -221,3 +225,9 @@ describe("a direction as Python", () => {
   });
 });
 
+describe("a number", () => {
+  it("beyond all measure is short", () => {
+    expect(number(4_922_953_094_609_070)).toBe("4.92e15");
+    expect(number(-12_345)).toBe("-12,345");
+  });
+});
