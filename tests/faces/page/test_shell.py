@@ -111,6 +111,23 @@ def test_a_training_that_ran_all_its_epochs_is_trained_further(visit):
     until(page, "document.querySelector('.page input[type=number]')?.value === '3'")
 
 
+def test_a_remedy_of_health_fills_the_form(visit):
+    page = visit(path="/#/health")
+    remedy = page.locator(".remedy").filter(has=page.get_by_role("button")).first
+    remedy.wait_for(timeout=90_000)
+    option, value = remedy.locator("code").inner_text().split(" = ")
+    remedy.get_by_role("button", name="Train with it").click()
+    said = f"As digits was trained, but for {option} = {value}, which Health proposes"
+    page.get_by_test_id("like").get_by_text(said).wait_for()
+    assert page.get_by_label("Data").locator("option:checked").inner_text() == "those of digits"
+    assert field(page, "latent").input_value() == "8"
+    marked = page.locator(".field").filter(has_text="from Health")
+    assert marked.locator("b").inner_text() == option and marked.is_visible()
+    assert marked.locator("input, select").input_value() == value
+    marked.locator("input, select").fill("7")
+    assert page.get_by_text("from Health").count() == 0
+
+
 def test_what_was_searched_for_is_of_its_study(visit):
     page = visit()
     map_of(page)
