@@ -269,8 +269,10 @@ class Jobs:
 
     def _tell_soon(self, job: Job) -> None:
         """Tells how far a job is, not too often; what was heard last is always told."""
-        if job.later is None:
-            wait = max(job.told + OFTEN - time.monotonic(), 0.0)
+        wait = job.told + OFTEN - time.monotonic()
+        if wait <= 0:
+            self._tell(job)
+        elif job.later is None:
             job.later = asyncio.get_running_loop().call_later(wait, self._tell, job)
 
     def _tell(self, job: Job) -> None:
