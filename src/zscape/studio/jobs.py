@@ -52,7 +52,8 @@ class Job:
         id: 128 random bits.
         state: waiting, running, done, stopped or failed.
         share: of it that is done.
-        words: what it does now.
+        words: what it does now, in few words.
+        note: what a person should know of it, the newest; mostly empty.
         epoch: that a training run is in, and `epochs` at most how many there are; 0: not known.
         error: id and sentence.
         ending: of a training that ended, what its study then told of it.
@@ -72,6 +73,7 @@ class Job:
     state: str = "waiting"
     share: float = 0.0
     words: str = ""
+    note: str = ""
     epoch: int = 0
     epochs: int = 0
     error: dict[str, str] | None = None
@@ -80,6 +82,7 @@ class Job:
     snapshots: OrderedDict[int, Snapshot] = field(default_factory=OrderedDict)
     created: float = field(default_factory=time.time)
     told: float = 0.0
+    later: asyncio.TimerHandle | None = None
     stopping: bool = False
     pipe: Pipe | None = None
     task: asyncio.Task[None] | None = None
@@ -96,6 +99,7 @@ class Job:
             "share": self.share,
             "stopping": self.stopping,
             "words": self.words,
+            "note": self.note,
             "epoch": self.epoch,
             "epochs": self.epochs,
             "error": self.error,
@@ -226,8 +230,8 @@ class Jobs:
             job.epoch = record.get("epoch", job.epoch)
             job.epochs = record.get("epochs", job.epochs)
             job.words = job.words if job.stopping else record["words"]
-            if time.monotonic() - job.told > OFTEN:
-                self._tell(job)
+            job.note = record.get("note", job.note)
+            self._tell_soon(job)
         elif said == "progress":
             about = {"job": job.id, "study": job.study, "record": record["record"]}
             self._events.tell("progress", about, job.user)
@@ -263,6 +267,16 @@ class Jobs:
             "What was kept is there: go on with it, or ask for less.",
         }
 
+    def _tell_soon(self, job: Job) -> None:
+        """Tells how far a job is, not too often; what was heard last is always told."""
+        wait = job.told + OFTEN - time.monotonic()
+        if wait <= 0:
+            self._tell(job)
+        elif job.later is None:
+            job.later = asyncio.get_running_loop().call_later(wait, self._tell, job)
+
     def _tell(self, job: Job) -> None:
-        job.told = time.monotonic()
+        if job.later is not None:
+            job.later.cancel()
+        job.told, job.later = time.monotonic(), None
         self._events.tell("job", job.plain(), job.user)

@@ -315,3 +315,15 @@ def test_what_is_copied_as_python_runs_from_anywhere(visit, tmp_path, monkeypatc
     page.get_by_role("button", name="Main directions").click()
     page.get_by_test_id("direction").first.wait_for()
     assert len(run(copy)["seen"]) == 1
+    first = page.get_by_test_id("direction").first
+    copy = first.get_by_role("button", name="copy as Python")
+    first.get_by_role("slider").press("Shift+ArrowRight")
+    made = run(copy)
+    item = int(re.search(r"Started from item (\d+)", page.locator(".stage").inner_text()).group(1))
+    its = np.asarray(made["space"].codes[item : item + 1])
+    assert np.allclose(made["code"], its + 0.5 * made["vector"], atol=1e-3)
+    page.get_by_role("tab", name="Units").click()
+    page.get_by_role("slider", name="unit").first.press("Shift+ArrowRight")
+    page.get_by_role("tab", name="Directions").click()
+    moved = run(copy)["code"] - made["code"]
+    assert (np.abs(moved) > 0.01).sum() == 1  # of the slider that was set

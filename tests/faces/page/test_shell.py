@@ -75,6 +75,72 @@ def test_training_from_the_form_is_seen_to_its_end(visit, served):
     assert asked.startswith("#/explore?study=")
 
 
+def test_a_training_that_ran_all_its_epochs_is_trained_further(visit):
+    page = visit(path="/#/train")
+    page.get_by_label("Name").press_sequentially("digits")
+    page.get_by_test_id("renamed").get_by_text("this one will be digits-2").wait_for()
+    page.get_by_label("Name").fill("short")
+    field(page, "epochs").fill("1")
+    field(page, "latent").fill("2")
+    page.evaluate("""() => {
+        window.seen = new Set();
+        new MutationObserver(() => {
+            for (const job of document.querySelectorAll("footer .job")) seen.add(job.innerText);
+        }).observe(document.querySelector("footer"), {
+            ...{ subtree: true, childList: true, characterData: true },
+        });
+    }""")
+    page.get_by_role("button", name="Begin training").click()
+    ended = page.get_by_test_id("ended")
+    ended.get_by_text("Ran its one epoch").wait_for(timeout=120_000)
+    assert "memory: about" in page.get_by_test_id("note").inner_text().lower()
+    told = page.evaluate("[...window.seen]")
+    assert any(words.startswith("train short 100 %") for words in told)
+    assert max(map(len, told)) < 60
+    assert page.locator("footer .job").count() == 0
+    more, further = page.get_by_label("more epoch"), page.get_by_role("button", name="further")
+    assert more.input_value() == "1"
+    more.fill("0")
+    assert page.get_by_role("alert").inner_text() == (
+        "More epochs must be a whole number from 1 to 99,999, got 0. 1 is as many again."
+    )
+    assert further.is_disabled()
+    more.fill("2")
+    further.click()
+    ended.get_by_text("Ran all its 3 epochs").wait_for(timeout=120_000)
+    until(page, "document.querySelector('.page input[type=number]')?.value === '3'")
+
+
+def test_a_remedy_of_health_fills_the_form(visit):
+    page = visit(path="/#/health")
+    remedy = page.locator(".remedy").filter(has=page.get_by_role("button")).first
+    remedy.wait_for(timeout=90_000)
+    option, value = remedy.locator("code").inner_text().split(" = ")
+    remedy.get_by_role("button", name="Train with it").click()
+    said = f"As digits was trained, but for {option} = {value}, which Health proposes"
+    page.get_by_test_id("like").get_by_text(said).wait_for()
+    assert page.get_by_label("Data").locator("option:checked").inner_text() == "those of digits"
+    assert field(page, "latent").input_value() == "8"
+    marked = page.locator(".field").filter(has_text="from Health")
+    assert marked.locator("b").inner_text() == option and marked.is_visible()
+    assert marked.locator("input, select").input_value() == value
+    marked.locator("input, select").fill("7")
+    assert page.get_by_text("from Health").count() == 0
+
+
+def test_what_was_searched_for_is_of_its_study(visit):
+    page = visit()
+    map_of(page)
+    search = page.get_by_role("searchbox")
+    search.fill("#76")
+    search.press("Enter")
+    page.get_by_role("status").get_by_text("Item 76.").wait_for()
+    page.get_by_label("Study").select_option(label="rows")
+    page.get_by_role("heading", name="rows").wait_for()
+    assert search.input_value() == ""
+    assert page.get_by_text("Item 76.").count() == 0
+
+
 def test_a_server_that_is_gone_is_said_and_the_map_stays(chromium, home, tmp_path):
     context = chromium.new_context()
     page = context.new_page()

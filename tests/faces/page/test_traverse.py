@@ -151,6 +151,50 @@ def test_the_address_brings_back_what_anomalies_show(visit):
     assert beyond.inner_text() == words
 
 
+def test_what_is_known_to_be_strange_outlasts_a_reload_and_the_back_button(visit):
+    page = visit(path="/#/anomalies")
+    known, judged = page.get_by_label("Known to be strange"), page.get_by_test_id("judged")
+    known.wait_for(timeout=90_000)
+    known.select_option("label:7")
+    words = judged.inner_text()
+    until(page, "location.hash.includes('strange=label:7')")
+    page.reload()
+    judged.get_by_text(words.split(";")[0]).wait_for()
+    assert known.input_value() == "label:7"
+    view(page, "Export")
+    page.get_by_role("heading", name="Export").wait_for()
+    page.go_back()
+    judged.wait_for()
+    assert judged.inner_text() == words and known.input_value() == "label:7"
+
+
+def test_the_way_of_a_path_and_the_open_frames_outlast_a_reload_and_the_back_button(visit):
+    page = visit(path="/#/traverse?with=directions&a=3&b=12")
+    page.get_by_role("button", name="Main directions").click()
+    until(page, "location.hash.includes('strip=pca1')")  # of what was found the first is open
+    second = page.get_by_test_id("direction").filter(has_text="pca2")
+    second.get_by_role("slider").focus()
+    second.locator(".strip canvas").nth(6).wait_for()
+    until(page, "location.hash.includes('strip=pca2')")
+    page.reload()
+    second.locator(".strip canvas").nth(6).wait_for()
+    assert page.locator(".strip").count() == 1
+    page.get_by_role("tab", name="Path").click()
+    page.get_by_role("combobox", name="way").select_option("geodesic")
+    page.get_by_label("frames a leg").fill("4")
+    until(page, "location.hash.endsWith('&frames=4')")
+    assert "way=geodesic" in page.url and "strip=" not in page.url
+    page.reload()
+    until(page, "document.querySelectorAll('.strip button').length === 4")
+    assert page.get_by_role("combobox", name="way").input_value() == "geodesic"
+    page.get_by_role("tab", name="Units").click()
+    page.go_back()
+    until(page, "document.querySelectorAll('.strip button').length === 4")
+    assert page.get_by_role("combobox", name="way").input_value() == "geodesic"
+    page.go_back()
+    second.locator(".strip canvas").nth(6).wait_for()
+
+
 def test_a_name_that_is_typed_stays_with_its_direction_which_goes_for_good(visit):
     page = visit(path="/#/traverse?with=directions")
     find = page.get_by_role("button", name="Main directions")

@@ -1,5 +1,6 @@
 """Trainings as a page asks for them and is told of them."""
 
+import asyncio
 import json
 import tomllib
 
@@ -9,10 +10,11 @@ from tests.faces.studio.conftest import API
 
 import zscape
 from zscape.recipes import RECIPES
-from zscape.studio.jobs import Job
+from zscape.studio.events import Events
+from zscape.studio.jobs import OFTEN, Job, Jobs
 from zscape.studio.trainings import ending_of
 from zscape.studio.work import asked
-from zscape.studio.work.jobs import _Watch
+from zscape.studio.work.jobs import _Watch, train_job
 from zscape.study.run import prepare, resume, train
 
 
@@ -88,6 +90,35 @@ def told_of(path):
 def test_a_training_that_ran_all_its_epochs_says_so(ended):
     told = ended(epochs=2, patience=0)
     assert (told["why"], told["epoch"], told["epochs"]) == ("epochs", 2, 2)
+
+
+def test_one_that_ran_all_its_epochs_goes_on_with_more_and_tells_how_far_in_few_words(
+    ended, tmp_path
+):
+    ended(epochs=2, patience=0)
+    path, said = tmp_path / "study", []
+    train_job(lambda what, _=b"", **of: said.append({"say": what, **of}), {"path": path}, epochs=5)
+    shares = [one for one in said if one["say"] == "share"]
+    assert (shares[-1]["share"], shares[-1]["epoch"], shares[0]["epochs"]) == (1, 5, 5)
+    assert [one["epoch"] for one in shares if "epoch" in one] == [3, 4, 5]
+    assert any("memory: about" in one.get("note", "") for one in shares)
+    assert max(len(one["words"]) for one in shares) < 50
+    assert told_of(path)["why"] == "epochs" and told_of(path)["epochs"] == 5
+
+
+def test_what_is_heard_last_of_a_short_run_is_told_too():
+    async def followed():
+        events = Events()
+        jobs, job = Jobs(events, lambda job: None), Job("user", "train", None, {})
+        for k in range(1, 5):
+            record = {"say": "share", "share": k / 4, "words": f"epoch {k}", "epoch": k}
+            jobs._heard(job, record, b"")
+        await asyncio.sleep(1.5 * OFTEN)
+        return [json.loads(lines.split("data: ")[1]) for _, _, lines in events._kept]
+
+    told = asyncio.run(followed())
+    assert len(told) < 4  # not all of what came at once
+    assert (told[-1]["share"], told[-1]["words"]) == (1, "epoch 4")
 
 
 def test_one_that_was_broken_off_says_so_and_can_go_on(ended, tmp_path):

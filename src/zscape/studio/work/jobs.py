@@ -74,16 +74,19 @@ def train_job(say: Say, study: dict[str, str] | None, **asked: Any) -> None:
     else:
         ready = _prepared(asked)
     epochs = ready.asked["training"]["epochs"]
-    say("share", share=0.0, words="looking whether it fits into memory", epochs=epochs)
-    for line in foresee(ready):
-        say("share", share=0.0, words=line)
+    looking = "looking whether it fits into memory"
+    say("share", share=0.0, words=looking, epochs=epochs)
+    say("share", share=0.0, words=looking, note=" ".join(foresee(ready)))
     watch = _Watch(say, ready)
     try:
         with closing(train(ready, checkpoint_seconds=OFTEN)) as records:
             for record in records:
                 say("progress", record=_plain(record))
-                words = record.note or f"epoch {record.epoch}, step {record.step:,}"
-                say("share", share=record.share, words=words, epoch=record.epoch)
+                words = f"epoch {record.epoch}, step {record.step:,}"
+                if record.share >= 1:
+                    words = "making its codes and its report"
+                noted = {"note": record.note} if record.note else {}
+                say("share", share=record.share, words=words, epoch=record.epoch, **noted)
                 watch.look()
     except KeyboardInterrupt:  # its state is kept by now
         watch.look(last=True)

@@ -4,7 +4,14 @@ import { LatestWins } from "../src/server/latest";
 import { frameOf } from "../src/charts/plane";
 import { beyond } from "../src/charts/settled";
 import type { Card, Job, Recipes } from "../src/server/types";
-import { BLANK, draftAfter, draftLike, folderOf, freeName } from "../src/state/draft.svelte";
+import {
+  BLANK,
+  draftAfter,
+  draftLike,
+  folderOf,
+  freeName,
+  isOffered,
+} from "../src/state/draft.svelte";
 import { endsOf, withSelections } from "../src/state/ends";
 import { fromHash, LONGEST, nowhere, toHash } from "../src/state/hash";
 import { stateWords, withJob } from "../src/state/jobs";
@@ -51,6 +58,10 @@ describe("the address", () => {
     const where = {
       ...nowhere(),
       score: "surprise",
+      strange: "attribute-0:long & late",
+      strip: "pca1",
+      way: "geodesic",
+      frames: 20,
       threshold: 12.345678,
       row: 7,
       moved: [
@@ -62,11 +73,20 @@ describe("the address", () => {
     expect(toHash(where)).toBe("#/explore");
     const traverse = { ...where, view: "traverse" as const };
     expect(toHash(traverse)).toContain("u=3:1.2,0:-0.45&d=-1.5:from%20A");
-    const { moved, laid } = fromHash(toHash(traverse));
-    expect({ moved, laid }).toEqual({ moved: where.moved, laid: where.laid });
-    expect(toHash({ ...where, view: "anomalies" })).toBe(
-      "#/anomalies?score=surprise&above=12.3457&row=7",
+    expect(toHash(traverse)).toMatch(/^#\/traverse\?strip=pca1&way=geodesic&.*&frames=20$/);
+    const { moved, laid, strip, way, frames } = where;
+    expect(fromHash(toHash(traverse))).toMatchObject({ moved, laid, strip, way, frames });
+    const anomalies = toHash({ ...where, view: "anomalies" });
+    expect(anomalies).toBe(
+      "#/anomalies?score=surprise&strange=attribute-0:long%20%26%20late&above=12.3457&row=7",
     );
+    expect(fromHash(anomalies)).toMatchObject({ score: "surprise", strange: where.strange });
+  });
+
+  it("leaves out a name that is too long, and keeps how a path is made", () => {
+    const strip = "\u65b9".repeat(60);
+    const hash = toHash({ ...nowhere(), view: "traverse", strip, way: "geodesic", frames: 20 });
+    expect(hash).toBe("#/traverse?way=geodesic&u=~&frames=20");
   });
 
   it("says that sliders are too many for it", () => {
@@ -78,7 +98,7 @@ describe("the address", () => {
 
   it("takes nonsense as the start", () => {
     expect(
-      fromHash("#/nowhere?v=1,2&hide=-1,x&i=-4&a=z1,x&b=-2&u=a:1,3&d=x&row=-1&above=x"),
+      fromHash("#/nowhere?v=1,2&hide=-1,x&i=-4&a=z1,x&b=-2&u=a:1,3&d=x&row=-1&above=x&frames=0"),
     ).toEqual(nowhere());
     expect(fromHash("")).toEqual(nowhere());
   });
@@ -138,11 +158,46 @@ describe("the form of a training", () => {
     const card = { id: "7f3a", name: "mine" } as Card;
     const asked = { recipe: "vae", options: { latent: 8, beta: 1 }, training: { epochs: 4 } };
     expect(draftLike(card, asked, known)).toEqual({
-      ...{ name: "", data: "study:7f3a", recipe: "vae", like: "mine", asked: "" },
+      ...{ ...BLANK, data: "study:7f3a", recipe: "vae", like: "mine" },
       typed: { latent: "8", epochs: "4" },
     });
     const other = draftLike(card, { ...asked, recipe: "package:own" }, known);
     expect([other.recipe, other.data, other.typed]).toEqual(["vae", "study:7f3a", {}]);
+  });
+
+  it("differs by what a remedy proposes, where it has a field for that", () => {
+    const option = (name: string, usual: unknown) => ({
+      ...{ name, about: "", kinds: ["int"], default: usual, choices: null },
+    });
+    const [latent, beta] = [option("latent", 16), option("beta", 1)];
+    const known: Recipes = {
+      recipes: [
+        { name: "vae", about: "", options: [latent, beta] },
+        { name: "flow_vae", about: "", options: [latent] },
+      ],
+      training: [option("epochs", 100)],
+      data: [],
+    };
+    const card = { id: "7f3a", name: "mine" } as Card;
+    const asked = { recipe: "vae", options: { latent: 8, beta: 20 }, training: {} };
+    const remedy = (option: string, value: unknown) => ({ option, value, why: "" });
+    const drafted = (option: string, value: unknown) =>
+      draftLike(card, asked, known, remedy(option, value));
+    expect(drafted("beta", 1)).toMatchObject({
+      ...{ recipe: "vae", typed: { latent: "8", beta: "1" }, like: "mine", proposed: "beta" },
+    });
+    expect(drafted("epochs", 168).typed).toEqual({ latent: "8", beta: "20", epochs: "168" });
+    const other = drafted("recipe", "flow_vae");
+    expect([other.recipe, other.typed, other.proposed]).toEqual([
+      ...["flow_vae", { latent: "8" }, "recipe"],
+    ]);
+    const offered = (option: string, value: unknown, of = asked) =>
+      isOffered(of, known, remedy(option, value));
+    expect([offered("beta", 1), offered("epochs", 9), offered("recipe", "flow_vae")]).toEqual([
+      ...[true, true, true],
+    ]);
+    expect([offered("warmup", 1), offered("recipe", "no_vae")]).toEqual([false, false]);
+    expect(offered("beta", 1, { ...asked, recipe: "package:own" })).toBe(false);
   });
 
   it("keeps its name until the training really began", () => {

@@ -1,5 +1,6 @@
 import type { Card, Ending, Job } from "../src/server/types";
-import { endWords, entriesOf, wayOn } from "../src/views/train/entries";
+import { directionSnippet, type Laid } from "../src/views/python";
+import { endWords, entriesOf, stuckWords, wayOn } from "../src/views/train/entries";
 import { inOrder } from "../src/views/train/shots";
 import { describe, expect, it } from "vitest";
 import { unitRates } from "../src/charts/unitRates";
@@ -13,7 +14,7 @@ import {
   unitName,
 } from "../src/components/words";
 import { pathOf, shapeOf } from "../src/map/marks";
-import { findStrange, kindsOf } from "../src/views/strange";
+import { findStrange, kindId, kindsOf } from "../src/views/strange";
 
 describe("figures in words", () => {
   it("say unit and kind, and both in one bracket", () => {
@@ -59,6 +60,7 @@ describe("a threshold against what is known to be strange", () => {
         ],
       },
     ]);
+    expect(kindId(kinds[0].kinds[1])).toBe("label:1");
   });
 });
 
@@ -170,13 +172,23 @@ describe("the entries of Train", () => {
   });
 
   it("offer to go on only where the library would train on", () => {
-    expect(wayOn(card(ending("broken")))).toEqual({ words: "Go on", epochs: null });
-    expect(wayOn(card(ending("patience")))).toEqual({ words: "Train further", epochs: 60 });
-    expect(wayOn(card(ending("epochs")))).toBeNull();
+    expect(wayOn(card(ending("broken")))).toEqual({ words: "Go on", epochs: null, more: 0 });
+    const further = { words: "Train further", epochs: 60 };
+    expect(wayOn(card(ending("patience")))).toEqual({ ...further, more: 0 });
+    expect(wayOn(card(ending("epochs")))).toEqual({ ...further, more: 60 });
+    expect(wayOn(card(ending("epochs", { epochs: 99_990 })))?.more).toBe(10);
+    expect(wayOn(card(ending("epochs", { epochs: 100_000 })))).toBeNull();
     expect(wayOn(card(ending("diverged")))).toBeNull();
     expect(wayOn(card(ending("broken", { goes_on: false })))).toBeNull();
     expect(wayOn(card(ending("broken"), { state: "training" }))).toBeNull();
     expect(wayOn(card(null))).toBeNull();
+  });
+
+  it("say where a study cannot be trained on here", () => {
+    expect(stuckWords(card(ending("epochs", { goes_on: false })))).toContain("zscape.resume");
+    expect(stuckWords(card(ending("epochs")))).toBe("");
+    expect(stuckWords(card(ending("diverged", { goes_on: false })))).toBe("");
+    expect(stuckWords(card(null))).toBe("");
   });
 
   it("are the newest of each study, those that it went on from, and what studies tell", () => {
@@ -207,6 +219,28 @@ describe("what a training made at its steps", () => {
       [30, "new"],
     ]);
     expect(inOrder(["new", "old"], [{ snapshots: [] }, { snapshots: [shot(10)] }])).toHaveLength(1);
+  });
+});
+
+describe("a direction as Python", () => {
+  const laid: Laid = {
+    ...{ name: "smile", vector: [0.5, -1], known: false, strength: 0.75 },
+    ...{ start: { item: 7 }, conditions: {} },
+  };
+
+  it("begins at what is on show, and goes as far as was set", () => {
+    const words = directionSnippet("/s", laid);
+    expect(words).toContain("vector = np.array([0.5, -1], np.float32)  # smile");
+    expect(words).toContain("code = np.asarray(space.codes[7 : 8]) + 0.75 * vector");
+    const code = directionSnippet("/s", { ...laid, start: { code: [1, 2] }, strength: -2 });
+    expect(code).toContain("code = np.array([[1, 2]], np.float32) + -2 * vector");
+  });
+
+  it("finds a known property again, and tells the model what it was told", () => {
+    const words = directionSnippet("/s", { ...laid, known: true, conditions: { label: "3" } });
+    expect(words).toContain('direction = zscape.find_direction(space, "smile")');
+    expect(words).toContain("+ 0.75 * vector");
+    expect(words).toContain('seen = space.decode(code, where={"label":"3"})');
   });
 });
 

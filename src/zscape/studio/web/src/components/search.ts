@@ -4,13 +4,15 @@ import { mark, marked } from "../map/lasso";
 import { studio } from "../state/studio.svelte";
 import { count } from "./words";
 
-/** Goes to what the words name; says what was found, or what may be looked for. */
+/** Goes to what the words name; says what was found, or what may be looked for. Nothing, where another
+ * study was opened meanwhile. */
 export async function findIn(words: string): Promise<string> {
   const space = studio.space;
   const asked = words.trim();
   if (!space || !asked) return "Type the number of an item, a label or a tag.";
   const number = /^#?(\d+)$/.exec(asked);
   const groups = await labelled(asked);
+  if (studio.space !== space) return "";
   if (groups) return groups;
   if (number && Number(number[1]) < space.count) {
     studio.pin(Number(number[1]));
@@ -28,6 +30,7 @@ async function labelled(asked: string): Promise<string | null> {
       const group = column.classes?.findIndex((name) => name.toLowerCase() === asked.toLowerCase());
       if (group === undefined || group < 0) continue;
       const colouring = await space.colouring(column.id);
+      if (studio.space !== space) return null;
       if (colouring?.kind !== "groups") continue;
       colouring.values.forEach((value, i) => value === group && (marks[i] = 1));
       break;

@@ -160,13 +160,19 @@ export interface Direction {
   kept: boolean;
 }
 
+export interface Remedy {
+  option: string;
+  value: unknown;
+  why: string;
+}
+
 export interface Finding {
   name: string;
   severity: "serious" | "warning" | "note";
   what: string;
   evidence: Figure[];
   cause: string;
-  remedies: { option: string; value: unknown; why: string }[];
+  remedies: Remedy[];
 }
 
 export interface Health {
@@ -280,6 +286,7 @@ export interface Job {
   share: number;
   stopping: boolean;
   words: string;
+  note: string;
   epoch: number;
   epochs: number;
   error: { id: string; sentence: string } | null;

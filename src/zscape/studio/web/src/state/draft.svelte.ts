@@ -1,6 +1,6 @@
 /** What stands in the form of Train: it lives on while other views are open, and for the tab. */
 
-import type { Card, Details, Job, Recipes } from "../server/types";
+import type { Card, Details, Job, Recipes, Remedy } from "../server/types";
 import { hasEnded } from "./jobs";
 import { keepInTab, keptInTab } from "./tab";
 
@@ -12,12 +12,17 @@ export interface Draft {
   typed: Record<string, string>;
   /** The name of the study that it was filled in from. */
   like: string;
+  /** The option that differs from that study as its Health proposes; "recipe" for the recipe. */
+  proposed: string;
   /** The id of the job that was begun of it, until its training really began; else empty. */
   asked: string;
 }
 
 const KEY = "zscape-draft";
-export const BLANK: Draft = { name: "", data: "", recipe: "vae", typed: {}, like: "", asked: "" };
+export const BLANK: Draft = {
+  ...{ name: "", data: "", recipe: "vae", typed: {} },
+  ...{ like: "", proposed: "", asked: "" },
+};
 
 class Drafts {
   now = $state.raw<Draft>({ ...BLANK, ...keptInTab<Partial<Draft>>(KEY) });
@@ -51,9 +56,16 @@ export function draftAfter(draft: Draft, jobs: Job[]): Draft {
 }
 
 /** A form that asks for what a study was asked for: its data, its recipe, and each option that is
- * not as usual. Options that no field can hold are left out, as is a recipe that is not ours. */
-export function draftLike(card: Card, asked: Details["asked"], known: Recipes): Draft {
-  const recipe = known.recipes.find((one) => one.name === asked.recipe);
+ * not as usual. Options that no field can hold are left out, as is a recipe that is not ours.
+ *
+ * @param remedy what is to differ. */
+export function draftLike(
+  card: Card,
+  asked: Details["asked"],
+  known: Recipes,
+  remedy?: Remedy,
+): Draft {
+  const recipe = recipeOf(asked, known, remedy);
   const draft = { ...BLANK, data: `study:${card.id}`, like: card.name };
   if (!recipe) return draft;
   const values = { ...asked.options, ...asked.training };
@@ -62,5 +74,19 @@ export function draftLike(card: Card, asked: Details["asked"], known: Recipes): 
     const plain = ["string", "number", "boolean"].includes(typeof value);
     return plain && value !== option.default ? [[option.name, String(value)]] : [];
   });
-  return { ...draft, recipe: recipe.name, typed: Object.fromEntries(typed) };
+  if (remedy && remedy.option !== "recipe") typed.push([remedy.option, String(remedy.value)]);
+  const proposed = remedy?.option ?? "";
+  return { ...draft, recipe: recipe.name, typed: Object.fromEntries(typed), proposed };
+}
+
+/** Whether the form has a field for what a remedy of a study changes. */
+export function isOffered(asked: Details["asked"], known: Recipes, remedy: Remedy): boolean {
+  const recipe = recipeOf(asked, known, remedy);
+  if (!recipe || remedy.option === "recipe") return recipe !== undefined;
+  return [...recipe.options, ...known.training].some((one) => one.name === remedy.option);
+}
+
+function recipeOf(asked: Details["asked"], known: Recipes, remedy?: Remedy) {
+  const name = remedy?.option === "recipe" ? remedy.value : asked.recipe;
+  return known.recipes.find((one) => one.name === name);
 }

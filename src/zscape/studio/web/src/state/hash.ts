@@ -18,14 +18,20 @@ export interface Where {
   other: string;
   a: Place | null;
   b: Place | null;
-  /** Of Anomalies: by what, above what, and the row that is open. */
+  /** Of Anomalies: by what, above what, the row that is open, and what is known to be strange, as the
+   * column and the group in it ("label:7"). */
   score: string;
+  strange: string;
   threshold: number | null;
   row: number | null;
   /** Of Traverse: the sliders that are elsewhere than where one starts, in standard deviations, null
    * where they are too many for an address; and directions with their strengths. */
   moved: [number, number][] | null;
   laid: [string, number][];
+  /** Of Traverse: the unit or direction whose frames are open, and how a path is made. */
+  strip: string;
+  way: string;
+  frames: number | null;
 }
 
 export const LONGEST = 300;
@@ -47,10 +53,14 @@ export function nowhere(): Where {
     a: null,
     b: null,
     score: "",
+    strange: "",
     threshold: null,
     row: null,
     moved: [],
     laid: [],
+    strip: "",
+    way: "",
+    frames: null,
   };
 }
 
@@ -63,14 +73,22 @@ const TEXTS: [keyof Where, string][] = [
   ["selection", "sel"],
   ["other", "with"],
 ];
+/** Words that one view alone shows, each under its own name. */
+const OWN: ["score" | "strange" | "strip" | "way", ViewName][] = [
+  ["score", "anomalies"],
+  ["strange", "anomalies"],
+  ["strip", "traverse"],
+  ["way", "traverse"],
+];
 
 /** The hash of a state; what is as it starts is left out. Ends that are codes, then a list of hidden
- * groups, then sliders are left out too where they would make it too long. */
+ * groups, then sliders, then what has long names are left out too where they would make it too long. */
 export function toHash(where: Where): string {
   const bare = { ...where, a: itemAlone(where.a), b: itemAlone(where.b) };
   const still = { ...bare, hidden: [], moved: null, laid: [] };
-  const tries = [where, bare, { ...bare, hidden: [] }, still].map(build);
-  return tries.find((hash) => hash.length <= LONGEST) ?? tries[3];
+  const short = { ...still, strange: "", strip: "" };
+  const tries = [where, bare, { ...bare, hidden: [] }, still, short].map(build);
+  return tries.find((hash) => hash.length <= LONGEST) ?? tries[4];
 }
 
 /** The state of a hash; what is not understood is as it starts. */
@@ -90,10 +108,12 @@ export function fromHash(hash: string): Where {
   if (Number.isInteger(item) && item >= 0) where.item = item;
   where.a = placeOf(found.get("a"));
   where.b = placeOf(found.get("b"));
-  where.score = found.get("score") ?? "";
+  for (const [name] of OWN) where[name] = found.get(name) ?? "";
   where.threshold = numbers(found.get("above"))[0] ?? null;
   const row = numbers(found.get("row"))[0];
   if (Number.isInteger(row) && row >= 0) where.row = row;
+  const frames = numbers(found.get("frames"))[0];
+  if (Number.isInteger(frames) && frames > 0) where.frames = frames;
   const moved = found.get("u") ?? "";
   where.moved = moved === MANY ? null : moved.split(",").flatMap(pairOf);
   where.laid = found.getAll("d").flatMap((text) => {
@@ -116,17 +136,25 @@ function build(where: Where): string {
     const place = where[end];
     if (place) parts.push(`${end}=${placeText(place)}`);
   }
+  for (const [name, view] of OWN) {
+    if (where[name] && where.view === view) parts.push(`${name}=${words(where[name])}`);
+  }
   if (where.view === "anomalies") {
-    if (where.score) parts.push(`score=${encodeURIComponent(where.score)}`);
     if (where.threshold !== null) parts.push(`above=${Number(where.threshold.toPrecision(6))}`);
     if (where.row !== null) parts.push(`row=${where.row}`);
   }
   if (where.view === "traverse") {
     const moved = where.moved?.map(([unit, at]) => `${unit}:${at}`).join(",") ?? MANY;
     if (moved) parts.push(`u=${moved}`);
-    for (const [name, at] of where.laid) parts.push(`d=${at}:${encodeURIComponent(name)}`);
+    for (const [name, at] of where.laid) parts.push(`d=${at}:${words(name)}`);
+    if (where.frames !== null) parts.push(`frames=${where.frames}`);
   }
   return `#/${where.view}${parts.length ? `?${parts.join("&")}` : ""}`;
+}
+
+/** Words as an address holds them; a colon may stand there as it is. */
+function words(text: string): string {
+  return encodeURIComponent(text).replaceAll("%3A", ":");
 }
 
 /** "12" of an item, "z0.5,-1.2" of a code. */

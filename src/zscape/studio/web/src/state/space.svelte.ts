@@ -101,6 +101,16 @@ export class Space {
     return Array.from(this.z.subarray(place.item * width, (place.item + 1) * width));
   }
 
+  /** The place of a code: the item whose it is, the one that is named before others, else itself. */
+  placeOf(code: number[], named: number | null): Place {
+    const { z, count } = this;
+    const width = this.details.latent;
+    const has = (item: number) => !!z && code.every((v, d) => z[item * width + d] === v);
+    if (named !== null && named < count && has(named)) return { item: named };
+    for (let item = 0; item < count; item++) if (has(item)) return { item };
+    return { code };
+  }
+
   /** The mean of every unit over all codes, in the order of the code. */
   get meanCode(): number[] {
     return this.#ofUnits((unit) => unit.mean, 0);

@@ -37,12 +37,7 @@ export class Traversal {
   #line: Live | null = null;
 
   /** What is decoded: base plus each direction times its strength. */
-  readonly code = $derived(
-    this.laidOn.reduce(
-      (code, { direction, strength }) => code.map((v, d) => v + strength * direction.vector[d]),
-      this.base,
-    ),
-  );
+  readonly code = $derived(this.without(""));
 
   constructor(space: Space) {
     this.space = space;
@@ -175,6 +170,16 @@ export class Traversal {
       direction.name,
       Math.round(100 * strength) / 100,
     ]);
+  }
+
+  /** The code without the direction of that name. */
+  without(name: string): number[] {
+    return this.laidOn
+      .filter(({ direction }) => direction.name !== name)
+      .reduce(
+        (code, { direction, strength }) => code.map((v, d) => v + strength * direction.vector[d]),
+        this.base,
+      );
   }
 
   strengthOf(name: string): number {

@@ -1,6 +1,6 @@
 /** What is on screen, as Python a person can paste; a study is opened by its path, from anywhere. */
 
-import type { Place } from "../server/types";
+import type { Conditions, Place } from "../server/types";
 
 export function opening(path: string): string {
   return `import zscape\n\nspace = zscape.open(${text(path)})`;
@@ -13,24 +13,38 @@ seen = space.decode(code)  # what the model makes of it
 units = zscape.traverse(space, ${item})`;
 }
 
-/** Of a property that the study knows by name it is found again; any other is given as it is. */
-export function directionSnippet(
-  path: string,
-  name: string,
-  vector: number[],
-  known: boolean,
-): string {
-  if (known) {
-    return `${opening(path)}
-direction = zscape.find_direction(space, ${text(name)})
-print(direction)`;
-  }
+/** A direction laid on a code, as it is on screen. */
+export interface Laid {
+  name: string;
+  vector: number[];
+  /** Whether the study knows the property by name: it is then found again, else given as it is. */
+  known: boolean;
+  strength: number;
+  /** What it is laid on. */
+  start: Place;
+  conditions: Conditions;
+}
+
+export function directionSnippet(path: string, laid: Laid): string {
+  const { name, vector, known, start } = laid;
+  const told = Object.keys(laid.conditions).length
+    ? `, where=${JSON.stringify(laid.conditions)}`
+    : "";
+  const found = known
+    ? `direction = zscape.find_direction(space, ${text(name)})
+print(direction)
+vector = direction.vector.numpy()`
+    : `vector = np.array(${numbers(vector)}, np.float32)  # ${name.replace(/\s+/g, " ")}`;
+  const code =
+    "item" in start
+      ? `np.asarray(space.codes[${start.item} : ${start.item + 1}])`
+      : `np.array([${numbers(start.code)}], np.float32)`;
   return `${opening(path)}
 import numpy as np
 
-vector = np.array(${numbers(vector)}, np.float32)  # ${name.replace(/\s+/g, " ")}
-code = np.asarray(space.codes[0:1]) + 2 * vector
-seen = space.decode(code)`;
+${found}
+code = ${code} + ${Number(laid.strength.toFixed(4))} * vector
+seen = space.decode(code${told})`;
 }
 
 export function pathSnippet(path: string, stops: Place[], steps: number, method: string): string {

@@ -9,6 +9,11 @@ export interface Kind {
   name: string;
 }
 
+/** The column and the group of a kind, as the address names it. */
+export function kindId({ column, name }: Kind): string {
+  return `${column}:${name}`;
+}
+
 export interface Found {
   /** Items above the threshold that are strange. */
   hits: number;

@@ -24,14 +24,36 @@ export function endWords(ending: Ending | null, state: Job["state"] | "" = ""): 
     : `${how} before its first step.`;
 }
 
-/** How the training of a study can be taken up again: where it was broken off, or with as much
- * patience as at first; in no other case would the library train on. */
-export function wayOn(card: Card | undefined): { words: string; epochs: number | null } | null {
+export interface WayOn {
+  words: string;
+  /** As they are asked for; null: as before. */
+  epochs: number | null;
+  /** How many more are usual, where a person says how many. */
+  more: number;
+}
+
+export const MOST_EPOCHS = 100_000;
+
+/** How the training of a study can be taken up again: where it was broken off, with as much patience
+ * as at first, or for more epochs than were asked for; in no other case would the library train on. */
+export function wayOn(card: Card | undefined): WayOn | null {
   const ending = card?.ending;
   if (!ending?.goes_on || card?.state === "training" || card?.state === "broken") return null;
-  if (ending.why === "broken") return { words: "Go on", epochs: null };
-  if (ending.why === "patience") return { words: "Train further", epochs: ending.epochs };
+  const { why, epochs } = ending;
+  if (why === "broken") return { words: "Go on", epochs: null, more: 0 };
+  if (why === "patience") return { words: "Train further", epochs, more: 0 };
+  const left = MOST_EPOCHS - epochs;
+  if (why === "epochs" && left > 0)
+    return { words: "Train further", epochs, more: Math.min(epochs, left) };
   return null;
+}
+
+/** Why a training that ended cannot be taken up again here, though nothing is wrong with it. */
+export function stuckWords(card: Card | undefined): string {
+  const { ending } = card ?? {};
+  if (!ending || ending.goes_on || ending.why === "diverged") return "";
+  if (card?.state === "training" || card?.state === "broken") return "";
+  return "It cannot be trained further here: its model was changed after its training, or its data or its recipe were given in Python, where zscape.resume takes them again.";
 }
 
 export interface Entry {
