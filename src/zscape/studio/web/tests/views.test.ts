@@ -3,7 +3,15 @@ import { endWords, entriesOf, wayOn } from "../src/views/train/entries";
 import { inOrder } from "../src/views/train/shots";
 import { describe, expect, it } from "vitest";
 import { unitRates } from "../src/charts/unitRates";
-import { cellNumber, cellText, cut, namesOf, number, unitName } from "../src/components/words";
+import {
+  cellNumber,
+  cellText,
+  cut,
+  namesOf,
+  number,
+  unitName,
+  withArticle,
+} from "../src/components/words";
 import { pathOf, shapeOf } from "../src/map/marks";
 import { findStrange, kindsOf } from "../src/views/strange";
 
@@ -94,7 +102,10 @@ describe("words", () => {
   it("call things what their kind calls them", () => {
     expect(namesOf("table").many).toBe("rows");
     expect(namesOf("logs").one).toBe("session");
-    expect(namesOf("image").one).toBe("item");
+    expect(["image", "array"].map((kind) => withArticle(namesOf(kind).one))).toEqual([
+      "a picture",
+      "an item",
+    ]);
   });
 });
 
