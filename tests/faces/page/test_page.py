@@ -118,7 +118,7 @@ def test_a_narrow_page_has_the_inspector_as_a_drawer(visit):
     page.mouse.click(*find_item(page, box))
     page.get_by_role("heading", name=re.compile(r"^Picture \d")).wait_for()
     assert map_of(page)["width"] == box["width"]
-    page.get_by_role("button", name="close the item").click()
+    page.get_by_role("button", name="close the picture").click()
     page.get_by_role("button", name="close the inspector").click()
     assert drawer.count() == 0
 
