@@ -80,6 +80,22 @@ def test_a_stream_writes_the_table_and_says_what_a_file_says(folder, capsys, mon
     assert "Disk failure while writing job-1012" in one[0]["job-1012"][1]
 
 
+def test_sessions_of_the_study_keep_their_ids(folder, capsys):
+    table = folder / "own.csv"
+    assert main(["score", f"{folder}/study", "--threshold", "10%", "--out", str(table)]) == 0
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    items = [row["item"] for row in rows]
+    assert sorted(items) == sorted(f"job-{n}" for n in range(1000, 1250))
+    strangest = min(rows, key=lambda row: float(row["p"]))["item"]
+    capsys.readouterr()
+    assert main(["neighbours", f"{folder}/study", strangest, "#0", "-k", "1"]) == 0
+    by_name, by_number = capsys.readouterr().out.splitlines()[:2]
+    assert by_name.startswith(f"#{items.index(strangest)} {strangest}: #")
+    assert by_number.startswith(f"#0 {items[0]}: #") and " job-1" in by_number.split(": ")[1]
+    assert main(["clusters", f"{folder}/study"]) == 0
+    assert "; medoid #" in (out := capsys.readouterr().out) and " job-1" in out
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [([], "What came must hold lines of sessions"), (["--idle", "0"], "idle must be")],

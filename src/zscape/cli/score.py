@@ -94,8 +94,8 @@ def score(
     stored, unseen = (space.items, {}) if raw is None else _stored(space, raw)
     asked = {"parts": parts, "threshold": share, "seed": seed}
     scores = done(scoring(spaces, things, **asked))  # type: ignore[arg-type]
-    places = space.kept.tolist() if raw is None else range(len(scores))
-    items = raw.names if raw is not None and raw.names else tuple(map(str, places))
+    own = map(space.name, space.kept.tolist())
+    items = tuple(own) if raw is None else raw.names or tuple(map(str, range(len(scores))))
     why = _explained(space, stored, scores, unseen)
     if out is not None:
         write_file(out, _table(scores, items, why).encode())

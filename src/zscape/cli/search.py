@@ -64,8 +64,9 @@ def neighbours(
         x += [_as_seen(space, thing), examples(space, torch.tensor(places))]
         names = [_named(space, at) for at in places]
         near = [*zip(names, [f"{far:.3g}" for far in distances], strict=True)]
-        words += [printable(name), *map("\n".join, near)]
-        lines.append(f"{printable(name)}: {', '.join(map(' at '.join, near))}")
+        asked = _named(space, thing) if isinstance(thing, int) else printable(name)
+        words += [asked, *map("\n".join, near)]
+        lines.append(f"{asked}: {', '.join(map(' at '.join, near))}")
         told.append({"item": name, "places": places, "distances": distances})
     record: dict[str, Any] = {"verb": "neighbours", "level": level or None, "items": told}
     name = named("neighbours", *items)
@@ -271,10 +272,11 @@ def _head(space: Space, one: Cluster) -> str:
 
 
 def _named(space: Space, place: int) -> str:
-    """An example by its index, with its label where it is known."""
+    """An example by its index, with its name and label where they are known."""
+    name = f" {printable(space.names[place])}" if space.names else ""
     if space.labels is None or space.labels[place] < 0:
-        return f"#{place}"
-    return f"#{place} {class_name(int(space.labels[place]), space.label_names)}"
+        return f"#{place}{name}"
+    return f"#{place}{name} {class_name(int(space.labels[place]), space.label_names)}"
 
 
 def _as_seen(space: Space, thing: Any) -> Tensor:

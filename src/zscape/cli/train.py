@@ -19,12 +19,13 @@ from zscape.cli import Terminated
 from zscape.cli.options import flag, flags
 from zscape.cli.output import figure_lines, found, say, tell
 from zscape.errors import SpecError, StorageError
-from zscape.measures.doctor.code_rules import AUDIBLE, HARDLY
+from zscape.measures.doctor.code_rules import HARDLY
 from zscape.measures.doctor.vitals import ended_early
 from zscape.measures.figure import record_of
 from zscape.modalities.found import listed
 from zscape.objective.steering import tell_beta
 from zscape.space.space import Space
+from zscape.space.units import AUDIBLE
 from zscape.study.data import Data, look
 from zscape.study.display import displayed
 from zscape.study.figures import figures, measured_on

@@ -41,7 +41,9 @@ Own = Annotated[
     str, Parameter(help="package.module:function, if the recipe is not ours.", show_default=False)
 ]
 Seed = Annotated[int, Parameter(help="repeats the same draws.")]
-Item = Annotated[str, Parameter(help="'#12', an index into the study's data, or a file.")]
+Item = Annotated[
+    str, Parameter(help="'#12', an index into the study's data, its name there, or a file.")
+]
 Levels = Annotated[
     int | None, Parameter(help="coarse levels that are drawn, the rest at their centres.")
 ]

@@ -138,6 +138,7 @@ def _view(space: Space, data: Any) -> Space:
         label_names=(),
         attributes={},
         held_out=None,
+        names=(),
     )
 
 

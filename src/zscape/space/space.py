@@ -41,6 +41,7 @@ class Space:
         held_out: which items only measured and never trained, bool `[M]`; None where unknown.
         told: what the model was told of each item, `[M, F]`, nan where nothing; None: of none.
         label: the name of what the classes are of, such as a table's column.
+        names: of each example, as the id of a session or the file of a picture; or empty.
     """
 
     model: Model
@@ -54,6 +55,7 @@ class Space:
     held_out: Tensor | None = None
     told: Tensor | None = None
     label: str = "label"
+    names: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """How many codes of what, in a line."""
@@ -209,6 +211,10 @@ class Space:
                 "Choose another."
             )
         return index
+
+    def name(self, index: int) -> str:
+        """What an example is called: its own name; its index, where it has none."""
+        return self.names[index] if self.names else str(index)
 
     @torch.inference_mode()
     def _means(self, codes: Codes, context: Tensor | None) -> Tensor:

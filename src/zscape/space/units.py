@@ -8,6 +8,7 @@ from zscape.model.trace import Trace
 from zscape.space.space import CHUNK, Space
 
 ACTIVE = 0.01  # nats of rate, and variance of the posterior means, above which a unit is used
+AUDIBLE = 0.25  # nats of rate below which a code says next to nothing of any one example
 MOST_MEASURED = 2048  # kept items that a mean rate is taken over
 
 
@@ -60,6 +61,33 @@ def some_items(space: Space, most: int) -> Tensor:
 def spread(space: Space) -> Tensor:
     """Standard deviation of each unit over the codes of the data, `[D]`."""
     return space.codes.flat.std(0, correction=0)
+
+
+@torch.inference_mode()
+def drawn_spread(space: Space) -> Tensor:
+    """Standard deviation of each unit over codes as training drew them, `[D]`: what decoders know.
+
+    That of the centres, and of draws around them besides, which are nearly all of it where a unit
+    carries next to nothing. An estimate from 512 items; that of the centres alone where a
+    posterior has no deviation to tell.
+    """
+    x = space.modality.prepare(some_items(space, CHUNK))
+    around = scales_of(space.model.encode(x))
+    centres = spread(space)
+    if around is None:
+        return centres
+    return (centres.square() + around.square().mean(0)).sqrt()
+
+
+def scales_of(trace: Trace) -> Tensor | None:
+    """Standard deviations of the posteriors, `[B, D]`; None where one has none to tell."""
+    try:
+        scales = [latent.q.stddev for latent in trace.latents]  # type: ignore[union-attr]
+    except (NotImplementedError, AttributeError):
+        return None
+    flat = torch.cat([scale.flatten(1) for scale in scales], dim=1)
+    size = sum(latent.z[0].numel() for latent in trace.latents)
+    return flat if flat.shape[1] == size else None
 
 
 def are_active(variances: Tensor, rates: Tensor | None = None) -> Tensor:

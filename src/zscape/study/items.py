@@ -1,6 +1,7 @@
 """Single things named in words, from the data of a study or from a file; and things as files."""
 
 import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from zscape.study.storage.folder import write_file
 def item(space: Space, name: str) -> Any:
     """The thing that a name means: an index for `#12`, else what the file of that path holds.
 
+    Where there is no such file, an example of the study's own of that name, as its index.
+
     Pictures are brought to the size of the study's; of several rows or arrays the first is taken.
 
     Raises:
@@ -35,6 +38,8 @@ def item(space: Space, name: str) -> Any:
     """
     if name.startswith("#"):
         return space.index(_number(name))
+    if name in space.names and not os.path.exists(name):
+        return space.names.index(name)
     path = Path(name)
     what = "An item must be '#' and an index, such as '#12' (in quotes), or a file: that"
     require_file(path, what, hint="'#0' is the first of the data.")

@@ -36,6 +36,7 @@ from zscape.study.storage.claims import (
     no_larger_than,
     require_codes,
     require_items,
+    require_names,
     require_record,
     require_same_types,
     require_spec,
@@ -49,6 +50,7 @@ SPEC = "study.toml"
 WEIGHTS = "weights.safetensors"
 CODES = "codes.safetensors"
 ITEMS = "items.safetensors"
+NAMES = "names.json"  # of the examples, where they have some
 SKIPPED = "skipped.jsonl"
 REPORT = "report.html"
 MEASURES = "measures.json"
@@ -171,7 +173,8 @@ class Study:
                 ITEMS: save(_items(space)),
                 LOG: log.read_bytes() if log.exists() else b"",
                 SKIPPED: _lines([{"path": p, "reason": r} for p, r in self._skipped()]),
-            },
+            }
+            | ({NAMES: json.dumps(space.names).encode()} if space.names else {}),
         )
 
     def space(self) -> Space:
@@ -212,6 +215,7 @@ class Study:
                 if name.startswith("attribute.")
             },
             label=str(data.get("origin", {}).get("label", "label")),
+            names=self._names(len(codes)),
         )
 
     def log(self) -> list[dict[str, Any]]:
@@ -271,6 +275,12 @@ class Study:
     def _tensors(self, name: str) -> dict[str, Tensor]:
         return from_safetensors(read_file(self.path, name), name)
 
+    def _names(self, count: int) -> tuple[str, ...]:
+        """The names of so many examples; none in studies of things that have none."""
+        if not has_file(self.path, NAMES):
+            return ()
+        return require_names(from_json(read_file(self.path, NAMES), NAMES), count, NAMES)
+
     def _skipped(self) -> tuple[tuple[str, str], ...]:
         return () if self.data is None else self.data.skipped
 
@@ -306,6 +316,7 @@ def gather(model: Model, data: Data, codes: Codes, training: Mapping[str, Any]) 
         held_out=_held_out(kept, len(data.x), data.labels, training),
         told=None if told is None else told[kept],
         label=str(data.origin.get("label", "label")),
+        names=data.names,
     )
 
 

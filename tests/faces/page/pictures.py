@@ -1,5 +1,6 @@
 """The studio in the documentation: python -m tests.faces.page.pictures STUDIES FOLDER."""
 
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -18,7 +19,7 @@ def explore(page):
     """The map with an item open, the uncertainty of its code, and its card."""
     page.get_by_label("Legend: label").wait_for()
     page.mouse.click(*find_item(page, map_of(page)))
-    page.get_by_role("heading", name="Item").wait_for()
+    page.get_by_role("heading", name=re.compile(r"^Picture \d")).wait_for()
     page.get_by_label("How sure the codes are").click()
     find_item(page, map_of(page))
 
@@ -26,7 +27,7 @@ def explore(page):
 def traverse(page):
     """The sliders, one of them pulled, with its filmstrip."""
     page.mouse.click(*find_item(page, map_of(page)))
-    page.get_by_role("heading", name="Item").wait_for()
+    page.get_by_role("heading", name=re.compile(r"^Picture \d")).wait_for()
     view(page, "Traverse")
     slider = page.get_by_role("slider", name="unit").first
     slider.focus()

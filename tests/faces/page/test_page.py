@@ -78,15 +78,15 @@ def test_uncertainty_and_a_table_of_the_map_on_demand(visit):
     box = map_of(page)
     drawn = "document.querySelector('canvas.over').dataset.ellipses"
     page.mouse.click(*find_item(page, box))
-    page.get_by_role("heading", name="Item").wait_for()
+    page.get_by_role("heading", name=re.compile(r"^Picture \d")).wait_for()
     until(page, f"{drawn} === '0'")
     page.keyboard.press("u")
     until(page, f"{drawn} === '1'")
     page.keyboard.press("u")
     until(page, f"{drawn} === '0'")
     lasso(page, box, LEFT)
-    page.get_by_role("button", name="The selected items as a table").click()
-    table = page.get_by_role("region", name="The selected items, table")
+    page.get_by_role("button", name="The selected pictures as a table").click()
+    table = page.get_by_role("region", name="The selected pictures, table")
     assert table.get_by_role("row").count() == 1 + min(selected(page), 200)
 
 
@@ -116,9 +116,9 @@ def test_a_narrow_page_has_the_inspector_as_a_drawer(visit):
     drawer = page.get_by_role("complementary", name="Inspector")
     assert drawer.count() == 0
     page.mouse.click(*find_item(page, box))
-    page.get_by_role("heading", name="Item").wait_for()
+    page.get_by_role("heading", name=re.compile(r"^Picture \d")).wait_for()
     assert map_of(page)["width"] == box["width"]
-    page.get_by_role("button", name="close the item").click()
+    page.get_by_role("button", name="close the picture").click()
     page.get_by_role("button", name="close the inspector").click()
     assert drawer.count() == 0
 
@@ -162,12 +162,12 @@ def test_the_map_by_keyboard_alone(visit):
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("Shift+ArrowRight")
     spoken = page.locator(".map [aria-live]").inner_text()
-    assert re.fullmatch(r"Item \d+, label \d\.", spoken)
+    assert re.fullmatch(r"Picture \d+, label \d\.", spoken)
     page.keyboard.press("Enter")
     number = re.search(r"\d+", spoken).group()
-    page.get_by_role("heading", name=f"Item {number}").wait_for()
+    page.get_by_role("heading", name=f"Picture {number}").wait_for()
     page.keyboard.press("Escape")
-    page.get_by_role("heading", name=f"Item {number}").wait_for(state="detached")
+    page.get_by_role("heading", name=f"Picture {number}").wait_for(state="detached")
     page.keyboard.press("?")
     page.get_by_role("dialog", name="Keys").wait_for()
     page.keyboard.press("Escape")
@@ -228,7 +228,7 @@ def test_what_others_wrote_is_text(visit, served):
     lasso(page, box, LEFT)
     page.get_by_label("tag the selection").fill(payload)
     page.keyboard.press("Enter")
-    page.get_by_text("items have the tag").wait_for()
+    page.get_by_text("pictures have the tag").wait_for()
     page.mouse.click(*find_item(page, box))
     view(page, "Traverse")
     page.get_by_label("name of unit").first.fill(payload)
@@ -270,7 +270,7 @@ def test_path_of_keyframes_plays_and_is_kept(visit):
     page = visit()
     box = map_of(page)
     page.mouse.click(*find_item(page, box))
-    page.get_by_role("heading", name="Item").wait_for()
+    page.get_by_role("heading", name=re.compile(r"^Picture \d")).wait_for()
     page.keyboard.press("a")
     lasso(page, box, RIGHT)
     page.get_by_title("Make this selection end B").click()
@@ -298,7 +298,7 @@ def test_what_is_copied_as_python_runs_from_anywhere(visit, tmp_path, monkeypatc
 
     box = map_of(page)
     page.mouse.click(*find_item(page, box))
-    page.get_by_role("heading", name="Item").wait_for()
+    page.get_by_role("heading", name=re.compile(r"^Picture \d")).wait_for()
     copy = page.get_by_role("button", name="copy as Python").first
     assert np.asarray(run(copy)["seen"]).shape[0] == 1
     page.keyboard.press("a")

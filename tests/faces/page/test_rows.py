@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """The studio of a table and of a log in which two sessions fail."""
+    """The studio of a table and of a log in which two sessions fail; of it also a collapsed one."""
     if not (CHROMIUM and STATIC.exists()):
         pytest.skip("needs the system's Chromium and the page: make web")
     home = tmp_path_factory.mktemp("studies")
@@ -28,6 +28,7 @@ def served(tmp_path_factory):
     (home / "app.log").write_text("\n".join(lines))
     seen = zscape.look(home / "app.log", session=r"job-\d+")
     zscape.fit(seen, out=home / "log", latent=2, epochs=2, seed=0)
+    zscape.fit(seen, out=home / "collapsed", latent=2, epochs=2, seed=0, beta=20.0)
     yield from serve(home, tmp_path_factory.mktemp("token") / "token")
 
 
@@ -130,6 +131,64 @@ def test_a_strange_session_says_why_and_how_sure(visit):
     first.get_by_role("button").click()
     page.get_by_role("heading", name="Session").wait_for()
     page.get_by_text("as the model would have it").wait_for()
+
+
+def log_of(visit, name="log"):
+    """The map of a log."""
+    page = visit()
+    page.get_by_role("banner").get_by_label("Study").select_option(label=name)
+    page.get_by_role("heading", name=name, exact=True).wait_for()
+    page.get_by_text("sessions shown").wait_for()
+    return page
+
+
+def search(page, words):
+    """Types into the search field, and enters."""
+    page.get_by_role("searchbox").fill(words)
+    page.keyboard.press("Enter")
+
+
+def test_a_session_goes_by_its_id_everywhere(visit):
+    page = log_of(visit)
+    search(page, "job-60")
+    page.get_by_role("heading", name="Session job-60").wait_for()
+    page.get_by_role("complementary").get_by_text("#60", exact=True).wait_for()
+    search(page, "JOB-7")
+    page.get_by_text("11 sessions with 'JOB-7' in their names are selected").wait_for()
+    search(page, "nobody")
+    page.get_by_text("Type the number of a session, up to #79, a name, a label or a tag").wait_for()
+    page.keyboard.press("Escape")
+    assert re.search(r"^job-\d+\n", point(page, map_of(page)).inner_text())
+    with page.expect_download(timeout=WAIT) as saved:
+        page.get_by_label("save the selection as CSV").click()
+    rows = list(csv.DictReader(saved.value.path().read_text(encoding="utf-8").splitlines()))
+    assert {row["name"] for row in rows} == {"job-7", *(f"job-{n}" for n in range(70, 80))}
+    view(page, "Anomalies")
+    page.get_by_role("complementary").get_by_role("heading", name="Session job-").wait_for()
+    first = page.get_by_label("The strangest first").get_by_role("option").first
+    assert first.locator("strong").first.inner_text() in ("job-7", "job-60")
+
+
+def test_sessions_of_one_place_are_counted_and_coloured_by_what_tells(visit):
+    page = log_of(visit)
+    page.get_by_text(re.compile(r"80 sessions on \d places")).wait_for()
+    page.get_by_label("Legend: events").wait_for()
+    counted = re.compile(r"and \d+ more just here")
+    point(page, map_of(page)).get_by_text(counted).wait_for()
+
+
+def test_what_a_collapsed_code_decodes_to_is_said_to_say_little(visit):
+    page = log_of(visit, "collapsed")
+    search(page, "job-60")
+    page.get_by_role("complementary").get_by_test_id("collapsed").wait_for()
+    view(page, "Traverse")
+    page.get_by_text("Started from session job-60.").wait_for()
+    page.get_by_test_id("collapsed").wait_for()
+    page.get_by_role("button", name="Sample").click()
+    page.get_by_text("Started from a sample").wait_for()
+    page.get_by_role("button", name="Mean").click()
+    page.get_by_test_id("collapsed").get_by_role("button", name="Health says why").click()
+    page.get_by_role("heading", name="Health").wait_for()
 
 
 def test_who_hurries_reads_nothing_of_views_that_are_gone(visit):

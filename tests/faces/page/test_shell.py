@@ -227,9 +227,9 @@ def test_a_narrow_page_cuts_nothing_off_and_piles_nothing_up(visit):
         page.wait_for_timeout(500)
         assert page.evaluate(OUTSIDE) == [], name
     view(page, "Anomalies")
-    item = page.get_by_role("complementary", name="The item")
+    item = page.get_by_role("complementary", name="The picture")
     page.locator(".one button").nth(2).click(timeout=90_000)
-    item.get_by_role("button", name="close the item").click()
+    item.get_by_role("button", name="close the picture").click()
     assert not item.is_visible()
 
 

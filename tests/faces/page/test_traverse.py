@@ -93,7 +93,7 @@ def test_the_address_brings_back_sliders_and_strengths(visit):
     there = sliders(page)
     until(page, "location.hash.includes('u=') && location.hash.includes('d=0.5:')")
     page.reload()
-    started(page, "item 7")
+    started(page, "picture 7")
     page.get_by_text("pca1 +0.50").wait_for()
     assert sliders(page) == there
     page.get_by_role("slider", name="unit").first.press("Shift+ArrowRight")
@@ -143,7 +143,7 @@ def test_the_address_brings_back_what_anomalies_show(visit):
     page.get_by_role("slider", name="threshold").fill("0")
     page.locator(".list .one button").nth(3).click()
     until(page, "location.hash.includes('above=') && location.hash.includes('row=')")
-    title = f"Item {re.search('row=([0-9]+)', page.url).group(1)}"
+    title = f"Picture {re.search('row=([0-9]+)', page.url).group(1)}"
     page.get_by_role("heading", name=title).wait_for()
     words = beyond.inner_text()
     page.reload()
@@ -246,11 +246,11 @@ def test_a_reader_of_the_screen_hears_things_once(visit):
     heard = page.locator("body").aria_snapshot()
     assert heard.count(said) == 1
     spoken = page.locator(".map [aria-live]").inner_text()
-    item = re.search(r"Item (\d+)", spoken).group(1)
+    item = re.search(r"Picture (\d+)", spoken).group(1)
     assert len(re.findall(rf"\b{item}\b", heard.split("toolbar")[0])) == 1
     page.keyboard.press("Enter")
-    page.get_by_role("table", name=f"Code of item {item}").wait_for()
-    row = page.get_by_role("table", name="Code of item").get_by_role("row").first.aria_snapshot()
+    page.get_by_role("table", name=f"Code of picture {item}").wait_for()
+    row = page.get_by_role("table", name="Code of picture").get_by_role("row").first.aria_snapshot()
     assert row.count("cell") == 3
     view(page, "Traverse")
     page.get_by_role("slider", name="unit").first.wait_for()

@@ -1,5 +1,7 @@
 """Every view in light and dark: what stands there, nothing to complain of, a picture kept."""
 
+import re
+
 import pytest
 from tests.faces.page.hands import LEFT, RIGHT, find_item, lasso, map_of, selected, view
 
@@ -22,8 +24,8 @@ def test_explore(visit, shots, scheme):
     page.get_by_label("Legend: label").wait_for()
     assert "% of variance" in page.locator(".badge").inner_text()
     page.mouse.click(*find_item(page, box))
-    page.get_by_role("heading", name="Item").wait_for()
-    page.get_by_alt_text("reconstruction of item").wait_for()
+    page.get_by_role("heading", name=re.compile(r"^Picture \d")).wait_for()
+    page.get_by_alt_text("reconstruction of picture").wait_for()
     keep(page, shots, "explore", scheme)
     lasso(page, box, LEFT)
     assert selected(page) > 100
@@ -62,7 +64,7 @@ def test_traverse(visit, shots, scheme):
 @pytest.mark.parametrize(
     ("name", "word"),
     [
-        ("Anomalies", "items score above"),
+        ("Anomalies", "pictures score above"),
         ("Health", "Figures"),
         ("Train", "Begin training"),
         ("Compare", "What was asked for differently"),

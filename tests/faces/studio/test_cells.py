@@ -14,9 +14,12 @@ import zscape as zs
 from zscape.modalities.logs import Logs
 from zscape.studio.work.cells import cell_values, telling, usual_of
 from zscape.studio.work.columns import columns
+from zscape.studio.work.items import item
 from zscape.studio.work.jobs import _csv
 from zscape.studio.work.judging import _histogram
+from zscape.studio.work.looking import details, names
 from zscape.studio.work.shelf import Shelf
+from zscape.studio.work.verbs import units
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +69,39 @@ def test_a_file_of_items_holds_their_cells(home, table):
     assert float(made[0]["real"]) == pytest.approx(table.real[3], rel=1e-5)
     z = opened.space.codes.flat[3]
     assert [float(made[0][f"z{d}"]) for d in range(3)] == pytest.approx(z.tolist(), rel=1e-5)
+
+
+def test_sessions_are_called_by_their_ids(tmp_path):
+    lines = [f"INFO job-{job} {word}" for job in range(100, 120) for word in ("begins", "ends")]
+    (tmp_path / "app.log").write_text("\n".join(lines))
+    seen = zs.look(tmp_path / "app.log", session=r"job-\d+")
+    zs.fit(seen, out=tmp_path / "jobs", latent=2, epochs=1, seed=0)
+    opened = Shelf().open(str(tmp_path / "jobs"), "content")
+    told = [json.loads(made.content) for made in (details(opened), names(opened), item(opened, 3))]
+    assert told[0]["named"] and told[1]["names"][3] == told[2]["name"] == "job-103"
+    rows = list(csv.DictReader(io.StringIO(_csv(opened, [3, 5]).decode())))
+    assert [(row["item"], row["name"]) for row in rows] == [("3", "job-103"), ("5", "job-105")]
+
+
+def test_things_without_names_are_called_by_their_numbers(client, ids, home):
+    path = f"{API}/studies/{ids['table']}"
+    assert client.get(f"{path}/names").json() == {"names": []}
+    assert client.get(f"{path}/items/3").json()["name"] is None
+    assert client.get(path).json()["details"]["named"] is False
+    opened = Shelf().open(str(home / "table"), "content")
+    assert b"name" not in _csv(opened, [3]).split(b"\r\n")[0].split(b",")
+
+
+def test_a_draw_of_a_collapsed_code_is_on_the_data(jobs):
+    told = json.loads(units(jobs).content)
+    assert told["collapsed"] is True
+    torch.manual_seed(0)
+    z = jobs.space.draw(500)[0].flat
+    by = {key: torch.tensor([one[key] for one in told["units"]]) for key in ("mean", "drawn")}
+    z = z[:, [one["unit"] for one in told["units"]]]
+    away = ((z - by["mean"]) / by["drawn"]).square().mean()
+    assert float(away) == pytest.approx(1, rel=0.4)
+    assert all(one["spread"] < one["drawn"] / 5 for one in told["units"])
 
 
 def test_a_value_is_as_far_from_the_usual_as_it_is_less_likely():

@@ -20,7 +20,7 @@ from zscape.studio.work.verbs import live
 
 DETAILS = {
     "shows", "picture", "kind", "columns", "latent", "levels", "items", "kept", "all_kept",
-    "labels", "asked", "notes", "conditions", "figures", "methods", "content", "path",
+    "labels", "named", "asked", "notes", "conditions", "figures", "methods", "content", "path",
 }  # fmt: skip
 
 

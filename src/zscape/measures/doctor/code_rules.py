@@ -7,11 +7,11 @@ from zscape.measures.doctor.findings import NOTE, SERIOUS, WARNING, Finding, Rem
 from zscape.measures.doctor.vitals import Vitals
 from zscape.measures.figure import Figure
 from zscape.model.filling import Filling
+from zscape.space.units import AUDIBLE
 
 COLLAPSED = 0.1  # share of active units below which a code has collapsed (R7: 90 % are dead)
 HALF = 0.5  # below this share something is lost, unless as much of the data comes back as by PCA
 MISSING = 0.1  # of the variance: how far below PCA of the same size is too far
-AUDIBLE = 0.25  # nats of rate below which a code says next to nothing of any one example
 DEEP = 6  # hidden layers from which a plain network passes next to nothing on when it starts
 HARDLY = 200  # optimiser steps below which nothing has been learned yet
 LOW_BETA, HIGH_BETA = 0.5, 1.5  # outside, a beta is more than a touch of it

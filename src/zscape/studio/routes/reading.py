@@ -106,6 +106,12 @@ def report(s: StudyId, here: Here) -> Response:
     return Response(content, headers=headers, media_type="text/html; charset=utf-8")
 
 
+@router.get("/{s}/names")
+async def names(s: StudyId, request: Request, here: Here) -> Response:
+    """What items are called."""
+    return await here.read(request, here.studies.trained(s), "names")
+
+
 @router.get("/{s}/codes")
 async def codes(
     s: StudyId, request: Request, here: Here, dtype: Literal["f32", "f16", "i8"] = "f16"

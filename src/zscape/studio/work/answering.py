@@ -31,6 +31,7 @@ from zscape.study.training.beginning import PRECISIONS, SCHEDULES, begin
 # What can be asked of one study, by name; nothing else can be.
 CALLS: Mapping[str, Callable[..., Made | Iterator[Doing | Made]]] = {
     "details": looking.details,
+    "names": looking.names,
     "codes": looking.codes,
     "columns": columns.columns,
     "column": columns.column,

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from zscape.space.pictures import png
 from zscape.space.space import Space
-from zscape.space.units import rates_of
+from zscape.space.units import rates_of, scales_of
 from zscape.studio.work.made import Made, Missing, is_pictures, packed, rows, tiles, told
 from zscape.studio.work.shelf import Opened
 
@@ -67,6 +67,7 @@ def item(opened: Opened, index: int) -> Made:
     x, place = _original(space, number), _place(space, number)
     about: dict[str, Any] = {
         "id": number,
+        "name": space.names[number] if space.names else None,
         "kept": x is not None,
         "held_out": _held_out(space, place),
         "label": label_of(space, number),
@@ -164,12 +165,5 @@ def _posterior(space: Space, x: Tensor | None) -> dict[str, Any]:
     if x is None:
         return {"scale": None, "rate": None}
     trace = space.model.encode(x)
-    rates = rates_of(trace)
-    try:
-        parts = [latent.q.stddev.flatten() for latent in trace.latents if latent.q is not None]
-        scale = torch.cat(parts).tolist()
-    except (NotImplementedError, AttributeError):
-        scale = None
-    if scale is not None and len(scale) != space.codes.flat.shape[1]:
-        scale = None
-    return {"scale": scale, "rate": None if rates is None else rates[0].tolist()}
+    known = {"scale": scales_of(trace), "rate": rates_of(trace)}
+    return {name: None if found is None else found[0].tolist() for name, found in known.items()}

@@ -202,10 +202,12 @@ def _csv(opened: Any, items: list[int] | None) -> bytes:
     rows = range(len(flat)) if items is None else [opened.item(index) for index in items]
     writer = csv.writer(text)
     units = [f"z{unit}" for unit in range(opened.latent)]
-    writer.writerow(["item", *(column.name for column in columns), *units])
+    own = ["name"] if space.names else []
+    writer.writerow(["item", *own, *(column.name for column in columns), *units])
     for row in rows:
         cells = [_cell(v[row], column.classes) for v, column in zip(values, columns, strict=True)]
-        writer.writerow([row, *cells, *(f"{number:.6g}" for number in flat[row])])
+        name = [space.names[row]] if space.names else []
+        writer.writerow([row, *name, *cells, *(f"{number:.6g}" for number in flat[row])])
     return text.getvalue().encode()
 
 

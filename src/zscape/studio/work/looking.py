@@ -39,12 +39,18 @@ def details(opened: Opened) -> Made:
             "kept": len(space.kept),
             "all_kept": len(space.kept) == len(space.codes),
             "labels": list(space.label_names),
+            "named": bool(space.names),
             "asked": {name: asked[name] for name in ("recipe", "options", "training")},
             "notes": [str(note) for note in asked["data"].get("notes", ())],
             "conditions": _conditions(space),
             "methods": {"projection": _methods(), "path": list(WAYS)},
         }
     )
+
+
+def names(opened: Opened) -> Made:
+    """What each item is called by itself, as the id of a session; of things without names none."""
+    return told({"names": list(opened.space.names)})
 
 
 def codes(opened: Opened, dtype: str) -> Made:

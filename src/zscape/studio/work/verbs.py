@@ -14,7 +14,14 @@ from zscape.space.mixing import blocks_of, halves_of, mix_tensor
 from zscape.space.neighbours import nearest
 from zscape.space.paths import walk_codes
 from zscape.space.space import Space, codes_of
-from zscape.space.units import are_active, informative_units, spread, unit_rates
+from zscape.space.units import (
+    AUDIBLE,
+    are_active,
+    drawn_spread,
+    informative_units,
+    spread,
+    unit_rates,
+)
 from zscape.studio.work.made import Made, is_pictures, packed, pixels, rows, shown, told
 from zscape.studio.work.shelf import Opened
 from zscape.studio.work.troubles import trouble
@@ -203,9 +210,10 @@ def units(opened: Opened) -> Made:
     space = opened.space
     rates, spreads, means = unit_rates(space), spread(space), space.codes.flat.mean(0)
     level = {unit: name for name in space.codes.tensors for unit in units_of(space, name)}
-    active = are_active(spreads.square(), rates)
+    active, drawn = are_active(spreads.square(), rates), drawn_spread(space)
     return told(
         {
+            "collapsed": rates is not None and float(rates.sum()) < AUDIBLE,
             "units": [
                 {
                     "unit": unit,
@@ -213,10 +221,11 @@ def units(opened: Opened) -> Made:
                     "rate": None if rates is None else float(rates[unit]),
                     "mean": float(means[unit]),
                     "spread": float(spreads[unit]),
+                    "drawn": float(drawn[unit]),
                     "active": bool(active[unit]),
                 }
                 for unit in informative_units(space)
-            ]
+            ],
         }
     )
 

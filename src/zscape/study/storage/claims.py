@@ -257,6 +257,18 @@ def require_items(
             raise _misfit(f"{key!r:.60} in {name} must be numbers, one for each example.")
 
 
+def require_names(record: Any, count: int, name: str) -> tuple[str, ...]:
+    """The names of so many examples.
+
+    Raises:
+        StudyError: they are none, or of another number.
+    """
+    sound = isinstance(record, list) and all(isinstance(word, str) for word in record)
+    if not sound or len(record) != count:
+        raise _misfit(f"{name} must hold a name for each of {count} examples.")
+    return tuple(record)
+
+
 def _rising(kept: Tensor, count: int) -> bool:
     places = kept.tolist()
     return places == sorted(set(places)) and bool(places) and 0 <= places[0] <= places[-1] < count

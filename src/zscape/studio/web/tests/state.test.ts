@@ -16,6 +16,7 @@ import { endsOf, withSelections } from "../src/state/ends";
 import { fromHash, LONGEST, nowhere, toHash } from "../src/state/hash";
 import { stateWords, withJob } from "../src/state/jobs";
 import { History } from "../src/state/undo";
+import { spaceOf } from "./spaces";
 
 describe("the address", () => {
   it("is read as it was written", () => {
@@ -106,9 +107,10 @@ describe("the address", () => {
 
 describe("the ends", () => {
   it("are those of the address, where they are of this study", () => {
-    const found = endsOf("7f3a", { a: { item: 12 }, b: { code: [1, 2] } }, 100, 2);
-    expect([found.a?.words, found.b?.place]).toEqual(["item 12", { code: [1, 2] }]);
-    expect(endsOf("7f3a", { a: { item: 100 }, b: { code: [1] } }, 100, 2)).toEqual({
+    const space = spaceOf({ items: 100, latent: 2 });
+    const found = endsOf(space, { a: { item: 12 }, b: { code: [1, 2] } });
+    expect([found.a?.words, found.b?.place]).toEqual(["picture 12", { code: [1, 2] }]);
+    expect(endsOf(space, { a: { item: 100 }, b: { code: [1] } })).toEqual({
       a: null,
       b: null,
     });

@@ -12,6 +12,7 @@ import {
   namesOf,
   number,
   unitName,
+  withArticle,
 } from "../src/components/words";
 import { pathOf, shapeOf } from "../src/map/marks";
 import { findStrange, kindId, kindsOf } from "../src/views/strange";
@@ -115,7 +116,10 @@ describe("words", () => {
   it("call things what their kind calls them", () => {
     expect(namesOf("table").many).toBe("rows");
     expect(namesOf("logs").one).toBe("session");
-    expect(namesOf("image").one).toBe("item");
+    expect(["image", "array"].map((kind) => withArticle(namesOf(kind).one))).toEqual([
+      "a picture",
+      "an item",
+    ]);
   });
 });
 

@@ -24,12 +24,18 @@ export function cut(words: string, most: number): string {
 const NAMES: Record<string, { one: string; many: string }> = {
   table: { one: "row", many: "rows" },
   logs: { one: "session", many: "sessions" },
+  image: { one: "picture", many: "pictures" },
 };
 const ITEM = { one: "item", many: "items" };
 
 /** What the things of a study of that kind are called. */
 export function namesOf(kind: string): { one: string; many: string } {
   return NAMES[kind] ?? ITEM;
+}
+
+/** "an item", "a row". */
+export function withArticle(noun: string): string {
+  return `${/^[aeiou]/.test(noun) ? "an" : "a"} ${noun}`;
 }
 
 /** What a unit is called: by the person, else as the library and the command line do. */

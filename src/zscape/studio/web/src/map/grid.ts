@@ -48,6 +48,23 @@ export function buildGrid(places: Places): Grid {
   return grid;
 }
 
+/** How many places points take, given by steps of 16 bits across and up. */
+export function countPlaces(steps: ArrayLike<number>): number {
+  const keys = new Uint32Array(steps.length / 2);
+  for (let i = 0; i < keys.length; i++) keys[i] = steps[2 * i] * 65536 + steps[2 * i + 1];
+  keys.sort();
+  return keys.reduce((found, key, i) => found + (i === 0 || key !== keys[i - 1] ? 1 : 0), 0);
+}
+
+/** How many others lie exactly where a point lies. */
+export function countOthers(places: Places, point: number): number {
+  const x = places[2 * point],
+    y = places[2 * point + 1];
+  let found = -1;
+  for (let i = 0; i < places.length; i += 2) if (places[i] === x && places[i + 1] === y) found++;
+  return found;
+}
+
 /** Values of each point, `each` numbers wide, in the order of the grid: neighbours together. Within
  * a cell the order is scattered, so that data sorted by class do not end with the last on top. */
 export function inOrder<Values extends Bytes | Places>(

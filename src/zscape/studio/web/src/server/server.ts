@@ -47,6 +47,7 @@ export const server = {
   log: (s: string, since = 0) =>
     get<{ records: t.LogRecord[]; next: number }>(of(s, `log?since=${since}`)),
 
+  names: (s: string) => get<{ names: string[] }>(of(s, "names")),
   codes: (s: string) => getPacked<{ items: number; latent: number }>(of(s, "codes?dtype=f16")),
   projection: (s: string, method: string, align = "") =>
     getPacked<t.Projection>(of(s, `projection?${projectionQuery(method, align)}`)),
@@ -106,7 +107,7 @@ export const server = {
       of(s, `directions/unsupervised?method=${method}&number=${number}`),
     ),
 
-  units: (s: string) => get<{ units: t.Unit[] }>(of(s, "units")),
+  units: (s: string) => get<{ units: t.Unit[]; collapsed: boolean }>(of(s, "units")),
   health: (s: string) => get<t.Health>(of(s, "health")),
   anomalies: (s: string, score: string, cursor: string, limit = 100) =>
     get<t.Anomalies>(of(s, `anomalies?${query({ score, cursor, limit: String(limit) })}`)),

@@ -72,6 +72,8 @@ export interface Details {
   kept: number;
   all_kept: boolean;
   labels: string[] | null;
+  /** Whether its items have names of their own. */
+  named: boolean;
   asked: { recipe: string; options: Record<string, unknown>; training: Record<string, unknown> };
   notes: string[];
   conditions: Condition[];
@@ -126,6 +128,7 @@ export interface Rows {
 
 export interface Item {
   id: number;
+  name: string | null;
   kept: boolean;
   held_out: boolean | null;
   label: string | null;
@@ -142,6 +145,8 @@ export interface Unit {
   rate: number | null;
   mean: number;
   spread: number;
+  /** The standard deviation of codes as training drew them. */
+  drawn: number;
   active: boolean;
 }
 

@@ -3,6 +3,7 @@
 import { server } from "../server/server";
 import type { Place } from "../server/types";
 import { placeText } from "./hash";
+import type { Space } from "./space.svelte";
 import { keepInTab, keptInTab } from "./tab";
 
 /** One of the two ends: a place, in words, and the selection whose mean it is, if it is one. */
@@ -25,25 +26,28 @@ export function keepEnds(study: string, ends: Ends): void {
 /** The ends of a study as its address names them, with what the tab knows of them; where the address
  * names none, those of the tab. Ends that are no place of this study are dropped. */
 export function endsOf(
-  study: string,
+  space: Pick<Space, "id" | "count" | "details" | "called">,
   named: { a: Place | null; b: Place | null },
-  items: number,
-  latent: number,
 ): Ends {
-  const kept = keptInTab<Ends>(key(study));
+  const kept = keptInTab<Ends>(key(space.id));
   const fits = ({ place }: End) =>
-    "item" in place ? place.item < items : place.code.length === latent;
+    "item" in place ? place.item < space.count : place.code.length === space.details.latent;
+  const wordsOf = (place: Place) =>
+    "item" in place ? space.called(place.item) : "the code of the address";
   const found = (which: "a" | "b"): End | null => {
-    const end = oneOf(named[which], kept?.[which] ?? null);
+    const end = oneOf(named[which], kept?.[which] ?? null, wordsOf);
     return end && fits(end) ? end : null;
   };
   return { a: found("a"), b: found("b") };
 }
 
-function oneOf(place: Place | null, kept: End | null): End | null {
+function oneOf(
+  place: Place | null,
+  kept: End | null,
+  wordsOf: (place: Place) => string,
+): End | null {
   if (!place || (kept && placeText(kept.place) === placeText(place))) return kept;
-  const words = "item" in place ? `item ${place.item}` : "the code of the address";
-  return { place, words, selection: null };
+  return { place, words: wordsOf(place), selection: null };
 }
 
 /** The same ends, without selections that the server does not keep any more. */

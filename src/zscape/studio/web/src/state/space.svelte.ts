@@ -4,9 +4,10 @@ import type { Bytes, Floats, Places } from "../map/arrays";
 import { measureDensity, type Density } from "../map/density";
 import { MOST_GROUPS } from "../map/colours";
 import { mark } from "../map/lasso";
-import { buildGrid, type Grid } from "../map/grid";
+import { buildGrid, countOthers, countPlaces, type Grid } from "../map/grid";
 import { colourGroups, colourNumbers, type Colouring } from "../map/look";
 import { Sheets } from "../map/sheets";
+import { count, namesOf } from "../components/words";
 import { server } from "../server/server";
 import { Telling } from "./telling.svelte";
 import type { Card, Column, Details, Place, Projection, Unit } from "../server/types";
@@ -17,6 +18,8 @@ export interface Plane {
   places: Places;
   grid: Grid;
   density: Density;
+  /** How many places its points take: fewer than there are items where some lie on one another. */
+  taken: number;
 }
 
 export class Space {
@@ -28,6 +31,8 @@ export class Space {
   /** Columns of the data that are not offered, for their number. */
   leftOut = $state(0);
   units = $state.raw<Unit[]>([]);
+  /** Whether the code says next to nothing of any one item. */
+  collapsed = $state(false);
   readonly #active = $derived(this.units.filter((unit) => unit.active));
   /** The active units; all where none is, as after a few steps of training. */
   readonly used = $derived(this.#active.length ? this.#active : this.units);
@@ -36,6 +41,8 @@ export class Space {
   kept = $state.raw<Bytes | null>(null);
   /** What stands where pictures would; null where pictures do. */
   readonly telling: Telling | null;
+  /** What items are called by themselves; none where they have numbers only. */
+  names: string[] = [];
   #colourings = new Map<string, Colouring>();
 
   constructor(card: Card, details: Details) {
@@ -49,10 +56,27 @@ export class Space {
     return this.details.items;
   }
 
-  /** All but the map, which comes first. */
+  /** What an item is called where it stands alone: "blk_12", "#12". */
+  tag(item: number): string {
+    return this.names[item] || `#${item}`;
+  }
+
+  /** The same in a sentence: "session blk_12", "row 12". */
+  called(item: number): string {
+    return `${namesOf(this.card.kind).one} ${this.names[item] || item}`;
+  }
+
+  async loadNames(): Promise<void> {
+    if (this.details.named) this.names = (await server.names(this.id)).names;
+  }
+
+  /** All but the map and the names, which come first. */
   async loadRest(): Promise<void> {
     const columns = this.readColumns();
-    const units = server.units(this.id).then((found) => (this.units = found.units));
+    const units = server.units(this.id).then((found) => {
+      this.collapsed = found.collapsed;
+      this.units = found.units;
+    });
     const codes = server.codes(this.id).then((found) => (this.z = found.array("z") as Floats));
     await Promise.all([columns, units, codes, this.#loadKept()]);
   }
@@ -72,14 +96,16 @@ export class Space {
   }
 
   /** What to colour by when nothing was asked: the label, an attribute, the first column of few
-   * groups, else the first unit. */
+   * groups, a unit that says something, the first column; else the first unit. */
   get usualColour(): string {
     const of = (group: string) => this.columns.find((column) => column.group === group)?.id;
     const grouped = this.columns.find(
       ({ group, classes }) => group === "column" && classes && classes.length <= MOST_GROUPS,
     )?.id;
-    const unit = this.units.length ? `z${this.units[0].unit}` : "";
-    return of("label") ?? of("attribute") ?? grouped ?? unit;
+    const telling = this.collapsed ? undefined : this.#active[0];
+    const unit = (one?: Unit) => one && `z${one.unit}`;
+    const known = of("label") ?? of("attribute") ?? grouped ?? unit(telling);
+    return known ?? of("column") ?? unit(this.units[0]) ?? "";
   }
 
   /** Column ids change with the study; what was read of them is forgotten. */
@@ -186,6 +212,7 @@ export async function fetchPlane(study: string, method: string, align = ""): Pro
     places,
     grid: buildGrid(places),
     density: measureDensity(places),
+    taken: countPlaces(xy),
   };
 }
 
@@ -194,6 +221,22 @@ export function codeAt(header: Projection, x: number, y: number): number[] | nul
   const { plane } = header;
   if (!plane) return null;
   return plane.origin.map((start, d) => start + x * plane.axes[0][d] + y * plane.axes[1][d]);
+}
+
+/** Whether most items of a map lie on others. */
+function isCrowded({ taken, places }: Plane): boolean {
+  return 4 * taken <= places.length;
+}
+
+/** How few places items take on a map, in words; nothing where most lie apart. */
+export function crowding(plane: Plane, many: string): string {
+  const items = plane.places.length / 2;
+  return isCrowded(plane) ? `${count(items)} ${many} on ${count(plane.taken)} places` : "";
+}
+
+/** How many others lie exactly where an item lies, on a map where most do. */
+export function othersAt(plane: Plane, item: number): number {
+  return isCrowded(plane) ? countOthers(plane.places, item) : 0;
 }
 
 /** The honest words for a map. */

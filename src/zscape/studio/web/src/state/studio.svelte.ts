@@ -107,7 +107,7 @@ class Studio {
       }
       const space = new Space(card, details);
       const notes = new Notes(id);
-      space.plane = await (drawing ?? this.#plane(id));
+      [space.plane] = await Promise.all([drawing ?? this.#plane(id), space.loadNames()]);
       if (this.where.study !== id) return;
       this.space = space;
       this.notes = notes;
@@ -291,7 +291,7 @@ class Studio {
   /** The ends that the address names, else those that the tab remembers. Their selections may be of
    * an earlier start of the server; the places are there all the same. */
   async #readEnds(space: Space): Promise<void> {
-    const found = endsOf(space.id, this.where, space.count, space.details.latent);
+    const found = endsOf(space, this.where);
     this.#putEnds(space.id, found);
     try {
       const known = await withKnown(space.id, found);

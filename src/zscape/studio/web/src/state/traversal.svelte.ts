@@ -4,9 +4,11 @@
 import type { Things } from "../server/binary";
 import type { Live } from "../server/live";
 import { server } from "../server/server";
-import type { Conditions, Direction, Place } from "../server/types";
+import type { Conditions, Direction, Place, Unit } from "../server/types";
 import type { Space } from "./space.svelte";
 import { studio } from "./studio.svelte";
+
+const WITHIN = 0.5; // root mean square of standard deviations: draws of training lie further out
 
 export const MEAN = "the mean of all codes";
 
@@ -201,18 +203,20 @@ export class Traversal {
     this.pinned = this.pinned.filter((_, k) => k !== index);
   }
 
-  /** How far off the data the code is: its distance from the mean in standard deviations, by unit
-   * on average (root mean square). Codes of the data are near 1. */
-  readonly away = $derived.by(() => {
-    const { meanCode, spreads } = this.space;
-    const live = this.space.used.map((unit) => unit.unit);
-    if (!live.length || !this.code.length) return 0;
-    const sum = live.reduce(
-      (s, d) => s + ((this.code[d] - meanCode[d]) / (spreads[d] || 1)) ** 2,
+  /** How far off the data the code is: its distance from the mean in standard deviations of codes as
+   * training drew them, by unit on average (root mean square). Such codes are near 1. */
+  readonly away = $derived.by(() => this.#awayBy(this.space.used));
+  /** Whether the code lies where training drew hardly any: as centres of a collapsed one do, all. */
+  readonly isWithin = $derived.by(() => this.#awayBy(this.space.units) < WITHIN);
+
+  #awayBy(units: Unit[]): number {
+    if (!units.length || !this.code.length) return 0;
+    const sum = units.reduce(
+      (s, { unit, mean, drawn }) => s + ((this.code[unit] - mean) / (drawn || 1)) ** 2,
       0,
     );
-    return Math.sqrt(sum / live.length);
-  });
+    return Math.sqrt(sum / units.length);
+  }
 
   #decode(): void {
     if (this.code.length) this.#line?.ask([this.code]);

@@ -1,6 +1,6 @@
 /** Where the two ends lie on a map, and what can be made of a selection. */
 
-import { count } from "../components/words";
+import { count, namesOf } from "../components/words";
 import { marked } from "../map/lasso";
 import type { Mark } from "../map/overlay";
 import type { Bytes } from "../map/arrays";
@@ -55,12 +55,17 @@ export function middleOf(space: Space, marks: Bytes): { code: number[]; item: nu
   return { code, item };
 }
 
+/** Makes an item an end. */
+export function itemAsEnd(space: Space, item: number, which: "a" | "b"): void {
+  studio.setEnd(which, { place: { item }, words: space.called(item), selection: null });
+}
+
 /** Makes the mean of the selection an end. */
 export async function selectionAsEnd(space: Space, which: "a" | "b"): Promise<void> {
   const middle = studio.marks && middleOf(space, studio.marks);
   if (!middle) return;
   const number = marked(studio.marks!).length;
-  const words = `the mean of ${count(number)} selected items`;
+  const words = `the mean of ${count(number)} selected ${namesOf(space.card.kind).many}`;
   const selection = { id: await studio.stored, count: number };
   studio.setEnd(which, { place: { code: middle.code }, words, selection });
 }
