@@ -319,7 +319,7 @@ def test_what_is_copied_as_python_runs_from_anywhere(visit, tmp_path, monkeypatc
     copy = first.get_by_role("button", name="copy as Python")
     first.get_by_role("slider").press("Shift+ArrowRight")
     made = run(copy)
-    item = int(re.search(r"Started from item (\d+)", page.locator(".stage").inner_text()).group(1))
+    item = int(re.search(r"Started from \w+ (\d+)", page.locator(".stage").inner_text()).group(1))
     its = np.asarray(made["space"].codes[item : item + 1])
     assert np.allclose(made["code"], its + 0.5 * made["vector"], atol=1e-3)
     page.get_by_role("tab", name="Units").click()
