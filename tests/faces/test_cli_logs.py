@@ -92,6 +92,9 @@ def test_sessions_of_the_study_keep_their_ids(folder, capsys):
     by_name, by_number = capsys.readouterr().out.splitlines()[:2]
     assert by_name.startswith(f"#{items.index(strangest)} {strangest}: #")
     assert by_number.startswith(f"#0 {items[0]}: #") and " job-1" in by_number.split(": ")[1]
+    assert main(["neighbours", f"{folder}/study", "job-1"]) != 0
+    err = capsys.readouterr().err
+    assert f"such as '{items[0]}'" in err and "'job-1' is not there" in err
     assert main(["clusters", f"{folder}/study"]) == 0
     assert "; medoid #" in (out := capsys.readouterr().out) and " job-1" in out
 

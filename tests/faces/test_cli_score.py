@@ -42,7 +42,7 @@ def test_rows_get_scores_p_values_and_reasons(studies, run, tmp_path):
     assert code == 0 and " of 60 flagged at 1%" in out and str(table) in out
     rows = list(csv.DictReader(table.read_text().splitlines()))
     assert len(rows) == 60 and [row["flagged"] for row in rows[:2]] == ["true", "true"]
-    assert "height is -9, about" in rows[0]["reason"] and "weight is 40" in rows[1]["reason"]
+    assert "height is -9 where" in rows[0]["reason"] and "weight is 40" in rows[1]["reason"]
     flagged = [row["flagged"] == "true" for row in rows]
     assert flagged == [float(row["p"]) <= 0.01 for row in rows]
     assert all(bool(row["reason"]) == said for row, said in zip(rows, flagged, strict=True))

@@ -21,6 +21,7 @@ from zscape.measures.figure import Figure
 from zscape.modalities.logs import Logs
 from zscape.recipes import RECIPES
 from zscape.space.space import Space, encode_stored
+from zscape.space.units import active_units
 from zscape.study.data import look
 from zscape.study.spec import options, settle
 from zscape.study.training.batches import Batches
@@ -418,3 +419,9 @@ def test_places_of_a_grid_may_agree_and_its_prior_is_fitted_afterwards():
 def test_a_training_ended_early_where_patience_ran_out_before_its_epochs(losses, asked, early):
     log = [{"epoch": n + 1, "parts": {"validation_loss": loss}} for n, loss in enumerate(losses)]
     assert ended_early(log, asked) is early
+
+
+@pytest.mark.parametrize("beta", [1.0, 12.0])
+def test_the_units_that_the_doctor_counts_are_those_that_a_space_names(beta):
+    space = space_of(beta)
+    assert int(active_units(space).sum()) == measure(space).active.value

@@ -6,6 +6,7 @@ import torch
 from tests.logs.written import log_of, normal_jobs
 
 from zscape.errors import DataError, ShapeError, SpecError
+from zscape.modalities.cutting import likely_ids
 from zscape.modalities.logs import LONGEST, MOST_EVENTS, Logs, find_logs, parsed
 from zscape.study.data import look, things_like
 
@@ -54,6 +55,28 @@ def test_windows_where_nothing_is_said(written):
     lines = len(written.read_text().splitlines())
     assert len(seen.x) == -(-lines // 20)
     assert seen.modality.longest == 20
+
+
+def test_where_nothing_is_said_and_most_lines_name_an_id_a_pattern_of_it_is_told(written):
+    [told] = [note for note in look(written).notes if "--session" in note]
+    assert "such as job-10" in told and r"--session 'job-\d+'" in told
+    for asked in ({"session": r"job-\d+"}, {"window": 10}):
+        assert not any("--session" in note for note in look(written, **asked).notes)
+
+
+@pytest.mark.parametrize(
+    ("line", "pattern"),
+    [
+        ("2008-11-09 20:35:32 INFO dfs: received blk_-{id} of size 67108864", r"blk_-?\d+"),
+        ("{id} done", ""),  # a number alone names nothing
+        ("port 80 of host1 after try{id}", ""),  # each try is of one line
+        ("no number", ""),
+    ],
+)
+def test_an_id_is_a_word_with_a_number_of_several_lines_each(line, pattern):
+    few = 1 if "try" in line else 4
+    lines = [line.format(id=1000 + n // few) for n in range(200)]
+    assert likely_ids(lines)[0] == pattern
 
 
 def test_unseen_events_count_among_the_others():

@@ -251,7 +251,7 @@ def _blamed(places: list[int], scores: Scores, items: tuple[str, ...], why: Why)
             head = ("", "", "")
         if not blames:
             cells.append((*head, "", "", "", ""))
-    heads = ("item", "p", "flagged", "column", "is", "about expected", "nats")
+    heads = ("item", "p", "flagged", "column", "is", "likely", "nats")
     if any(cell[5] for cell in cells):
         return Rows(heads, tuple(cells))
     told = tuple((*cell[:4], cell[6]) for cell in cells)  # sentences that say it all

@@ -91,7 +91,7 @@ def duplicate_units(codes: Tensor, *, least: float = SAME) -> list[tuple[int, in
     found = []
     for left, right in pairs:
         a, b, value = int(alive[left]), int(alive[right]), float(correlation[left, right])
-        name = f"correlation of units {a} and {b}"
+        name = f"units {a} and {b}"
         found.append((a, b, Figure(name, value, "correlation", "estimate")))
     return found
 

@@ -6,6 +6,8 @@ What the lines say is `drain`'s; what a model sees of a session is `logs`'.
 import re
 from array import array
 from calendar import timegm
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from zscape.errors import SpecError
@@ -13,12 +15,14 @@ from zscape.modalities.found import quote
 
 USUAL_WINDOW = 20  # lines, where nothing else is asked for
 LONGEST_ODD = 200  # characters of a line that is shown
+LOOKED_AT = 2_000  # lines in which ids are looked for
 LONGEST_OPEN = 100_000  # lines, after which a session that goes on is taken for two
 
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 _DAY = rf"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|{'|'.join(_MONTHS)})"
 # Words at the beginning that only say when: no letters but those of a month or a day.
 _HEAD = re.compile(rf"(?:(?:[^\s|_A-Za-z\x80-\U0010ffff]+|\[?{_DAY}\w{{0,6}},?)[\s|]+)+")
+_IDS = re.compile(r"\b([A-Za-z]+[-_#:=]?)(-?\d+)\b")
 _TIMES = re.compile(
     rf"""
     (?P<Y>\d{{4}})[-/.](?P<m>\d\d)[-/.](?P<d>\d\d)[\sT_:-](?P<t>\d\d[:.]\d\d[:.]\d\d)
@@ -97,6 +101,22 @@ def cut_of(*, session: str = "", window: int | None = None, seconds: float | Non
             r"'blk_-?\d+' finds the blocks of HDFS."
         ) from error
     return Cut(session, window or (0 if session or seconds else USUAL_WINDOW), seconds or 0.0)
+
+
+def likely_ids(lines: Sequence[str]) -> tuple[str, str]:
+    """A pattern of ids that most lines name and an example, or two empty strings.
+
+    Words that end in a number are ids where there are some, each of some lines.
+    """
+    found: dict[str, Counter[str]] = {}
+    for line in lines:
+        for word, number in dict(_IDS.findall(message_of(line))).items():
+            found.setdefault(word, Counter())[number] += 1
+    for word, ids in sorted(found.items(), key=lambda one: -one[1].total()):
+        if 2 * ids.total() > len(lines) and 5 <= len(ids) <= ids.total() / 2:
+            sign = "-?" if any(number.startswith("-") for number in ids) else ""
+            return rf"{word}{sign}\d+", word + next(iter(ids))
+    return "", ""
 
 
 def message_of(line: str) -> str:

@@ -15,7 +15,15 @@ import torch
 from torch import Tensor
 
 from zscape.errors import DataError, ShapeError
-from zscape.modalities.cutting import Cut, Cutter, Session, message_of
+from zscape.modalities.cutting import (
+    LOOKED_AT,
+    Cut,
+    Cutter,
+    Session,
+    cut_of,
+    likely_ids,
+    message_of,
+)
 from zscape.modalities.drain import Drain
 from zscape.modalities.found import Found, counted, listed, place, quote
 from zscape.modalities.modality import Modality, Rows
@@ -38,6 +46,8 @@ class Mined:
         how: lines were cut; None: they came as sessions.
         lines: how many were read.
         left: how many of them were of no session.
+        ids: a pattern of ids that most lines name and an example of one, where windows were the
+            usual ones; or empty.
     """
 
     sessions: tuple[Sequence[int], ...]
@@ -47,6 +57,7 @@ class Mined:
     how: Cut | None = None
     lines: int = 0
     left: int = 0
+    ids: tuple[str, str] = ("", "")
 
     def __len__(self) -> int:
         """How many sessions there are."""
@@ -226,9 +237,11 @@ def mine(lines: Sequence[str] | Iterable[str], again: Iterable[str], how: Cut) -
         again: the same lines.
         how: they are cut.
     """
-    learner = Drain()
+    learner, first = Drain(), list[str]()
     for line in lines:
         learner.event_of(message_of(line))
+        if len(first) < LOOKED_AT:
+            first.append(line)
     templates = learner.templates
     read, sessions = cut_lines(again, Drain(templates, learns=False), how)
     used = sum(len(session.events) for session in sessions)
@@ -240,6 +253,7 @@ def mine(lines: Sequence[str] | Iterable[str], again: Iterable[str], how: Cut) -
         how=how,
         lines=read,
         left=max(read - used, 0),
+        ids=likely_ids(first) if how == cut_of() else ("", ""),
     )
 
 
@@ -307,6 +321,10 @@ def _notes(mined: Mined, logs: Logs, often: Counter[int], lengths: list[int]) ->
         }
         way = next(words for name, words in ways.items() if getattr(logs, name))
         yield f"{counted(mined.lines, 'line')}, cut into sessions {way}"
+    if mined.ids[0]:
+        pattern, one = mined.ids
+        asked = f"--session {quote(pattern)}"
+        yield f"most lines name an id, such as {one}: {asked} makes a session of each"
     if mined.left:
         yield f"{counted(mined.left, 'line')} name no session and are left out"
     shown = [f"{e} {quote(t, 60)}" for e, t in zip(logs.events, logs.templates, strict=False)]

@@ -58,7 +58,7 @@ class Blame:
     def __str__(self) -> str:
         if math.isinf(self.nats):
             return f"{self.name}: {quote(self.came)} was never seen in training"
-        told = f"{self.name} is {self.came or 'empty'}, about {self.expected} expected"
+        told = f"{self.name} is {self.came or 'empty'} where {self.expected} is likely"
         return f"{told if self.expected else self.name} ({self.nats:.1f} nats)"
 
 

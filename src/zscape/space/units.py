@@ -14,13 +14,13 @@ MOST_MEASURED = 2048  # kept items that a mean rate is taken over
 
 @torch.inference_mode()
 def unit_rates(space: Space) -> Tensor | None:
-    """Mean KL(q(z_d | x) || p(z_d)) of each unit over the kept items, in nats, `[D]`.
+    """Mean KL(q(z_d | x) || p(z_d)) of each unit over the items to measure on, in nats, `[D]`.
 
     Units stand in the order of the flat code. None where the rate is undefined (the code is a
     point) or has no closed form per unit (flows, mixtures).
     Source: Kingma and Welling 2014, appendix B, arXiv:1312.6114.
     """
-    sums, items = [], some_items(space, MOST_MEASURED)
+    sums, items = [], measuring_items(space)[0]
     for start in range(0, len(items), CHUNK):
         x = space.modality.prepare(items[start : start + CHUNK])
         rates = rates_of(space.model.encode(x))
@@ -88,6 +88,12 @@ def scales_of(trace: Trace) -> Tensor | None:
     flat = torch.cat([scale.flatten(1) for scale in scales], dim=1)
     size = sum(latent.z[0].numel() for latent in trace.latents)
     return flat if flat.shape[1] == size else None
+
+
+def active_units(space: Space) -> Tensor:
+    """Which units are used, bool `[D]`, over the items to measure on."""
+    codes = space.codes.flat[space.kept[measuring_places(space)]]
+    return are_active(codes.var(0, correction=0), unit_rates(space))
 
 
 def are_active(variances: Tensor, rates: Tensor | None = None) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from zscape.errors import DataError, ShapeError, SpecError
-from zscape.modalities.found import printable
+from zscape.modalities.found import printable, quote
 from zscape.modalities.image import Image
 from zscape.modalities.logs import Logs
 from zscape.modalities.modality import Rows
@@ -41,7 +41,8 @@ def item(space: Space, name: str) -> Any:
     if name in space.names and not os.path.exists(name):
         return space.names.index(name)
     path = Path(name)
-    what = "An item must be '#' and an index, such as '#12' (in quotes), or a file: that"
+    named = f"a name of the study's, such as {quote(space.names[0])}, " if space.names else ""
+    what = f"An item must be '#' and an index, such as '#12' (in quotes), {named}or a file: that"
     require_file(path, what, hint="'#0' is the first of the data.")
     kind = kind_of(path)
     if isinstance(space.modality, Logs):

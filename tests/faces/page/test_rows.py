@@ -216,7 +216,7 @@ def test_a_strange_row_has_one_expectation_for_a_cell_and_the_words_of_its_score
     led.wait_for(timeout=90_000)
     words = aside.inner_text()
     assert "which that score does not measure" not in words
-    blamed = re.findall(r"(\w+) is (.+?), about (.+?) expected", words)
+    blamed = re.findall(r"(\w+) is (.+?) where (.+?) is likely", words)
     assert blamed
     for column, came, expected in blamed:
         name = aside.locator("dt", has_text=re.compile(f"^{column}$"))

@@ -16,7 +16,7 @@ from zscape.space.paths import walk_codes
 from zscape.space.space import Space, codes_of
 from zscape.space.units import (
     AUDIBLE,
-    are_active,
+    active_units,
     drawn_spread,
     informative_units,
     spread,
@@ -210,7 +210,7 @@ def units(opened: Opened) -> Made:
     space = opened.space
     rates, spreads, means = unit_rates(space), spread(space), space.codes.flat.mean(0)
     level = {unit: name for name in space.codes.tensors for unit in units_of(space, name)}
-    active, drawn = are_active(spreads.square(), rates), drawn_spread(space)
+    active, drawn = active_units(space), drawn_spread(space)
     return told(
         {
             "collapsed": rates is not None and float(rates.sum()) < AUDIBLE,
