@@ -47,7 +47,7 @@ SHARED: dict[str, Any] = {
     "ema": 0.995,
 }
 OPTIONS = {
-    "figures": SHARED | {"network": "conv:24", "epochs": 24, "beta": 0.1, "guess": 2.0},
+    "figures": SHARED | {"network": "conv:24", "epochs": 24, "beta": 0.1, "guess": 4.0},
     "digits": SHARED | {"network": "conv:16", "epochs": 8},
 }
 NAMES = {"figures": tuple(GARMENTS), "digits": ("ink", "paper", "stroke", "turn")}

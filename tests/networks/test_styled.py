@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from zscape.networks import styled_decoder
+from zscape.networks import encoder, styled_decoder, styled_encoder
 
 
 @pytest.mark.parametrize("shape", [(3, 64, 64), (1, 28, 28), (2, 14, 11), (1, 8, 8), (4, 5, 40)])
@@ -41,3 +41,19 @@ def test_where_the_content_tells_no_places_apart_neither_does_the_style():
     torch.testing.assert_close(
         squares, squares[:, :, :1, :1].expand_as(squares), rtol=1e-3, atol=1e-4
     )
+
+
+def test_a_style_is_read_off_features_that_no_move_across_the_picture_changes():
+    encoding, (content, style) = styled_encoder("conv:4", encoder("conv:4", (3, 64, 64)))
+    x = torch.zeros(1, 3, 64, 64)
+    x[..., 24:32, 16:24] = torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        here, there = encoding(x), encoding(x.roll((8, 16), (-2, -1)))
+    assert encoding.features == here.shape[-1] == style.stop and content.stop == style.start
+    torch.testing.assert_close(here[:, style], there[:, style])
+    assert not torch.allclose(here[:, content], there[:, content], atol=1e-3)
+
+
+def test_of_rows_both_halves_are_read_off_everything():
+    rows = encoder("mlp:8", (5,))
+    assert styled_encoder("mlp:8", rows) == (rows, (slice(None), slice(None)))

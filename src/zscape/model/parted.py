@@ -22,18 +22,26 @@ class Part(Level):
     Args:
         name: of the level.
         prior: of its code.
-        posterior: of evidence `[..., H]`.
+        posterior: of the evidence that it reads, `[..., H]`.
         shared: whether it holds what a group shares.
+        reads: which of the evidence it sees.
 
     Source: Bouchacourt et al. 2018, section 3.2, arXiv:1705.08841; Hosoya 2019, section 3,
     arXiv:1809.02383.
     """
 
     def __init__(
-        self, name: str, *, prior: Conditional, posterior: Conditional, shared: bool
+        self,
+        name: str,
+        *,
+        prior: Conditional,
+        posterior: Conditional,
+        shared: bool,
+        reads: slice = slice(None),
     ) -> None:
         super().__init__(name, prior=prior, posterior=posterior)
         self.shared = shared
+        self.reads = reads
 
     def infer(self, state: Tensor, evidence: Evidence, p: Distribution) -> Distribution:
         """The posterior of evidence `[B, H]`."""
@@ -41,7 +49,11 @@ class Part(Level):
         if self.training and self.shared:
             groups = state.reshape(-1, len(evidence), state.shape[-1])[0, :, 0]
             evidence = evidence.index_select(0, others(groups))
-        return self.posterior.forward(evidence)
+        return self.read(evidence)
+
+    def read(self, evidence: Tensor) -> Distribution:
+        """The posterior of evidence `[..., H]`, whatever others are of the group."""
+        return self.posterior.forward(evidence[..., self.reads])
 
     def absorb(self, state: Tensor, z: Tensor) -> Tensor:
         """`[..., 1 + F + D]` from `[..., 1 + F]` and `[..., D]`."""

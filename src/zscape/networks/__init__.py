@@ -8,6 +8,7 @@ starts with 32 channels, 'conv:32,32,64,64' is four strided convolutions of thes
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 
 from zscape.errors import SpecError, unknown
@@ -17,6 +18,7 @@ from zscape.networks.conv import (
     conv_encoder,
     map_decoder,
     map_encoder,
+    pooled_encoder,
     residual_decoder,
     residual_encoder,
 )
@@ -35,6 +37,7 @@ __all__ = [
     "keeps_grid",
     "session_encoder",
     "styled_decoder",
+    "styled_encoder",
 ]
 
 Shape = tuple[int, ...]
@@ -67,6 +70,19 @@ class Encoder(nn.Module):
         """Hidden features `[..., features]` of data `[..., *shape]`."""
         hidden: Tensor = self.body(self.front(x))
         return hidden
+
+
+class Beside(nn.Module):
+    """Two networks of the same data, their features `[..., F + G]` side by side."""
+
+    def __init__(self, first: nn.Module, second: nn.Module) -> None:
+        super().__init__()
+        self.first = first
+        self.second = second
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features `[..., F + G]` of data `[..., *shape]`."""
+        return torch.cat([self.first(x), self.second(x)], -1)
 
 
 def encoder(word: str, shape: Shape, *, columns: Columns = (), counts: bool = False) -> Encoder:
@@ -147,6 +163,25 @@ def grid_decoder(word: str, dimension: int, features_shape: Shape) -> nn.Module:
     """The decoder of maps `[..., dimension, h, w]` that mirrors `grid_encoder`."""
     _, sizes = _parse(word)
     return map_decoder(dimension, features_shape, sizes)
+
+
+def styled_encoder(word: str, whole: Encoder) -> tuple[Encoder, tuple[slice, slice]]:
+    """An encoder whose features are those of content, then of style, and where each has its own.
+
+    A style is everywhere alike, so of pictures it is read off features that are pooled over all
+    places. Of rows both have all features.
+
+    Args:
+        word: as of `encoder`.
+        whole: the encoder that the word names, which content keeps.
+    """
+    name, widths = _parse(word)
+    if name == "mlp":
+        return whole, (slice(None), slice(None))
+    pooled, number = pooled_encoder(whole.inner, widths)
+    features = whole.features + number
+    both = Encoder(whole.front, Beside(whole.body, pooled), inner=whole.inner, features=features)
+    return both, (slice(0, whole.features), slice(whole.features, features))
 
 
 def styled_decoder(

@@ -18,6 +18,8 @@ Shape = tuple[int, ...]
 Size = tuple[int, int]
 
 _FEATURES = 256  # width of the fully connected layer between pictures and codes
+_POOLED = 128  # and where features of all places are pooled first
+_WIDEST_POOLED = 64  # channels that are pooled
 _SMALLEST = 7  # a short side of at most this is not halved again
 _WIDEST = 256  # channels of the residual network stop doubling here
 
@@ -83,6 +85,24 @@ def map_decoder(dimension: int, shape: Shape, widths: Shape) -> nn.Module:
     for (before, after), size in targets:
         layers += [nn.SiLU(), _doubling(before, after, size)]
     return _OverLeading(nn.Sequential(*layers), event_dims=3)
+
+
+def pooled_encoder(shape: Shape, widths: Shape) -> tuple[nn.Module, int]:
+    """A network `[..., C, H, W]` to `[..., features]` that say nothing of places, and their number.
+
+    Three halvings and one more convolution, of 1, 2, 3 and 3 times the first width, 24 unless
+    given, but of 64 at most; what they find is averaged over all places and taken where it is most.
+
+    Source: Huang et al. 2018, section 5.1 (a style by global pooling), arXiv:1804.04732.
+    """
+    first = (*widths, 24)[0]
+    own = [min(times * first, _WIDEST_POOLED) for times in (1, 2, 3)]
+    layers: list[nn.Module] = [_ChannelsLast()]
+    for before, after in pairwise((shape[0], *own)):
+        layers += [_halving(before, after), nn.SiLU()]
+    layers += [_convolution(own[-1]), nn.SiLU(), _Pooled()]
+    layers += [_linear(2 * own[-1], _POOLED), nn.SiLU()]
+    return _OverLeading(nn.Sequential(*layers), event_dims=3), _POOLED
 
 
 def _map_channels(shape: Shape, widths: Shape) -> Shape:
@@ -161,6 +181,12 @@ def _halving(before: int, after: int) -> nn.Module:
     return layer
 
 
+def _convolution(channels: int) -> nn.Module:
+    layer = nn.Conv2d(channels, channels, 3, padding=1)
+    scale_weights(layer, fan_in=9 * channels)
+    return layer
+
+
 def _doubling(before: int, after: int, size: Size) -> nn.Module:
     """The transpose of a 3x3 convolution of stride 2, to this exact size."""
     # A side of m came from 2m - 1 or 2m; the output padding tells which.
@@ -176,9 +202,8 @@ class _Residual(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.first = _convolution(channels)
         self.last = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        scale_weights(self.first, fan_in=9 * channels)
         nn.init.zeros_(self.last.weight)  # so that depth is stable without normalisation
 
     def forward(self, x: Tensor) -> Tensor:
@@ -204,6 +229,14 @@ class _OverLeading(nn.Module):
 class _ChannelsLast(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x.contiguous(memory_format=torch.channels_last)
+
+
+class _Pooled(nn.Module):
+    """Maps `[N, C, h, w]` to their averages and maxima `[N, 2 C]`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        places = x.flatten(2)
+        return torch.cat([places.mean(-1), places.amax(-1)], -1)
 
 
 class _Flatten(nn.Module):

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from zscape.model.level import Level
+from zscape.model import parted
 from zscape.model.model import Model
 from zscape.model.trace import Trace
 from zscape.objective.objective import Part, Term
@@ -41,7 +41,7 @@ class Cycle(Term):
         evidence = self.model.encoder(made)
         spent = []
         for level, code in zip(self.model.levels, mixed, strict=True):
-            assert isinstance(level, Level)
-            spent.append(-level.posterior.forward(evidence).log_prob(code.detach()))
+            assert isinstance(level, parted.Part), "a cycle is of contents and styles"
+            spent.append(-level.read(evidence).log_prob(code.detach()))
         value = torch.stack(spent).sum(0).mean()
         return Part("cycle", value, at(self.weight, step) * value)

@@ -13,7 +13,7 @@ from zscape.modalities.modality import Modality
 from zscape.model.model import Decoder, Model
 from zscape.model.parted import Part
 from zscape.model.start import Plain
-from zscape.networks import styled_decoder
+from zscape.networks import styled_decoder, styled_encoder
 from zscape.objective.apart import Apart
 from zscape.objective.critic import GroupCritic
 from zscape.objective.cycle import Cycle
@@ -78,7 +78,8 @@ def split_vae(
     sizes = _sizes(split, int(at_least("latent", latent, 1, start="24")))
     held, field = one_of("shared", shared, {part: part for part in PARTS}), _group_of(known, group)
     front, said, word = ends(data, likelihood, network)
-    levels = _parts(front.features, sizes, held)
+    front, reads = styled_encoder(word, front)
+    levels = _parts(front.features, reads, sizes, held)
     back = styled_decoder(word, sizes, cast(tuple[int, ...], said.features), skipped=1)
     model = Model(front, levels, Decoder(back, said), Plain(Conditions((field,))))
     numbers, own = prod(data.shape), PARTS[held == "content"]
@@ -98,16 +99,19 @@ def split_vae(
     return model, Sum(*terms, paired=True)
 
 
-def _parts(features: int, sizes: tuple[int, int], held: str) -> list[Part]:
+def _parts(
+    features: int, reads: tuple[slice, slice], sizes: tuple[int, int], held: str
+) -> list[Part]:
     """Content and style, of which one is held in common."""
     return [
         Part(
             name,
             prior=priors.Standard(size),
-            posterior=posteriors.Gaussian(features, size),
+            posterior=posteriors.Gaussian(len(range(features)[own]), size),
             shared=name == held,
+            reads=own,
         )
-        for name, size in zip(PARTS, sizes, strict=True)
+        for name, own, size in zip(PARTS, reads, sizes, strict=True)
     ]
 
 
