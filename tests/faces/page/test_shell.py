@@ -125,6 +125,10 @@ def test_a_training_that_ends_is_read_from_its_log(visit):
     field(page, "epochs").fill("1")
     field(page, "latent").fill("2")
     page.get_by_role("button", name="Begin training").click()
+    region = page.get_by_role("region", name="Training", exact=True)
+    looking = "looking whether it fits into memory"
+    region.get_by_role("heading", name=looking).wait_for(timeout=120_000)
+    assert region.inner_text().lower().count(looking) == 1
     page.get_by_test_id("ended").get_by_text("Ran its one epoch").wait_for(timeout=120_000)
     page.get_by_text("Log, 1 lines").wait_for()
     page.get_by_label("more epoch").fill("2")
