@@ -113,9 +113,9 @@ def test_a_narrow_page_has_the_inspector_as_a_drawer(visit):
     page.reload()
     box = map_of(page)
     assert box["width"] > 700
-    chosen = page.locator(".choices select").last.bounding_box()
+    tools = page.locator(".above").bounding_box()
     opens = page.get_by_role("button", name="open the inspector").bounding_box()
-    assert chosen["x"] + chosen["width"] < opens["x"] or chosen["y"] > opens["y"] + opens["height"]
+    assert tools["x"] + tools["width"] < opens["x"]
     drawer = page.get_by_role("complementary", name="Inspector")
     assert drawer.count() == 0
     page.mouse.click(*find_item(page, box))
