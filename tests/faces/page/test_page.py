@@ -109,10 +109,13 @@ def test_a_threshold_is_judged_by_what_is_known(visit):
 
 def test_a_narrow_page_has_the_inspector_as_a_drawer(visit):
     page = visit()
-    page.set_viewport_size({"width": 820, "height": 900})
+    page.set_viewport_size({"width": 800, "height": 900})
     page.reload()
     box = map_of(page)
     assert box["width"] > 700
+    tools = page.locator(".above").bounding_box()
+    opens = page.get_by_role("button", name="open the inspector").bounding_box()
+    assert tools["x"] + tools["width"] < opens["x"]
     drawer = page.get_by_role("complementary", name="Inspector")
     assert drawer.count() == 0
     page.mouse.click(*find_item(page, box))
@@ -121,6 +124,9 @@ def test_a_narrow_page_has_the_inspector_as_a_drawer(visit):
     page.get_by_role("button", name="close the picture").click()
     page.get_by_role("button", name="close the inspector").click()
     assert drawer.count() == 0
+    page.get_by_role("searchbox").fill("#20")
+    page.keyboard.press("Enter")
+    drawer.get_by_role("heading", name="Picture 20").wait_for()
 
 
 def test_every_target_is_large_enough(visit):

@@ -87,6 +87,20 @@ def test_a_row_shows_the_cells_that_tell_most(page):
     assert re.search(r"(real|count|truth|word) ", told.locator("td").first.inner_text())
 
 
+def test_the_card_says_what_colours_the_map_once(page):
+    box = map_of(page)
+    told = point(page, box).locator(".cells i")
+    told.first.wait_for()
+    column = told.first.inner_text()
+    colour(page, column)
+    page.mouse.move(*at(box, 0.02, 0.98))
+    page.get_by_test_id("hover-card").wait_for(state="detached")
+    card = point(page, box)
+    card.locator(".cells i").first.wait_for()
+    card.locator("p", has_text=re.compile(f"^{column}$")).wait_for()
+    assert column not in card.locator(".cells i").all_inner_texts()
+
+
 def test_a_selection_is_a_file_by_one_click_or_key(page):
     box = map_of(page)
     lasso(page, box, [(0.02, 0.1), (0.98, 0.1), (0.98, 0.98), (0.02, 0.98)])

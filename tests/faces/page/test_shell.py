@@ -111,6 +111,32 @@ def test_a_training_that_ran_all_its_epochs_is_trained_further(visit):
     until(page, "document.querySelector('.page input[type=number]')?.value === '3'")
 
 
+def test_a_training_that_ends_is_read_from_its_log(visit):
+    page = visit()
+    page.add_init_script("""
+        const listen = EventSource.prototype.addEventListener;
+        EventSource.prototype.addEventListener = function (name, act) {
+            if (name !== "progress") listen.call(this, name, act);
+        };
+    """)  # none of its records is heard
+    page.goto(page.url.split("#")[0] + "#/train")
+    page.reload()
+    page.get_by_label("Name").fill("unheard")
+    field(page, "epochs").fill("1")
+    field(page, "latent").fill("2")
+    page.get_by_role("button", name="Begin training").click()
+    region = page.get_by_role("region", name="Training", exact=True)
+    looking = "looking whether it fits into memory"
+    region.get_by_role("heading", name=looking).wait_for(timeout=120_000)
+    assert region.inner_text().lower().count(looking) == 1
+    page.get_by_test_id("ended").get_by_text("Ran its one epoch").wait_for(timeout=120_000)
+    page.get_by_text("Log, 1 lines").wait_for()
+    page.get_by_label("more epoch").fill("2")
+    page.get_by_role("button", name="further").click()
+    page.get_by_test_id("ended").get_by_text("Ran all its 3 epochs").wait_for(timeout=120_000)
+    page.get_by_text("Log, 3 lines").wait_for()
+
+
 def test_a_remedy_of_health_fills_the_form(visit):
     page = visit(path="/#/health")
     remedy = page.locator(".remedy").filter(has=page.get_by_role("button")).first

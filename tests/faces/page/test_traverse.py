@@ -255,3 +255,22 @@ def test_a_reader_of_the_screen_hears_things_once(visit):
     view(page, "Traverse")
     page.get_by_role("slider", name="unit").first.wait_for()
     assert page.get_by_role("main").aria_snapshot().count("status") == 0
+
+
+def test_the_start_has_a_tick_on_every_slider(visit):
+    page = visit()
+    map_of(page)
+    page.get_by_role("searchbox").fill("#20")
+    page.keyboard.press("Enter")
+    page.get_by_role("complementary").get_by_role("button", name="Traverse").click()
+    started(page, "picture 20")
+    first = page.locator(".unit").first
+    tick, track = first.locator(".own").bounding_box(), first.locator(".slider").bounding_box()
+    value = float(first.get_by_role("slider").input_value())
+    middle = track["x"] + track["width"] / 2
+    place = middle + value / 6 * (track["width"] - 16)  # the handle is 16 wide, the scale 6
+    assert abs(value) > 0.1
+    assert abs(tick["x"] + tick["width"] / 2 - place) < 1.5
+    assert tick["height"] > 18  # longer than the handle and its rim, which stand on it
+    first.get_by_role("slider").press("Shift+ArrowRight")
+    assert first.locator(".own").bounding_box() == tick

@@ -79,6 +79,8 @@ def test_other_views(visit, shots, scheme, name, word):
     if name == "Compare":
         page.get_by_role("row", name="ELBO").wait_for()
         page.get_by_role("columnheader", name="difference").wait_for()
+        page.get_by_role("region", name="Samples of digits", exact=True).wait_for()
+        assert page.get_by_role("region", name="Samples of").count() == 2
     keep(page, shots, name.lower(), scheme)
 
 
