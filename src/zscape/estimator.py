@@ -226,14 +226,14 @@ def _data(modality: Array, x: Tensor) -> Data:
 
 
 def _centers(model: Model, x: Tensor) -> Codes:
-    return Codes({latent.name: latent.z for latent in model.encode(x).latents})
+    return Codes({latent.name: latent.z for latent in model.latents(x)})
 
 
 def _elbo(model: Model, x: Tensor) -> Tensor:
     """The ELBO of x `[B, D]` in nats, `[B]`, from draws whose noise is the same in every row."""
     codes: dict[str, Tensor] = {}
     rates = x.new_zeros(DRAWS, len(x))
-    for name in [latent.name for latent in model.encode(x).latents]:
+    for name in [latent.name for latent in model.latents(x)]:
         latent = model(x, draws=DRAWS, given=codes)[name]
         codes[name] = _same_noise(latent.q)
         rates = rates + rate(replace(latent, z=codes[name]))

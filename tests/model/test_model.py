@@ -83,3 +83,12 @@ def test_the_rate_of_a_point_is_undefined():
     trace = flat_model(posterior=Point)(torch.randn(4, 3))
     with pytest.raises(SpecError, match="undefined"):
         rate(trace["z"])
+
+
+def test_latents_are_those_of_a_walk_that_nothing_decodes():
+    model, x = two_level_model(), torch.randn(7, 3)
+    model.decoder.forward = None  # called, it would fail
+    found = model.latents(x)
+    del model.decoder.forward
+    for one, other in zip(found, model.encode(x).latents, strict=True):
+        assert one.name == other.name and torch.equal(one.z, other.z)

@@ -133,7 +133,7 @@ def book_usage(model: Model, x: Tensor) -> tuple[Usage, ...]:
     found: dict[tuple[str, int], list[Tensor]] = {}
     sizes: dict[str, tuple[int, ...]] = {}
     for part in _batches(x):
-        for latent in model.encode(part).latents:
+        for latent in model.latents(part):
             if isinstance(latent.q, Chosen):
                 sizes[latent.name] = latent.q.quantiser.sizes
                 for book, indices in enumerate(latent.q.indices.unbind(-1)):

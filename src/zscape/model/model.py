@@ -112,16 +112,21 @@ class Model(nn.Module):
 
     def encode(self, x: Tensor, context: Tensor | None = None) -> Trace:
         """A walk along the centres of the posteriors: deterministic, leading dimensions `[B]`."""
+        return self._walk(context, x, _centred, x)
 
-        def choose(level: Level, q: Distribution | None, p: Distribution) -> tuple[Tensor, bool]:
-            assert q is not None
-            return center(q), False
-
-        return self._walk(context, x, choose, x)
+    def latents(self, x: Tensor, context: Tensor | None = None) -> tuple[Latent, ...]:
+        """Those of `encode`, without decoding them, which may cost as much again."""
+        return self._descend(context, x, _centred, x)[0]
 
     def _walk(
         self, context: Tensor | None, like: Tensor, choose: Choose, x: Tensor | None
     ) -> Trace:
+        latents, state = self._descend(context, like, choose, x)
+        return Trace(latents, self.decoder.forward(state), x, context)
+
+    def _descend(
+        self, context: Tensor | None, like: Tensor, choose: Choose, x: Tensor | None
+    ) -> tuple[tuple[Latent, ...], Tensor]:
         evidence = None if x is None else self.encoder(x)
         state, latents = self.start(context, like), []
         for level in self.levels:
@@ -131,7 +136,7 @@ class Model(nn.Module):
             z, given = choose(level, q, p)
             latents.append(Latent(level.name, z, q, p, given))
             state = level.absorb(state, z)
-        return Trace(tuple(latents), self.decoder.forward(state), x, context)
+        return tuple(latents), state
 
     def _chooser(
         self, lead: tuple[int, ...], given: Mapping[str, Tensor], drawn: int | None = None
@@ -150,6 +155,11 @@ class Model(nn.Module):
             return _draw(source, lead), False
 
         return choose
+
+
+def _centred(level: Level, q: Distribution | None, p: Distribution) -> tuple[Tensor, bool]:
+    assert q is not None
+    return center(q), False
 
 
 def _draw(source: Distribution, lead: tuple[int, ...]) -> Tensor:

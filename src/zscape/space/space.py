@@ -298,8 +298,8 @@ def encode_stored(
     parts = []
     for start in range(0, len(stored), CHUNK):
         rows = slice(start, start + CHUNK)
-        trace = model.encode(modality.prepare(stored[rows]), _rows(context, rows))
-        parts.append(Codes({latent.name: latent.z for latent in trace.latents}))
+        latents = model.latents(modality.prepare(stored[rows]), _rows(context, rows))
+        parts.append(Codes({latent.name: latent.z for latent in latents}))
     return concatenate(parts)
 
 

@@ -220,7 +220,7 @@ def _examples(space: Space) -> tuple[Tensor, Tensor]:
 def _means(space: Space, x: Tensor) -> Tensor:
     parts = []
     for part in x.split(256):
-        latents = space.model.encode(part).latents
+        latents = space.model.latents(part)
         parts.append(torch.cat([latent.z.flatten(1) for latent in latents], dim=1))
     return torch.cat(parts)
 

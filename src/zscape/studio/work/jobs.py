@@ -134,7 +134,7 @@ class _Watch:
         show = self.study.modality.show
         with seeded(0):
             drawn = show(model.generate(DRAWN).likelihood.mean)
-        codes = {latent.name: latent.z for latent in model.encode(self.items).latents}
+        codes = {latent.name: latent.z for latent in model.latents(self.items)}
         made = show(model.generate(len(self.items), given=codes).likelihood.mean)
         seen = show(self.items)
         if isinstance(drawn, Rows) and isinstance(seen, Rows) and isinstance(made, Rows):
