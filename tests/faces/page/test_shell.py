@@ -160,11 +160,11 @@ def test_what_was_searched_for_is_of_its_study(visit):
     search = page.get_by_role("searchbox")
     search.fill("#76")
     search.press("Enter")
-    page.get_by_role("status").get_by_text("Item 76.").wait_for()
+    page.get_by_role("status").get_by_text("Picture 76.").wait_for()
     page.get_by_label("Study").select_option(label="rows")
     page.get_by_role("heading", name="rows").wait_for()
     assert search.input_value() == ""
-    assert page.get_by_text("Item 76.").count() == 0
+    assert page.get_by_text("Picture 76.").count() == 0
 
 
 def test_a_server_that_is_gone_is_said_and_the_map_stays(chromium, home, tmp_path):
