@@ -21,7 +21,7 @@ from zscape.measures.figure import Figure
 from zscape.modalities.logs import Logs
 from zscape.recipes import RECIPES
 from zscape.space.space import Space, encode_stored
-from zscape.space.units import active_units
+from zscape.space.units import active_units, unit_rates
 from zscape.study.data import look
 from zscape.study.spec import options, settle
 from zscape.study.training.batches import Batches
@@ -424,4 +424,4 @@ def test_a_training_ended_early_where_patience_ran_out_before_its_epochs(losses,
 @pytest.mark.parametrize("beta", [1.0, 12.0])
 def test_the_units_that_the_doctor_counts_are_those_that_a_space_names(beta):
     space = space_of(beta)
-    assert int(active_units(space).sum()) == measure(space).active.value
+    assert int(active_units(space, unit_rates(space)).sum()) == measure(space).active.value

@@ -90,10 +90,10 @@ def scales_of(trace: Trace) -> Tensor | None:
     return flat if flat.shape[1] == size else None
 
 
-def active_units(space: Space) -> Tensor:
-    """Which units are used, bool `[D]`, over the items to measure on."""
+def active_units(space: Space, rates: Tensor | None) -> Tensor:
+    """Which units are used, bool `[D]`, over the items to measure on, of their `unit_rates`."""
     codes = space.codes.flat[space.kept[measuring_places(space)]]
-    return are_active(codes.var(0, correction=0), unit_rates(space))
+    return are_active(codes.var(0, correction=0), rates)
 
 
 def are_active(variances: Tensor, rates: Tensor | None = None) -> Tensor:

@@ -210,7 +210,7 @@ def units(opened: Opened) -> Made:
     space = opened.space
     rates, spreads, means = unit_rates(space), spread(space), space.codes.flat.mean(0)
     level = {unit: name for name in space.codes.tensors for unit in units_of(space, name)}
-    active, drawn = active_units(space), drawn_spread(space)
+    active, drawn = active_units(space, rates), drawn_spread(space)
     return told(
         {
             "collapsed": rates is not None and float(rates.sum()) < AUDIBLE,
