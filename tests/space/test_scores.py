@@ -126,7 +126,7 @@ def test_what_breaks_the_dependence_is_flagged_and_named(space):
     found = explain(space, x)
     assert found.blames[0].name == "column 1" and found.blames[0].nats > 5
     assert found.blames[0].came == "-1.6" and float(found.blames[0].expected) > 0.7
-    assert str(found).startswith("column 1 is -1.6, about ")
+    assert str(found).startswith("column 1 is -1.6 where ")
     # With that cell mended nothing else is strange.
     assert all(blame.nats < 1 for blame in found.blames[1:])
 
