@@ -30,6 +30,12 @@ def test_they_are_the_smallest_of_all_distances():
     torch.testing.assert_close(distances, wanted.values)
 
 
+def test_equally_near_ones_stand_in_the_order_of_the_data():
+    points = torch.tensor([[1.0], [0.0], [1.0], [-1.0], [5.0], [1.0]])
+    distances, places = nearest(points, torch.zeros(1, 1), 5)
+    assert places.tolist() == [[1, 0, 2, 3, 5]] and distances.tolist() == [[0, 1, 1, 1, 1]]
+
+
 def test_near_duplicates_far_from_the_origin_are_told_apart():
     points = torch.tensor([[1000.0], [1000.001], [1000.5]])
     distances, places = nearest(points, points[:1], 2)

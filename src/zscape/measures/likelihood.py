@@ -258,9 +258,9 @@ def _encoded(model: Model, x: Tensor) -> tuple[Tensor, Tensor | None]:
     """Posterior centres and rates of all units, both `[N, D]`; None where rates are undefined."""
     centres, rates = [], []
     for part in _batches(x, BATCH):
-        trace = model.encode(part)
-        centres.append(torch.cat([latent.z.flatten(1) for latent in trace.latents], dim=1))
-        rates.append(rates_of(trace))
+        latents = model.latents(part)
+        centres.append(torch.cat([latent.z.flatten(1) for latent in latents], dim=1))
+        rates.append(rates_of(latents))
     known = [part for part in rates if part is not None]
     return torch.cat(centres), torch.cat(known) if len(known) == len(rates) else None
 

@@ -62,7 +62,7 @@ def fold_ica(model: Model, x: Tensor, *, least: float = INFORMATIVE) -> int:
     are identified only up to a rotation), arXiv:1811.12359.
     """
     after, before = _ends(model)
-    latent = model.encode(x).latents[0]
+    (latent,) = model.latents(x)
     rates = rate_per_unit(latent)
     assert rates is not None, "a Gaussian and a standard prior have a rate per unit"
     units = (rates.mean(0) > least).nonzero().flatten()
@@ -99,7 +99,7 @@ def rest_units(model: Model, x: Tensor, *, least: float = RESTING) -> int:
         SpecError: another kind of model.
     """
     after, before = _ends(model)
-    latent = model.encode(x).latents[0]
+    (latent,) = model.latents(x)
     rates = rate_per_unit(latent)
     assert rates is not None, "a Gaussian and a standard prior have a rate per unit"
     resting = rates.mean(0) <= least

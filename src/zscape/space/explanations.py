@@ -295,12 +295,12 @@ def _per_cell(space: Space, likelihood: Distribution, x: Tensor) -> Tensor:
 @torch.inference_mode()
 def _units(space: Space, x: Tensor, normals: Tensor) -> list[tuple[Blame, ...]]:
     """The units of each thing, the one whose rate is most above the usual first."""
-    usual = rates_of(space.model.encode(normals))
+    usual = rates_of(space.model.latents(normals))
     if usual is None:
         return [()] * len(x)
     found = []
     for part in x.split(TOGETHER // 16):
-        rates = rates_of(space.model.encode(part))
+        rates = rates_of(space.model.latents(part))
         assert rates is not None
         for above in rates - usual.mean(0):
             order = above.argsort(descending=True)[:MOST_BLAMED].tolist()

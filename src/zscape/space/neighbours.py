@@ -77,13 +77,14 @@ def neighbours(space: Space, things: Any, k: int = 10, *, level: str | None = No
 def nearest(points: Tensor, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The `k` points nearest to each query: Euclidean distances and places, `[Q, k]` each.
 
-    Exact; nearest first; the squares are computed in double precision, since the expansion
-    |a|^2 - 2 ab + |b|^2 loses the distances of near duplicates in single. Where there are many,
-    faiss finds the candidates if it is installed (4 times faster), and the same is said of them.
+    Exact; nearest first, equally near ones in the order of the points. The squares are computed in
+    double precision, since the expansion |a|^2 - 2 ab + |b|^2 loses the distances of near
+    duplicates in single. Where there are many, faiss finds the candidates if it is installed (4
+    times faster), and the same is said of them.
 
     Args:
         points: `[N, D]`, N at least `k`.
-        queries: `[Q, D]`; a query that is itself a point finds itself first.
+        queries: `[Q, D]`; a query that is itself a point finds itself among the nearest.
         k: how many.
     """
     if len(points) * len(queries) > LARGE and is_installed("faiss"):
@@ -93,7 +94,7 @@ def nearest(points: Tensor, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
     for some in queries.double().split(CHUNK):
         far = some.square().sum(1, keepdim=True) - 2 * some @ base.T + lengths
         squares, places = far.topk(k, dim=1, largest=False)
-        found.append((squares.clamp(min=0).sqrt().to(points.dtype), places))
+        found.append(_in_order(squares.clamp(min=0).sqrt().to(points.dtype), places))
     return torch.cat([far for far, _ in found]), torch.cat([places for _, places in found])
 
 
@@ -127,5 +128,12 @@ def _of_candidates(
     for some, places in zip(queries.split(CHUNK), candidates.split(CHUNK), strict=True):
         far = (points[places].double() - some[:, None].double()).norm(dim=2)
         near, order = far.topk(k, dim=1, largest=False)
-        found.append((near.to(points.dtype), places.gather(1, order)))
+        found.append(_in_order(near.to(points.dtype), places.gather(1, order)))
     return torch.cat([far for far, _ in found]), torch.cat([places for _, places in found])
+
+
+def _in_order(distances: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+    """The nearest first, and of equally near ones the first of the data."""
+    places, order = places.sort(dim=1)
+    distances, again = distances.gather(1, order).sort(dim=1, stable=True)
+    return distances, places.gather(1, again)

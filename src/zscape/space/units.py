@@ -1,10 +1,12 @@
 """The units of a space: how many nats each carries, and which say the most."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from zscape.model.bound import rate_per_unit
-from zscape.model.trace import Trace
+from zscape.model.trace import Latent
 from zscape.space.space import CHUNK, Space
 
 ACTIVE = 0.01  # nats of rate, and variance of the posterior means, above which a unit is used
@@ -23,7 +25,7 @@ def unit_rates(space: Space) -> Tensor | None:
     sums, items = [], measuring_items(space)[0]
     for start in range(0, len(items), CHUNK):
         x = space.modality.prepare(items[start : start + CHUNK])
-        rates = rates_of(space.model.encode(x))
+        rates = rates_of(space.model.latents(x))
         if rates is None:
             return None
         sums.append(rates.sum(0))
@@ -72,21 +74,21 @@ def drawn_spread(space: Space) -> Tensor:
     posterior has no deviation to tell.
     """
     x = space.modality.prepare(some_items(space, CHUNK))
-    around = scales_of(space.model.encode(x))
+    around = scales_of(space.model.latents(x))
     centres = spread(space)
     if around is None:
         return centres
     return (centres.square() + around.square().mean(0)).sqrt()
 
 
-def scales_of(trace: Trace) -> Tensor | None:
+def scales_of(latents: Sequence[Latent]) -> Tensor | None:
     """Standard deviations of the posteriors, `[B, D]`; None where one has none to tell."""
     try:
-        scales = [latent.q.stddev for latent in trace.latents]  # type: ignore[union-attr]
+        scales = [latent.q.stddev for latent in latents]  # type: ignore[union-attr]
     except (NotImplementedError, AttributeError):
         return None
     flat = torch.cat([scale.flatten(1) for scale in scales], dim=1)
-    size = sum(latent.z[0].numel() for latent in trace.latents)
+    size = sum(latent.z[0].numel() for latent in latents)
     return flat if flat.shape[1] == size else None
 
 
@@ -127,12 +129,12 @@ def informative_units(space: Space, most: int | None = None) -> list[int]:
     return order[:most]
 
 
-def rates_of(trace: Trace) -> Tensor | None:
-    """KL of each unit of the flat code in nats, `[B, D]`, of a walk with leading dimensions `[B]`.
+def rates_of(latents: Sequence[Latent]) -> Tensor | None:
+    """KL of each unit of the flat code in nats, `[B, D]`, of latents with leading dimensions `[B]`.
 
     None where a level has no closed form per unit.
     """
-    per_level = [rate_per_unit(latent) for latent in trace.latents]
+    per_level = [rate_per_unit(latent) for latent in latents]
     known = [rates.flatten(1) for rates in per_level if rates is not None]
     return torch.cat(known, dim=1) if len(known) == len(per_level) else None
 

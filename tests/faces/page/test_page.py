@@ -289,6 +289,10 @@ def test_path_of_keyframes_plays_and_is_kept(visit):
     page.get_by_label("name of the path").fill("there")
     page.get_by_role("button", name="Keep it").click()
     page.get_by_text("Kept as 'there'").wait_for()
+    page.get_by_role("button", name="This code").click()
+    until(page, "document.querySelectorAll('[aria-label=\"take it out\"]').length === 3")
+    page.reload()
+    until(page, "document.querySelectorAll('[aria-label=\"take it out\"]').length === 3")
 
 
 def test_what_is_copied_as_python_runs_from_anywhere(visit, tmp_path, monkeypatch):

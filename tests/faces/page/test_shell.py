@@ -53,7 +53,7 @@ def test_training_from_the_form_is_seen_to_its_end(visit, served):
     assert page.get_by_test_id("renamed").count() == 0
     begin.click()
     assert page.get_by_label("Name").input_value() == "second"
-    page.get_by_text("−ELBO, held out").wait_for(timeout=120_000)
+    page.get_by_text("ELBO, held out").wait_for(timeout=120_000)
     until(page, "document.querySelector('form input').value === ''")
     row = page.locator(".jobs button", has_text="second")
     row.get_by_text("running, epoch").wait_for()

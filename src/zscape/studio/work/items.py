@@ -164,6 +164,6 @@ def _posterior(space: Space, x: Tensor | None) -> dict[str, Any]:
     """How sure the code of an item is, and what each unit costs; None where that is undefined."""
     if x is None:
         return {"scale": None, "rate": None}
-    trace = space.model.encode(x)
-    known = {"scale": scales_of(trace), "rate": rates_of(trace)}
+    latents = space.model.latents(x)
+    known = {"scale": scales_of(latents), "rate": rates_of(latents)}
     return {name: None if found is None else found[0].tolist() for name, found in known.items()}

@@ -74,9 +74,8 @@ def train_job(say: Say, study: dict[str, str] | None, **asked: Any) -> None:
     else:
         ready = _prepared(asked)
     epochs = ready.asked["training"]["epochs"]
-    looking = "looking whether it fits into memory"
-    say("share", share=0.0, words=looking, epochs=epochs)
-    say("share", share=0.0, words=looking, note=" ".join(foresee(ready)))
+    say("share", share=0.0, words="looking whether it fits into memory", epochs=epochs)
+    say("share", share=0.0, words="its first steps", note=" ".join(foresee(ready)))
     watch = _Watch(say, ready)
     try:
         with closing(train(ready, checkpoint_seconds=OFTEN)) as records:

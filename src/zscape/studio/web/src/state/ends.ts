@@ -30,15 +30,18 @@ export function endsOf(
   named: { a: Place | null; b: Place | null },
 ): Ends {
   const kept = keptInTab<Ends>(key(space.id));
-  const fits = ({ place }: End) =>
-    "item" in place ? place.item < space.count : place.code.length === space.details.latent;
   const wordsOf = (place: Place) =>
     "item" in place ? space.called(place.item) : "the code of the address";
   const found = (which: "a" | "b"): End | null => {
     const end = oneOf(named[which], kept?.[which] ?? null, wordsOf);
-    return end && fits(end) ? end : null;
+    return end && isPlaceOf(space, end.place) ? end : null;
   };
   return { a: found("a"), b: found("b") };
+}
+
+/** Whether a study has such a place: what a tab or an address remembers may be of another one. */
+export function isPlaceOf(space: Pick<Space, "count" | "details">, place: Place): boolean {
+  return "item" in place ? place.item < space.count : place.code.length === space.details.latent;
 }
 
 function oneOf(

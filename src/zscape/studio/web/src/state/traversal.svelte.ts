@@ -6,9 +6,13 @@ import type { Live } from "../server/live";
 import { server } from "../server/server";
 import type { Conditions, Direction, Place, Unit } from "../server/types";
 import type { Space } from "./space.svelte";
+import { isPlaceOf } from "./ends";
 import { studio } from "./studio.svelte";
+import { keepInTab, keptInTab } from "./tab";
 
 const WITHIN = 0.5; // root mean square of standard deviations: draws of training lie further out
+
+const stopsKey = ({ id }: Space) => `zscape-stops-${id}`;
 
 export const MEAN = "the mean of all codes";
 
@@ -30,8 +34,7 @@ export class Traversal {
   /** What a mix takes from B, by the places of its parts. */
   taken = $state.raw<ReadonlySet<number>>(new Set());
   pinned = $state.raw<{ code: number[]; things: Things }[]>([]);
-  /** The keyframes of the path, once they are other than the ends. */
-  stops = $state.raw<Place[] | null>(null);
+  #stops = $state.raw<Place[] | null>(null);
   /** The directions that are there: kept and found. */
   directions = $state.raw<Direction[]>([]);
   /** The item that was open when one came here last: another one is gone to. */
@@ -43,6 +46,18 @@ export class Traversal {
 
   constructor(space: Space) {
     this.space = space;
+    const kept = keptInTab<Place[]>(stopsKey(space));
+    this.#stops = kept?.every((place) => isPlaceOf(space, place)) ? kept : null;
+  }
+
+  /** The keyframes of the path, once they are other than the ends; the tab remembers them. */
+  get stops(): Place[] | null {
+    return this.#stops;
+  }
+
+  set stops(stops: Place[] | null) {
+    this.#stops = stops;
+    keepInTab(stopsKey(this.space), stops);
   }
 
   /** Decodes over a line until the answer is called. */
