@@ -4,6 +4,7 @@ import json
 import math
 import shutil
 import signal
+from contextlib import contextmanager
 from hashlib import sha256
 
 import numpy as np
@@ -14,6 +15,7 @@ import zscape as zs
 from zscape.errors import BusyError, DivergedError, StorageError, StudyError
 from zscape.objective.objective import Loss, Objective
 from zscape.recipes import RECIPES
+from zscape.study import journal
 from zscape.study.checkpoints import CHECKPOINTS, last_checkpoint, save_checkpoint
 from zscape.study.spec import settle
 from zscape.study.storage import failpoints
@@ -83,6 +85,10 @@ def test_a_run_goes_on_exactly(case, digits, tmp_path):
         assert different == []
 
 
+class Stopped(BaseException):
+    """What a program makes of SIGTERM."""
+
+
 def train_to_end(study, **options):
     return list(zs.train(study, checkpoint_seconds=0, **options))
 
@@ -105,9 +111,6 @@ def uninterrupted(tmp_path_factory, digits):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_waits_for_the_step_and_the_state(number, digits, tmp_path, uninterrupted):
-    class Stopped(BaseException):
-        pass
-
     def stop(*_):
         raise KeyboardInterrupt if number == signal.SIGINT else Stopped
 
@@ -122,6 +125,34 @@ def test_a_signal_waits_for_the_step_and_the_state(number, digits, tmp_path, uni
         signal.signal(number, before)
         failpoints.arm("")
     assert last_checkpoint(study.path).state.plain["step"] == 70
+    train_to_end(zs.resume(study.path))
+    assert contents(study.path) == uninterrupted
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, Stopped])
+@pytest.mark.parametrize("moment", ["before a step", "after a step"])
+def test_a_signal_that_nothing_holds_back_keeps_the_state(
+    moment, error, digits, tmp_path, uninterrupted, monkeypatch
+):
+    times = iter(range(100))
+
+    @contextmanager
+    def held_back(came):
+        strikes = next(times) == 3
+        if strikes and moment == "before a step":
+            raise error
+        yield
+        if strikes:
+            raise error
+
+    study = zs.prepare(digits, out=tmp_path / "study", latent=4, epochs=4, batch_size=32)
+    monkeypatch.setattr(journal, "held_back", held_back)
+    with pytest.raises(error):
+        list(zs.train(study))
+    monkeypatch.undo()
+    last = json.loads((study.path / journal.LOG).read_text().splitlines()[-1])
+    assert last_checkpoint(study.path).state.plain["step"] == last["step"] > 0
+    assert (len(zs.open(study.path).codes) > 0) if error is KeyboardInterrupt else True
     train_to_end(zs.resume(study.path))
     assert contents(study.path) == uninterrupted
 

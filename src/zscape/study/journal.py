@@ -36,6 +36,7 @@ class Journal:
     def __init__(self, study: Path, run: Run, *, every: float, written: bytes = b"") -> None:
         self.study, self.run, self.every = study, run, every
         self.came: list[int] = []  # numbers of signals that wait
+        self.between = False  # whether the run stands after a step that is written
         self.saved: tuple[int, int, int] | None = None
         self.since = time.monotonic()
         self._log = _opened_log(study)
@@ -46,19 +47,32 @@ class Journal:
         """The records of the run, written before they are passed on.
 
         A signal waits until the step under way is done and the state is kept; with several
-        processes, until all of them have heard of it, as all must end after the same step.
+        processes, until all of them have heard of it, as all must end after the same step. One that
+        comes between two steps, when none is held back, finds the state kept as well.
 
         Raises:
             StorageError: the disk is full or refuses.
             DivergedError: the numbers left the finite.
         """
+        try:
+            yield from self._written()
+        except Exception:
+            raise
+        except BaseException:  # of a signal, or the generator is closed
+            if self.between:
+                self.keep()
+            raise
+
+    def _written(self) -> Iterator[Progress]:
         records = self.run.records(until=lambda: bool(self.came))
         with held_back(self.came) if self.run.group.world > 1 else nullcontext():
             while True:
                 with held_back(self.came) if self.run.group.world == 1 else nullcontext():
+                    self.between = False
                     record = next(records, None)
                     if record is not None:
                         self._write(record)
+                    self.between = True
                     if record is None or self.came or time.monotonic() - self.since >= self.every:
                         self.keep()
                 if record is None:

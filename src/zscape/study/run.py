@@ -1,6 +1,5 @@
 """From data to a trained space in one call, with or without a folder."""
 
-import signal
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -227,7 +226,7 @@ def _lead(study: Study, data: Data, group: Group, checkpoint_seconds: float) -> 
                 _finish(study, run, data)
                 raise
             except KeyboardInterrupt:
-                if signal.SIGINT in journal.came:  # else it came in the midst of something
+                if journal.between:  # else it came in the midst of something
                     _finish(study, run, data)
                 raise
         _finish(study, run, data)

@@ -112,6 +112,26 @@ def test_the_address_brings_back_sliders_and_strengths(visit):
     assert sliders(page) == moved
 
 
+def test_back_is_not_written_over_by_what_was_moved_last(visit):
+    page = visit()
+    page.add_init_script("""
+        const listen = EventTarget.prototype.addEventListener;
+        EventTarget.prototype.addEventListener = function (name, act) {
+            const late = (event) => setTimeout(() => (act(event), (window.heard = true)), 600);
+            listen.call(this, name, name === "hashchange" ? late : act);
+        };
+    """)  # a busy page hears late of the address
+    page.reload()
+    map_of(page)
+    view(page, "Traverse")
+    slider = page.get_by_role("slider", name="unit").first
+    slider.evaluate("one => one.addEventListener('keyup', () => history.back(), { once: true })")
+    slider.press("ArrowRight")
+    until(page, "window.heard")
+    assert "#/explore" in page.url
+    page.get_by_role("button", name="Names of groups").wait_for()
+
+
 def test_back_returns_to_the_former_study_as_it_was(visit):
     page = visit()
     map_of(page)

@@ -32,9 +32,9 @@ def held_back(came: list[int]) -> Iterator[None]:
 
     before = {number: signal.getsignal(number) for number in WAITING}
     heard = [n for n, handler in before.items() if handler not in (signal.SIG_IGN, None)]
-    for number in heard:
-        signal.signal(number, note)
     try:
+        for number in heard:  # one that comes meanwhile may still do what it did, and all is undone
+            signal.signal(number, note)
         yield
     finally:
         # One that comes now waits too, or a handler of its own would leave the others changed.

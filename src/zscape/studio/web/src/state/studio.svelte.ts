@@ -5,9 +5,9 @@ import { countMarks, mark } from "../map/lasso";
 import { listen, type Line } from "../server/events";
 import { Problem, server, UNREACHABLE } from "../server/server";
 import type { About, Card, Doing, Job, LogRecord, Place } from "../server/types";
-import { follow, leaveStep } from "./address";
+import { follow, leaveStep, readAddress } from "./address";
 import { endsOf, keepEnds, withKnown, type End, type Ends } from "./ends";
-import { fromHash, nowhere, type Where } from "./hash";
+import { nowhere, type Where } from "./hash";
 import { withJob } from "./jobs";
 import { Notes } from "./notes.svelte";
 import { fetchPlane, Space, type Plane } from "./space.svelte";
@@ -57,7 +57,7 @@ class Studio {
   readonly hidden = $derived(new Set(this.#hiddenList));
 
   async start(): Promise<void> {
-    this.where = this.arrived = fromHash(location.hash);
+    this.where = this.arrived = readAddress();
     addEventListener("hashchange", () => this.#arrive());
     this.#listen();
     this.#seen = this.#readAbout();
@@ -313,7 +313,7 @@ class Studio {
 
   #arrive(): void {
     const before = this.where;
-    const found = fromHash(location.hash);
+    const found = readAddress();
     const { study, selection } = { ...found, study: found.study || before.study };
     this.where = this.arrived = { ...found, study };
     this.#follow(before);
