@@ -75,6 +75,21 @@ def test_training_from_the_form_is_seen_to_its_end(visit, served):
     assert asked.startswith("#/explore?study=")
 
 
+def test_who_types_before_the_study_is_there_goes_on_typing(visit):
+    page, held = visit(), []
+    page.route(re.compile(r"/studies/\w+$"), lambda route: held.append(route))
+    page.goto(page.url.split("#")[0] + "#/train")
+    page.reload()
+    page.get_by_label("Name").focus()
+    page.keyboard.type("ho")
+    until(page, "document.querySelector('form input').value === 'ho'")
+    for route in held:
+        route.continue_()
+    page.get_by_text("1,797 pictures").wait_for()
+    page.keyboard.type("ld")
+    assert page.get_by_label("Name").input_value() == "hold"
+
+
 def test_a_training_that_ran_all_its_epochs_is_trained_further(visit):
     page = visit(path="/#/train")
     page.get_by_label("Name").press_sequentially("digits")
@@ -130,7 +145,7 @@ def test_a_training_that_ends_is_read_from_its_log(visit):
     region.get_by_role("heading", name=looking).wait_for(timeout=120_000)
     assert region.inner_text().lower().count(looking) == 1
     page.get_by_test_id("ended").get_by_text("Ran its one epoch").wait_for(timeout=120_000)
-    page.get_by_text("Log, 1 lines").wait_for()
+    page.get_by_text("Log, 1 line", exact=True).wait_for()
     page.get_by_label("more epoch").fill("2")
     page.get_by_role("button", name="further").click()
     page.get_by_test_id("ended").get_by_text("Ran all its 3 epochs").wait_for(timeout=120_000)
