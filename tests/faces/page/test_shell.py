@@ -208,7 +208,10 @@ def test_a_server_that_is_gone_is_said_and_the_map_stays(chromium, home, tmp_pat
         until(page, "location.hash.includes('sel=')")  # what is marked was stored anew
         assert selected(page) > 0
         page.evaluate("sessionStorage.setItem('zscape-start', '\"another\"')")
-        page.evaluate("location.hash = location.hash.replace(/sel=[^&]*/, 'sel=' + '0'.repeat(32))")
+        page.evaluate("""() => {
+            const gone = location.hash.replace(/sel=[^&]*/, "sel=" + "0".repeat(32));
+            history.replaceState(null, "", gone);
+        }""")  # and the page does not hear of it before it is gone
         page.reload()
         status.get_by_text("restarted; your selection was let go").wait_for()
         until(page, "!location.hash.includes('sel=')")
