@@ -360,11 +360,10 @@ describe("groups", () => {
   const only = Uint8Array.from([1, 0, 0, 0, 1, 1]);
 
   it("are counted as they are looked at, those that are switched off too", () => {
-    expect(countGroups(colouring, null, true, null)).toEqual({ groups: [2, 3], unknown: 1 });
-    expect(countGroups(colouring, null, false, only)).toEqual({ groups: [1, 1], unknown: 1 });
+    expect(countGroups(colouring, null, null)).toEqual({ groups: [2, 3], unknown: 1 });
+    expect(countGroups(colouring, null, only)).toEqual({ groups: [1, 1], unknown: 1 });
     const marks = Uint8Array.from([1, 1, 0, 0, 0, 0]);
-    expect(countGroups(colouring, marks, true, null).groups).toEqual([2, 0]);
-    expect(countGroups(colouring, marks, false, null).groups).toEqual([2, 3]);
+    expect(countGroups(colouring, marks, null).groups).toEqual([2, 0]);
   });
 
   it("have a name on the map where one of them is shown", () => {

@@ -79,9 +79,10 @@ export function mark(items: ArrayLike<number>, count: number): Bytes {
   return marks;
 }
 
-/** The indices of the marked points, in order. */
-export function marked(marks: Bytes | null): number[] {
+/** The indices of the marked points, in order: all, or the first `most`. */
+export function marked(marks: Bytes | null, most = Infinity): number[] {
   const found: number[] = [];
-  if (marks) for (let i = 0; i < marks.length; i++) if (marks[i]) found.push(i);
+  if (!marks) return found;
+  for (let i = 0; i < marks.length && found.length < most; i++) if (marks[i]) found.push(i);
   return found;
 }

@@ -97,17 +97,17 @@ export function colourNumbers(
 /** How many of each group are looked at, and of none: groups that are switched off are counted, as
  * they would be seen.
  *
- * @param marks, filter, only as for the states below. */
+ * @param marks the selection where what is not selected disappears, else null.
+ * @param only the marks that bound what is looked at, or null. */
 export function countGroups(
   { groups, values }: Grouped,
   marks: Bytes | null,
-  filter: boolean,
   only: Bytes | null,
 ): { groups: number[]; unknown: number } {
   const found = groups.map(() => 0);
   let unknown = 0;
   for (let i = 0; i < values.length; i++) {
-    if ((only && !only[i]) || (filter && marks && !marks[i])) continue;
+    if ((only && !only[i]) || (marks && !marks[i])) continue;
     if (values[i] < 0) unknown++;
     else found[values[i]]++;
   }

@@ -147,7 +147,7 @@ export const server = {
 /** Marks of items as base64 of bits, item i being bit i % 8 of byte i // 8. */
 export function packMarks(marks: Bytes): string {
   const bytes = new Uint8Array(Math.ceil(marks.length / 8));
-  for (let i = 0; i < marks.length; i++) if (marks[i]) bytes[i >> 3] |= 1 << (i & 7);
+  for (let i = 0; i < marks.length; i++) bytes[i >> 3] |= marks[i] << (i & 7);
   let text = "";
   for (let i = 0; i < bytes.length; i += 8192) {
     text += String.fromCharCode(...bytes.subarray(i, i + 8192));
