@@ -37,6 +37,7 @@ const ROUND = 2 * Math.PI;
 const RING = 8;
 const END = 10; // pixels: the radius of an end's mark
 const MOST_RINGS = 2000;
+const MOST_MEMBERS = 2000; // of a group, that say where its middle is
 const LONGEST = 24; // letters of a name on the map
 const GAP = 6; // pixels between two names
 
@@ -288,8 +289,8 @@ export class Overlay {
   }
 }
 
-/** The middle of each group that is shown, the largest first: the median of its shown points, from at
- * most 2,000 of them. */
+/** The middle of each group that is shown, the largest first: the median of its shown points, from the
+ * first 2,000 of them. */
 export function middlesOf(
   grid: Grid,
   colouring: Colouring | null,
@@ -298,9 +299,12 @@ export function middlesOf(
   if (colouring?.kind !== "groups" || colouring.groups.length > 40) return [];
   const members: number[][] = colouring.groups.map(() => []);
   const { values } = colouring;
-  for (let i = 0; i < values.length; i++) {
-    if (values[i] >= 0 && states[i] !== HIDDEN && members[values[i]].length < 2000)
-      members[values[i]].push(i);
+  let wanted = colouring.groups.reduce((sum, { count }) => sum + Math.min(count, MOST_MEMBERS), 0);
+  for (let i = 0; i < values.length && wanted; i++) {
+    if (values[i] < 0 || states[i] === HIDDEN || members[values[i]].length === MOST_MEMBERS)
+      continue;
+    members[values[i]].push(i);
+    wanted--;
   }
   const order = colouring.groups.map((_, k) => k);
   order.sort((a, b) => colouring.groups[b].count - colouring.groups[a].count);
@@ -308,7 +312,7 @@ export function middlesOf(
     if (members[k].length === 0) return [];
     const group = colouring.groups[k];
     const middle = (offset: number) => {
-      const sorted = members[k].map((i) => grid.places[2 * i + offset]).sort((a, b) => a - b);
+      const sorted = Float32Array.from(members[k], (i) => grid.places[2 * i + offset]).sort();
       return sorted[sorted.length >> 1];
     };
     const colour = css(colouring.palette[group.slot]);
