@@ -233,7 +233,7 @@ def _elbo(model: Model, x: Tensor) -> Tensor:
     """The ELBO of x `[B, D]` in nats, `[B]`, from draws whose noise is the same in every row."""
     codes: dict[str, Tensor] = {}
     rates = x.new_zeros(DRAWS, len(x))
-    for name in [latent.name for latent in model.latents(x)]:
+    for name in [str(level.name) for level in model.levels]:
         latent = model(x, draws=DRAWS, given=codes)[name]
         codes[name] = _same_noise(latent.q)
         rates = rates + rate(replace(latent, z=codes[name]))
